@@ -1,0 +1,1 @@
+//! Requests from other processes, over a local socket.

@@ -1,0 +1,1 @@
+//! The first contact: an embedded server, a download, an interruption, a resume.

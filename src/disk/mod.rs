@@ -1,0 +1,1 @@
+//! Part files, digests, free space, durable commit.

@@ -1,0 +1,68 @@
+//! A run: what is asked for, and how it ended.
+
+use super::{Desk, Reply};
+use crate::config::Config;
+use crate::model::{IdSet, Secret, Settings};
+use std::path::{Path, PathBuf};
+
+/// What a user asks of a run.
+#[derive(Clone, Debug)]
+pub struct RunOrder {
+    /// Folder of the queue.
+    pub queue: PathBuf,
+    /// These jobs alone; all where it is `None`.
+    pub only: Option<IdSet>,
+    /// Connections over all hosts at a time; `None` leaves it to the settings file, then to the default of 16.
+    pub connections: Option<u32>,
+    /// Connections to one host at a time; `None` leaves it to the settings file, then to the default of 4.
+    pub per_host: Option<u32>,
+    /// What the command line set; wins over jobs and settings file.
+    pub overrides: Settings,
+    /// User name and password given on the command line, for accounts of that name that have no other.
+    pub password: Option<(String, Secret)>,
+    /// Settings file and netrc, already read.
+    pub config: Config,
+    /// How to show it.
+    pub display: Display,
+}
+
+/// How a run is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Display {
+    /// One JSON object a line on standard output.
+    pub json: bool,
+    /// Nothing but failures and the last line.
+    pub quiet: bool,
+    /// The dialogue with the servers too, without passwords.
+    pub verbose: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RunReport {
+    /// Files done.
+    pub done: u64,
+    /// Files failed for good.
+    pub failed: u64,
+    /// Files left for another run.
+    pub left: u64,
+    /// A file system was full, or local storage refused in another way that a new run can't mend by itself.
+    pub storage: bool,
+    /// The user stopped it.
+    pub interrupted: bool,
+}
+
+/// The program around the command line: it opens queues and runs them.
+pub trait House: Send + Sync {
+    /// The desk of the queue in that folder: this process's own, or that of the process that owns it.
+    ///
+    /// # Errors
+    /// When the queue can't be opened, or its owner doesn't answer.
+    fn desk<'a>(&'a self, queue: &'a Path) -> Reply<'a, Box<dyn Desk>>;
+
+    /// Works until nothing is left that can be done now, shows progress, and prints the last lines.
+    ///
+    /// # Errors
+    /// When the queue can't be opened, or its owner doesn't answer.
+    fn run(&self, order: RunOrder) -> Reply<'_, RunReport>;
+}

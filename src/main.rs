@@ -1,0 +1,3 @@
+//! The `ftpq` program.
+
+fn main() {}

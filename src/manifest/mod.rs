@@ -1,0 +1,1 @@
+//! Readers of lists: one file a format, all streaming.

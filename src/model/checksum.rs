@@ -1,0 +1,215 @@
+//! Checksums given with a job.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt::{self, Write};
+use std::str::FromStr;
+
+/// A hash function that a manifest may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Algorithm {
+    /// MD5, 16 bytes.
+    #[serde(rename = "md5")]
+    Md5,
+    /// SHA-1, 20 bytes.
+    #[serde(rename = "sha-1")]
+    Sha1,
+    /// SHA-256, 32 bytes.
+    #[serde(rename = "sha-256")]
+    Sha256,
+    /// SHA-512, 64 bytes.
+    #[serde(rename = "sha-512")]
+    Sha512,
+}
+
+impl Algorithm {
+    /// Every algorithm, shortest digest first.
+    pub const ALL: [Self; 4] = [Self::Md5, Self::Sha1, Self::Sha256, Self::Sha512];
+
+    /// Length of the digest in bytes.
+    #[must_use]
+    pub fn digest_len(self) -> usize {
+        match self {
+            Self::Md5 => 16,
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// The name as it is written: `md5`, `sha-1`, `sha-256`, `sha-512`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "md5",
+            Self::Sha1 => "sha-1",
+            Self::Sha256 => "sha-256",
+            Self::Sha512 => "sha-512",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+        Self::ALL.into_iter().find(|a| a.name().replace('-', "") == plain)
+    }
+}
+
+/// An expected digest, written `sha-256=<hex>`; `sha256:<hex>` and bare hex of a known length are read too.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Checksum {
+    algorithm: Algorithm,
+    digest: Vec<u8>,
+}
+
+/// Why a text is no checksum.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChecksumError {
+    /// The name before `=` or `:` is none that ftpq knows.
+    #[error("the checksum algorithm {0:?} is unknown; use md5, sha-1, sha-256 or sha-512")]
+    UnknownAlgorithm(String),
+    /// Not a hexadecimal digest of the right length.
+    #[error("a {algorithm} checksum is {expected} hexadecimal digits, not {found:?}")]
+    BadDigest {
+        /// What was named.
+        algorithm: &'static str,
+        /// Digits it should have.
+        expected: usize,
+        /// What was there.
+        found: String,
+    },
+    /// Bare hexadecimal digits of no known length.
+    #[error("{0} hexadecimal digits fit no known checksum; 32 is md5, 40 sha-1, 64 sha-256, 128 sha-512")]
+    UnknownLength(usize),
+}
+
+impl Checksum {
+    /// The checksum of that algorithm and digest.
+    ///
+    /// # Errors
+    /// When the digest has not the algorithm's length.
+    pub fn new(algorithm: Algorithm, digest: Vec<u8>) -> Result<Self, ChecksumError> {
+        if digest.len() == algorithm.digest_len() {
+            Ok(Self { algorithm, digest })
+        } else {
+            Err(Self::bad(algorithm, &to_hex(&digest)))
+        }
+    }
+
+    /// Reads the digest's hexadecimal digits, in either case.
+    ///
+    /// # Errors
+    /// When they are not as many hexadecimal digits as the algorithm has.
+    pub fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Self, ChecksumError> {
+        let hex = hex.trim();
+        match parse_hex(hex) {
+            Some(digest) if digest.len() == algorithm.digest_len() => Ok(Self { algorithm, digest }),
+            _ => Err(Self::bad(algorithm, hex)),
+        }
+    }
+
+    /// The hash function.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The expected digest.
+    #[must_use]
+    pub fn digest(&self) -> &[u8] {
+        &self.digest
+    }
+
+    fn bad(algorithm: Algorithm, found: &str) -> ChecksumError {
+        ChecksumError::BadDigest {
+            algorithm: algorithm.name(),
+            expected: algorithm.digest_len() * 2,
+            found: super::printable(found, 140),
+        }
+    }
+}
+
+impl FromStr for Checksum {
+    type Err = ChecksumError;
+
+    fn from_str(text: &str) -> Result<Self, ChecksumError> {
+        let text = text.trim();
+        if let Some((name, hex)) = text.split_once(['=', ':']) {
+            let algorithm = Algorithm::from_name(name)
+                .ok_or_else(|| ChecksumError::UnknownAlgorithm(super::printable(name, 40)))?;
+            return Self::from_hex(algorithm, hex);
+        }
+        let algorithm = Algorithm::ALL
+            .into_iter()
+            .find(|a| a.digest_len() * 2 == text.len())
+            .ok_or(ChecksumError::UnknownLength(text.len()))?;
+        Self::from_hex(algorithm, text)
+    }
+}
+
+impl TryFrom<String> for Checksum {
+    type Error = ChecksumError;
+
+    fn try_from(text: String) -> Result<Self, ChecksumError> {
+        text.parse()
+    }
+}
+
+impl From<Checksum> for String {
+    fn from(sum: Checksum) -> Self {
+        sum.to_string()
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.algorithm.name(), to_hex(&self.digest))
+    }
+}
+
+impl fmt::Debug for Checksum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, b| {
+        let _ = write!(hex, "{b:02x}");
+        hex
+    })
+}
+
+fn parse_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let pairs = text.as_bytes().chunks_exact(2);
+    if !pairs.remainder().is_empty() {
+        return None;
+    }
+    pairs.map(|pair| pair.iter().try_fold(0u8, |byte, &b| Some(byte << 4 | digit(b)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_every_common_spelling() {
+        let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+        for text in [md5.to_owned(), format!("md5:{md5}"), format!("MD5={}", md5.to_uppercase())] {
+            let sum: Checksum = text.parse().unwrap();
+            assert_eq!(sum.to_string(), format!("md5={md5}"));
+        }
+        assert!(format!("SHA256:{}", "ab".repeat(32)).parse::<Checksum>().is_ok());
+        assert!(format!("sha-1={}", "ab".repeat(20)).parse::<Checksum>().is_ok());
+    }
+
+    #[test]
+    fn refuses_what_could_never_match() {
+        assert!(matches!("crc32=00".parse::<Checksum>(), Err(ChecksumError::UnknownAlgorithm(_))));
+        assert!(matches!("md5=zz".parse::<Checksum>(), Err(ChecksumError::BadDigest { expected: 32, .. })));
+        assert!(matches!("abc".parse::<Checksum>(), Err(ChecksumError::UnknownLength(3))));
+        assert!("é1".repeat(11).parse::<Checksum>().is_err());
+    }
+}

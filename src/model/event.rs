@@ -1,0 +1,108 @@
+//! What happens during a run, as it is shown and printed.
+
+use super::{Checksum, Destination, Failure, JobId, Source};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Something that happened. `--json` prints one a line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Bytes of a file begin to arrive.
+    Started {
+        /// The job.
+        job: JobId,
+        /// Remote file.
+        source: Source,
+        /// Local file.
+        destination: Destination,
+        /// Length in bytes, where known.
+        size: Option<u64>,
+        /// Offset in bytes it starts at; not 0 for a resumed file.
+        from: u64,
+        /// Why bytes that were there are fetched again, where they are.
+        why: Option<String>,
+    },
+    /// A file is whole, checked, and stands under its final name.
+    Done {
+        /// The job.
+        job: JobId,
+        /// Remote file.
+        source: Source,
+        /// Local file.
+        destination: Destination,
+        /// Length in bytes.
+        size: u64,
+        /// Bytes that came over the network in this attempt.
+        fetched: u64,
+        /// Seconds the attempt took.
+        seconds: f64,
+        /// The checksum that matched.
+        checksum: Option<Checksum>,
+        /// What is worth knowing.
+        note: Option<String>,
+    },
+    /// An attempt failed and will be repeated.
+    Retrying {
+        /// The job.
+        job: JobId,
+        /// Remote file.
+        source: Source,
+        /// Why it failed.
+        failure: Failure,
+        /// Seconds until the next attempt.
+        seconds: u64,
+    },
+    /// A job failed for good.
+    Failed {
+        /// The job.
+        job: JobId,
+        /// Remote file.
+        source: Source,
+        /// Local file.
+        destination: Destination,
+        /// Why.
+        failure: Failure,
+    },
+    /// A host's budget of connections changed.
+    Budget {
+        /// Host and port.
+        host: String,
+        /// Connections at a time from now on.
+        connections: u32,
+        /// Why.
+        why: String,
+    },
+    /// Jobs of an account are left alone for this run.
+    Held {
+        /// The account's URL, without password.
+        account: String,
+        /// Why.
+        failure: Failure,
+    },
+    /// A file system is full: what goes there is left alone for this run.
+    DiskFull {
+        /// A folder on it.
+        path: String,
+        /// What happened.
+        failure: Failure,
+    },
+    /// Something a person should know that belongs to no job.
+    Notice {
+        /// The text, one line.
+        text: String,
+    },
+    /// The end of a run.
+    Summary {
+        /// Files done in this run.
+        done: u64,
+        /// Files that failed for good in this run.
+        failed: u64,
+        /// Files left for another run.
+        left: u64,
+        /// Bytes that came over the network in this run.
+        bytes: u64,
+        /// Seconds the run took.
+        seconds: f64,
+    },
+}

@@ -1,0 +1,113 @@
+//! Numbers of jobs.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The number of a job: given once, in order of acceptance, never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct JobId(pub u64);
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A set of job numbers, kept as sorted ranges so that a million consecutive jobs cost one entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct IdSet {
+    /// Inclusive ranges, ascending, neither touching nor overlapping.
+    ranges: Vec<(u64, u64)>,
+}
+
+impl IdSet {
+    /// Adds one number.
+    pub fn insert(&mut self, id: JobId) {
+        self.insert_range(id, id);
+    }
+
+    /// Adds all numbers from `first` to `last`, both included; nothing when `last` is smaller.
+    pub fn insert_range(&mut self, first: JobId, last: JobId) {
+        let (mut low, mut high) = (first.0, last.0);
+        if low > high {
+            return;
+        }
+        let mut kept = Vec::with_capacity(self.ranges.len() + 1);
+        for &(a, b) in &self.ranges {
+            if b.saturating_add(1) < low || high.saturating_add(1) < a {
+                kept.push((a, b));
+            } else {
+                low = low.min(a);
+                high = high.max(b);
+            }
+        }
+        let at = kept.partition_point(|&(a, _)| a < low);
+        kept.insert(at, (low, high));
+        self.ranges = kept;
+    }
+
+    /// Whether the number is in the set.
+    #[must_use]
+    pub fn contains(&self, id: JobId) -> bool {
+        let at = self.ranges.partition_point(|&(_, high)| high < id.0);
+        self.ranges.get(at).is_some_and(|&(low, _)| low <= id.0)
+    }
+
+    /// Whether any number from `first` to `last` is in the set.
+    #[must_use]
+    pub fn touches(&self, first: JobId, last: JobId) -> bool {
+        let at = self.ranges.partition_point(|&(_, high)| high < first.0);
+        self.ranges.get(at).is_some_and(|&(low, _)| low <= last.0)
+    }
+
+    /// How many numbers the set holds.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.ranges.iter().map(|&(low, high)| high - low + 1).sum()
+    }
+
+    /// Whether the set holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// The inclusive ranges, ascending.
+    pub fn ranges(&self) -> impl Iterator<Item = (JobId, JobId)> + '_ {
+        self.ranges.iter().map(|&(low, high)| (JobId(low), JobId(high)))
+    }
+}
+
+impl FromIterator<JobId> for IdSet {
+    fn from_iter<I: IntoIterator<Item = JobId>>(ids: I) -> Self {
+        let mut sorted: Vec<u64> = ids.into_iter().map(|id| id.0).collect();
+        sorted.sort_unstable();
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        for id in sorted {
+            match ranges.last_mut() {
+                Some(last) if id <= last.1.saturating_add(1) => last.1 = last.1.max(id),
+                _ => ranges.push((id, id)),
+            }
+        }
+        Self { ranges }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_merge_and_gaps_stay() {
+        let mut set: IdSet = [3, 1, 2, 9].into_iter().map(JobId).collect();
+        assert_eq!(set.ranges().collect::<Vec<_>>(), [(JobId(1), JobId(3)), (JobId(9), JobId(9))]);
+        set.insert_range(JobId(4), JobId(8));
+        assert_eq!(set.ranges().collect::<Vec<_>>(), [(JobId(1), JobId(9))]);
+        assert!(set.contains(JobId(5)) && !set.contains(JobId(10)) && !set.contains(JobId(0)));
+        assert!(set.touches(JobId(9), JobId(20)) && !set.touches(JobId(10), JobId(20)));
+        assert_eq!(set.len(), 9);
+    }
+}

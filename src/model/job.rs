@@ -1,0 +1,544 @@
+//! Jobs, their states, and the moves between them.
+
+use super::{Checksum, Destination, Failure, IdSet, Identity, JobId, Progress, Settings, Source};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// What is known beforehand of a file's content.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Expectation {
+    /// Length in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Digest of the whole file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Checksum>,
+}
+
+/// What is asked for: one remote file in one local place. Never holds a password.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct JobSpec {
+    /// The remote file.
+    pub source: Source,
+    /// The local file.
+    pub destination: Destination,
+    /// What is known of the content.
+    #[serde(default)]
+    pub expect: Expectation,
+    /// Settings of this job alone.
+    #[serde(default, skip_serializing_if = "Settings::is_empty")]
+    pub settings: Settings,
+}
+
+/// Two sources that want the same local file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{destination} is already the destination of {known} (job {job}); it can't be that of {refused} too")]
+pub struct Clash {
+    /// The place both want.
+    pub destination: Destination,
+    /// The job that has it.
+    pub job: JobId,
+    /// Its source.
+    pub known: Source,
+    /// The source that was to be added.
+    pub refused: Source,
+}
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobState {
+    /// Ready to be worked on.
+    Queued,
+    /// A worker has it. Never stored: after a crash such a job is queued.
+    Running,
+    /// Failed for now; tried again when its time comes.
+    Waiting,
+    /// Set aside by the user.
+    Paused,
+    /// The whole, checked file stands under its final name.
+    Done,
+    /// Given up.
+    Failed,
+    /// Called off by the user.
+    Cancelled,
+}
+
+/// What can happen to a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Move {
+    /// A worker takes it.
+    Claim,
+    /// The worker finished it.
+    Complete,
+    /// The worker failed; it is tried again later.
+    Defer,
+    /// The worker puts it back untried or unfinished.
+    Release,
+    /// The worker failed for good.
+    GiveUp,
+    /// The user sets it aside.
+    Pause,
+    /// The user takes it up again.
+    Resume,
+    /// The user calls it off.
+    Cancel,
+    /// The user wants it tried again now.
+    Retry,
+}
+
+/// A move that the job's state doesn't allow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a job that is {state} can't {attempted}")]
+pub struct IllegalMove {
+    /// Where the job stands.
+    pub state: JobState,
+    /// What was tried.
+    pub attempted: Move,
+}
+
+impl JobState {
+    /// Every state, in the order of a job's life.
+    pub const ALL: [Self; 7] =
+        [Self::Queued, Self::Running, Self::Waiting, Self::Paused, Self::Done, Self::Failed, Self::Cancelled];
+
+    /// The state after a move: the one table of legal moves, for every backend.
+    ///
+    /// A user may pause or cancel a job that is running; the worker's later word then changes nothing, unless it
+    /// finished the file.
+    ///
+    /// # Errors
+    /// When the move isn't legal from this state.
+    pub fn apply(self, attempted: Move) -> Result<Self, IllegalMove> {
+        use JobState::{Cancelled, Done, Failed, Paused, Queued, Running, Waiting};
+        match (self, attempted) {
+            (Queued | Waiting, Move::Claim) => Ok(Running),
+            (Running | Paused | Cancelled, Move::Complete) => Ok(Done),
+            (Running, Move::Defer) => Ok(Waiting),
+            (Running | Paused, Move::GiveUp) => Ok(Failed),
+            (Paused, Move::Defer | Move::Release) | (Queued | Waiting | Running, Move::Pause) => Ok(Paused),
+            (Queued | Waiting | Running | Paused | Failed, Move::Cancel)
+            | (Cancelled, Move::Defer | Move::Release | Move::GiveUp) => Ok(Cancelled),
+            (Running, Move::Release) | (Paused, Move::Resume) | (Waiting | Failed | Cancelled, Move::Retry) => {
+                Ok(Queued)
+            }
+            (state, attempted) => Err(IllegalMove { state, attempted }),
+        }
+    }
+
+    /// Whether nothing more happens to the job by itself.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+
+    /// The state as one word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Waiting => "waiting",
+            Self::Paused => "paused",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Move {
+    /// Every move.
+    pub const ALL: [Self; 9] = [
+        Self::Claim,
+        Self::Complete,
+        Self::Defer,
+        Self::Release,
+        Self::GiveUp,
+        Self::Pause,
+        Self::Resume,
+        Self::Cancel,
+        Self::Retry,
+    ];
+}
+
+impl fmt::Display for Move {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Claim => "be claimed",
+            Self::Complete => "be completed",
+            Self::Defer => "be put off",
+            Self::Release => "be released",
+            Self::GiveUp => "be given up",
+            Self::Pause => "be paused",
+            Self::Resume => "be resumed",
+            Self::Cancel => "be cancelled",
+            Self::Retry => "be retried",
+        })
+    }
+}
+
+/// Proof that a file is whole and stands under its final name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Receipt {
+    /// Length of the file in bytes.
+    pub size: u64,
+    /// Bytes that came over the network in the attempt that finished it; 0 for a file that was there already.
+    pub fetched: u64,
+    /// What the server said of the file.
+    pub identity: Identity,
+    /// The checksum that was given and matched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<Checksum>,
+    /// What is worth knowing: how it was finished without a download, what could not be confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// When it was finished, in seconds since 1970-01-01 UTC.
+    pub finished_at: u64,
+}
+
+/// One try at a job.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Attempt {
+    /// When it began, in seconds since 1970-01-01 UTC.
+    pub started_at: u64,
+    /// When it ended.
+    pub ended_at: u64,
+    /// Offset in bytes it began at.
+    pub from: u64,
+    /// Bytes it got over the network.
+    pub fetched: u64,
+    /// Why it began where it began, where that needs a reason: a restart, an overlap that differed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// Why it failed; nothing when it finished the file or was stopped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// What happened to a job so far. A job that was never touched has none stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct JobRecord {
+    /// Attempts in a row that failed without getting any byte.
+    #[serde(default)]
+    pub fruitless: u32,
+    /// All attempts that were made.
+    #[serde(default)]
+    pub attempts: u32,
+    /// A waiting job is not tried before this time, in seconds since 1970-01-01 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<u64>,
+    /// The unfinished file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// The last failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+    /// Proof of success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+    /// The last attempts, oldest first, [`JobRecord::HISTORY`] at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Attempt>,
+}
+
+impl JobRecord {
+    /// Attempts whose story is kept.
+    pub const HISTORY: usize = 20;
+
+    /// Puts an attempt at the end of the history and drops the oldest beyond the bound.
+    pub fn remember(&mut self, attempt: Attempt) {
+        self.attempts = self.attempts.saturating_add(1);
+        self.history.push(attempt);
+        let surplus = self.history.len().saturating_sub(Self::HISTORY);
+        self.history.drain(..surplus);
+    }
+}
+
+/// A job with its state and story.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Job {
+    /// Its number.
+    pub id: JobId,
+    /// Where it stands.
+    pub state: JobState,
+    /// What is asked for.
+    #[serde(flatten)]
+    pub spec: JobSpec,
+    /// What happened so far.
+    #[serde(flatten)]
+    pub record: JobRecord,
+}
+
+/// A job in a worker's hands. It moves, can't be copied, and has to be settled.
+#[derive(Debug)]
+#[must_use = "a claimed job has to be settled"]
+pub struct Claim {
+    job: Job,
+}
+
+impl Claim {
+    /// Takes the job in hand; for queues alone.
+    pub fn new(job: Job) -> Self {
+        Self { job }
+    }
+
+    /// The job as it was when it was claimed.
+    #[must_use]
+    pub fn job(&self) -> &Job {
+        &self.job
+    }
+}
+
+/// A worker's last word on a claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settlement {
+    /// The whole file stands under its final name.
+    Done {
+        /// Proof.
+        receipt: Receipt,
+        /// The attempt's story.
+        attempt: Attempt,
+    },
+    /// Try again, not before a time in seconds since 1970-01-01 UTC.
+    RetryAt {
+        /// Seconds since 1970-01-01 UTC.
+        at: u64,
+        /// The attempt's story, with its failure.
+        attempt: Attempt,
+        /// What is kept of the file.
+        progress: Option<Progress>,
+    },
+    /// Put back as it was; the attempt doesn't count against the job.
+    Release {
+        /// The attempt's story, where there was one.
+        attempt: Option<Attempt>,
+        /// What is kept of the file; `None` leaves the stored progress as it is.
+        progress: Option<Progress>,
+    },
+    /// Give up.
+    GiveUp {
+        /// The attempt's story, with its failure.
+        attempt: Attempt,
+        /// What is kept of the file.
+        progress: Option<Progress>,
+    },
+}
+
+impl Settlement {
+    /// The move that this settlement is.
+    #[must_use]
+    pub fn as_move(&self) -> Move {
+        match self {
+            Self::Done { .. } => Move::Complete,
+            Self::RetryAt { .. } => Move::Defer,
+            Self::Release { .. } => Move::Release,
+            Self::GiveUp { .. } => Move::GiveUp,
+        }
+    }
+
+    /// Writes the settlement into the job's record; the one rule for every backend.
+    pub fn write_to(self, record: &mut JobRecord) {
+        record.not_before = None;
+        match self {
+            Self::Done { receipt, attempt } => {
+                record.remember(attempt);
+                record.fruitless = 0;
+                record.progress = None;
+                record.failure = None;
+                record.receipt = Some(receipt);
+            }
+            Self::RetryAt { at, attempt, progress } => {
+                record.note_failure(attempt, progress);
+                record.not_before = Some(at);
+            }
+            Self::GiveUp { attempt, progress } => record.note_failure(attempt, progress),
+            Self::Release { attempt, progress } => {
+                if let Some(attempt) = attempt {
+                    record.remember(attempt);
+                }
+                if progress.is_some() {
+                    record.progress = progress;
+                }
+            }
+        }
+    }
+}
+
+impl JobRecord {
+    fn note_failure(&mut self, attempt: Attempt, progress: Option<Progress>) {
+        self.fruitless = if attempt.fetched > 0 { 0 } else { self.fruitless.saturating_add(1) };
+        self.failure.clone_from(&attempt.failure);
+        self.progress = progress;
+        self.remember(attempt);
+    }
+}
+
+/// What a user does to jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Try again now; counts of failures start anew.
+    Retry,
+    /// Set aside.
+    Pause,
+    /// Take up again.
+    Resume,
+    /// Call off.
+    Cancel,
+    /// Forget the job. A running one has to be cancelled first.
+    Remove,
+}
+
+impl Change {
+    /// The move it is; removing is none.
+    #[must_use]
+    pub fn as_move(self) -> Option<Move> {
+        match self {
+            Self::Retry => Some(Move::Retry),
+            Self::Pause => Some(Move::Pause),
+            Self::Resume => Some(Move::Resume),
+            Self::Cancel => Some(Move::Cancel),
+            Self::Remove => None,
+        }
+    }
+}
+
+/// Which jobs are meant. What is `None` does not narrow; all `None` means all jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// These numbers.
+    #[serde(default)]
+    pub ids: Option<IdSet>,
+    /// Jobs in this state.
+    #[serde(default)]
+    pub state: Option<JobState>,
+    /// Jobs on this host (name, or name:port).
+    #[serde(default)]
+    pub host: Option<String>,
+}
+
+/// How many jobs stand where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    /// Ready.
+    pub queued: u64,
+    /// In a worker's hands.
+    pub running: u64,
+    /// To be tried again later.
+    pub waiting: u64,
+    /// Set aside.
+    pub paused: u64,
+    /// Finished.
+    pub done: u64,
+    /// Given up.
+    pub failed: u64,
+    /// Called off.
+    pub cancelled: u64,
+}
+
+impl Counts {
+    /// The count of one state.
+    #[must_use]
+    pub fn get(&self, state: JobState) -> u64 {
+        match state {
+            JobState::Queued => self.queued,
+            JobState::Running => self.running,
+            JobState::Waiting => self.waiting,
+            JobState::Paused => self.paused,
+            JobState::Done => self.done,
+            JobState::Failed => self.failed,
+            JobState::Cancelled => self.cancelled,
+        }
+    }
+
+    /// The count of one state, to be changed.
+    pub fn get_mut(&mut self, state: JobState) -> &mut u64 {
+        match state {
+            JobState::Queued => &mut self.queued,
+            JobState::Running => &mut self.running,
+            JobState::Waiting => &mut self.waiting,
+            JobState::Paused => &mut self.paused,
+            JobState::Done => &mut self.done,
+            JobState::Failed => &mut self.failed,
+            JobState::Cancelled => &mut self.cancelled,
+        }
+    }
+
+    /// All jobs.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        JobState::ALL.iter().map(|&s| self.get(s)).sum()
+    }
+
+    /// Jobs that a run would still work on.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        self.queued + self.running + self.waiting
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use JobState::{Cancelled, Done, Failed, Paused, Queued, Running, Waiting};
+
+    /// The table of `queue-schema/STATES.md`, whole: what isn't listed is illegal.
+    #[test]
+    fn the_table_of_moves_is_exactly_this() {
+        let legal = [
+            (Queued, Move::Claim, Running),
+            (Queued, Move::Pause, Paused),
+            (Queued, Move::Cancel, Cancelled),
+            (Running, Move::Complete, Done),
+            (Running, Move::Defer, Waiting),
+            (Running, Move::Release, Queued),
+            (Running, Move::GiveUp, Failed),
+            (Running, Move::Pause, Paused),
+            (Running, Move::Cancel, Cancelled),
+            (Waiting, Move::Claim, Running),
+            (Waiting, Move::Pause, Paused),
+            (Waiting, Move::Cancel, Cancelled),
+            (Waiting, Move::Retry, Queued),
+            (Paused, Move::Complete, Done),
+            (Paused, Move::Defer, Paused),
+            (Paused, Move::Release, Paused),
+            (Paused, Move::GiveUp, Failed),
+            (Paused, Move::Resume, Queued),
+            (Paused, Move::Cancel, Cancelled),
+            (Failed, Move::Cancel, Cancelled),
+            (Failed, Move::Retry, Queued),
+            (Cancelled, Move::Complete, Done),
+            (Cancelled, Move::Defer, Cancelled),
+            (Cancelled, Move::Release, Cancelled),
+            (Cancelled, Move::GiveUp, Cancelled),
+            (Cancelled, Move::Retry, Queued),
+        ];
+        for from in JobState::ALL {
+            for attempted in Move::ALL {
+                let listed = legal.iter().find(|&&(s, m, _)| s == from && m == attempted).map(|&(_, _, to)| to);
+                assert_eq!(from.apply(attempted).ok(), listed, "{from} {attempted}");
+            }
+        }
+    }
+
+    #[test]
+    fn history_is_bounded_and_keeps_the_latest() {
+        let mut record = JobRecord::default();
+        for n in 0..50 {
+            let attempt = Attempt { started_at: n, ended_at: n, from: 0, fetched: 0, note: None, failure: None };
+            record.remember(attempt);
+        }
+        assert_eq!(record.attempts, 50);
+        assert_eq!(record.history.len(), JobRecord::HISTORY);
+        assert_eq!(record.history.last().unwrap().started_at, 49);
+    }
+}

@@ -1,0 +1,34 @@
+//! The words of the trade: what a job is, where it comes from, where it goes, how it ends.
+//!
+//! Floor 0: no tokio, no files, no clock. Everything stored or exchanged is described in `queue-schema/`.
+
+mod checksum;
+mod destination;
+mod event;
+mod failure;
+mod host;
+mod ids;
+mod job;
+mod progress;
+mod secret;
+mod settings;
+mod snapshot;
+mod source;
+mod text;
+
+pub use checksum::{Algorithm, Checksum, ChecksumError};
+pub use destination::{Destination, DestinationError, RelPath};
+pub use event::Event;
+pub use failure::{Cause, Failure, FailureKind, Stage};
+pub use host::{Account, HostFacts, HostKey, Quirks};
+pub use ids::{IdSet, JobId};
+pub use job::{
+    Attempt, Change, Claim, Clash, Counts, Expectation, IllegalMove, Job, JobRecord, JobSpec, JobState, Move, Receipt,
+    Selection, Settlement,
+};
+pub use progress::{Identity, Progress};
+pub use secret::Secret;
+pub use settings::{DataMode, Durability, Existing, PortRange, Settings, Tls, TransferType};
+pub use snapshot::{HostStatus, RunningFile, Snapshot, StatusReport};
+pub use source::{RemotePath, Scheme, Source, SourceError};
+pub use text::printable;

@@ -1,0 +1,215 @@
+//! What a user may set, for everything, for a host, or for one job.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+
+/// How data connections are opened (RFC 959, section 4.1.2; RFC 2428).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DataMode {
+    /// EPSV, then PASV where the server can't. Never active: that would show the local address.
+    #[default]
+    Auto,
+    /// The same as `auto`.
+    Passive,
+    /// EPSV alone.
+    Epsv,
+    /// PASV alone.
+    Pasv,
+    /// PORT over IPv4, EPRT over IPv6.
+    Active,
+    /// EPRT alone.
+    Eprt,
+    /// PORT alone.
+    Port,
+}
+
+/// The representation type of a transfer (RFC 959, section 3.1.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TransferType {
+    /// TYPE I: bytes as they are.
+    #[default]
+    Image,
+    /// TYPE A: lines; their ends are converted to the local form. Can't be resumed.
+    Ascii,
+}
+
+/// What to do with a file that is already there under the final name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Existing {
+    /// Done when size and, where known, time or checksum match; otherwise an error.
+    #[default]
+    Check,
+    /// As `check`, but a shorter file becomes the part file and is continued.
+    Resume,
+    /// As `check`, but a file that differs is replaced once the new one is whole.
+    Overwrite,
+    /// Done, whatever is there.
+    Skip,
+    /// An error, whatever is there.
+    Error,
+}
+
+/// How hard bytes are pushed to the disk before they count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// fdatasync before an offset is recorded and before the final name appears.
+    #[default]
+    Full,
+    /// The operating system's own time. After a power cut an unfinished file starts again, and a finished one may be bad.
+    None,
+}
+
+/// Use of TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Tls {
+    /// As the URL's scheme says.
+    #[default]
+    Auto,
+    /// None.
+    Off,
+    /// AUTH TLS is required.
+    Explicit,
+    /// TLS from the first byte.
+    Implicit,
+}
+
+/// An inclusive range of TCP ports, written `LOW-HIGH`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct PortRange {
+    low: u16,
+    high: u16,
+}
+
+impl PortRange {
+    /// The range's ends, both included.
+    #[must_use]
+    pub fn bounds(self) -> (u16, u16) {
+        (self.low, self.high)
+    }
+}
+
+impl std::str::FromStr for PortRange {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let port = |part: &str| part.trim().parse::<u16>().ok().filter(|&p| p >= 1024);
+        let (low, high) = text.split_once('-').unwrap_or((text, text));
+        match (port(low), port(high)) {
+            (Some(low), Some(high)) if low <= high => Ok(Self { low, high }),
+            _ => Err(format!("{text:?} is no port range; write LOW-HIGH with ports from 1024 to 65535")),
+        }
+    }
+}
+
+impl TryFrom<String> for PortRange {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<PortRange> for String {
+    fn from(range: PortRange) -> Self {
+        format!("{}-{}", range.low, range.high)
+    }
+}
+
+/// What may be set for everything, for a host, or for one job; what is `None` is left to the next wider level.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Settings {
+    /// How data connections are opened.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_mode: Option<DataMode>,
+    /// Address that PORT and EPRT tell the server, where it differs from the socket's own (behind NAT).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_address: Option<IpAddr>,
+    /// Ports that PORT and EPRT may name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_ports: Option<PortRange>,
+    /// Local address of every connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bind: Option<IpAddr>,
+    /// Representation type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub transfer_type: Option<TransferType>,
+    /// Use of TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<Tls>,
+    /// Seconds without any progress, in any phase, after which an attempt has failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+    /// Further attempts after one that failed without getting any byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+    /// Whether an unfinished file is continued; `false` starts it again each time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<bool>,
+    /// What to do with a file that is already there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub existing: Option<Existing>,
+    /// How hard bytes are pushed to the disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub durability: Option<Durability>,
+    /// Most bytes a second of one transfer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit_rate: Option<u64>,
+}
+
+impl Settings {
+    /// These settings, and where they say nothing, the wider ones.
+    #[must_use]
+    pub fn or(&self, wider: &Self) -> Self {
+        Self {
+            data_mode: self.data_mode.or(wider.data_mode),
+            active_address: self.active_address.or(wider.active_address),
+            active_ports: self.active_ports.or(wider.active_ports),
+            bind: self.bind.or(wider.bind),
+            transfer_type: self.transfer_type.or(wider.transfer_type),
+            tls: self.tls.or(wider.tls),
+            timeout: self.timeout.or(wider.timeout),
+            retries: self.retries.or(wider.retries),
+            resume: self.resume.or(wider.resume),
+            existing: self.existing.or(wider.existing),
+            durability: self.durability.or(wider.durability),
+            limit_rate: self.limit_rate.or(wider.limit_rate),
+        }
+    }
+
+    /// Whether nothing is set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_narrower_level_wins() {
+        let job = Settings { retries: Some(1), ..Settings::default() };
+        let host = Settings { retries: Some(9), timeout: Some(5), ..Settings::default() };
+        let merged = job.or(&host);
+        assert_eq!((merged.retries, merged.timeout, merged.bind), (Some(1), Some(5), None));
+    }
+
+    #[test]
+    fn port_ranges_are_checked() {
+        assert_eq!("50000-50010".parse::<PortRange>().unwrap().bounds(), (50000, 50010));
+        assert_eq!("50000".parse::<PortRange>().unwrap().bounds(), (50000, 50000));
+        for text in ["", "5-10", "50010-50000", "70000-70001", "a-b"] {
+            assert!(text.parse::<PortRange>().is_err(), "{text}");
+        }
+    }
+}

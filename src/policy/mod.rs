@@ -1,0 +1,1 @@
+//! Decisions as pure functions: resume, retry, admission to a host, rate.

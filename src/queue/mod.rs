@@ -1,0 +1,1 @@
+//! The stored jobs: the trait, its backends and the committer thread.

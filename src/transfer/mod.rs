@@ -1,0 +1,1 @@
+//! One file, from claim to final name.

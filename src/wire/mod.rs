@@ -1,0 +1,1 @@
+//! FTP without sockets: replies, commands, addresses and the dialogues as state machines.
