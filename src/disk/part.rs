@@ -134,6 +134,14 @@ impl PartFile {
         self.file.sync_data().map_err(|e| self.error("sync", e))
     }
 
+    /// Makes bytes, length and times durable (fsync): the last step before the final name.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn seal(&self) -> Result<(), DiskError> {
+        self.file.sync_all().map_err(|e| self.error("sync", e))
+    }
+
     /// Sets the modification time, in seconds since 1970-01-01 UTC. Later writes change it again.
     ///
     /// # Errors

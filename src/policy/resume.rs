@@ -100,6 +100,13 @@ pub fn overshoots(end: u64, size: Option<u64>) -> bool {
     size.is_some_and(|size| size != 0 && end > size)
 }
 
+/// The file's size in bytes: what the server says, else what the manifest says. A 0 of the server counts only where
+/// the manifest says nothing.
+#[must_use]
+pub fn expected_size(remote: &Identity, expect: &Expectation) -> Option<u64> {
+    remote.size.filter(|&size| size != 0).or(expect.size).or(remote.size)
+}
+
 /// Whether two descriptions by the same server are of the same content, as far as both tell.
 #[must_use]
 pub fn same_identity(a: &Identity, b: &Identity) -> bool {
@@ -280,9 +287,8 @@ fn changes(old: &Identity, new: &Identity) -> String {
     parts.join(", ")
 }
 
-/// The file's size in bytes: what the server says, else what the manifest says.
 fn size_of(facts: &Facts<'_>) -> Option<u64> {
-    facts.remote.size.filter(|&size| size != 0).or(facts.expect.size).or(facts.remote.size)
+    expected_size(facts.remote, facts.expect)
 }
 
 #[cfg(test)]
