@@ -2,6 +2,7 @@
 //!
 //! Floor 0: no tokio, no files, no clock. Everything stored or exchanged is described in `queue-schema/`.
 
+mod assign;
 mod checksum;
 mod destination;
 mod event;
@@ -17,6 +18,7 @@ mod snapshot;
 mod source;
 mod text;
 
+pub use assign::{SettingError, TLS_LATER, parse_bytes};
 pub use checksum::{Algorithm, Checksum, ChecksumError};
 pub use destination::{Destination, DestinationError, RelPath};
 pub use event::Event;
@@ -33,4 +35,4 @@ pub use secret::Secret;
 pub use settings::{DataMode, Durability, Existing, PortRange, Settings, Tls, TransferType};
 pub use snapshot::{HostStatus, RunningFile, Snapshot, StatusReport};
 pub use source::{RemotePath, Scheme, Source, SourceError};
-pub use text::printable;
+pub use text::{printable, without_userinfo};
