@@ -137,7 +137,7 @@ impl Table {
         }
         let before = raw.get(..at).unwrap_or(raw);
         let line_start = before.iter().rposition(|&b| b == b'\n').map_or(0, |newline| newline + 1);
-        let newlines = before.iter().filter(|&&b| b == b'\n').count();
+        let newlines = before.split(|&b| b == b'\n').count() - 1;
         let line = before.get(line_start..).unwrap_or_default();
         Position { line: start.line() + newlines as u64, column: column_of(line, line.len()) }
     }

@@ -74,9 +74,9 @@ fn the_longest_of_several_checksums_is_the_one_to_verify() {
 
 #[test]
 fn gzip_and_extension_decide_before_the_bytes() {
-    let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
-    packer.write_all(b"url,path\nftp://h/a,b\n").unwrap();
-    let packed = packer.finish().unwrap();
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(b"url,path\nftp://h/a,b\n").unwrap();
+    let packed = gzip.finish().unwrap();
     for name in ["m.csv.gz", "m", "m.bin"] {
         let specs: Vec<_> =
             read_named(name, &packed, options(None, None)).into_iter().map(|e| e.unwrap().spec).collect();
@@ -211,7 +211,7 @@ fn no_error_ever_shows_a_password() {
             format!("{{\"url\":\"ftp://h/a\",\"size\":{json}}}"),
             format!("{{\"url\":\"ftp://h/a\",\"data-mode\":{json}}}"),
             format!("{{\"url\":\"ftp://h/a\",{json}:1}}"),
-            format!("{json}"),
+            json.clone(),
             format!("url,path\nftp://h/a,{url}\n"),
             format!("url,{url}\nftp://h/a,b\n"),
             format!("url\n{url},{url}\n"),
@@ -252,17 +252,19 @@ fn a_well_formed_password_is_in_the_secret_and_nowhere_else() {
     }
 }
 
+type Row = fn(u64) -> String;
+
 /// Makes lines on demand, and counts the bytes that were asked for.
 struct Endless {
     rows: std::ops::Range<u64>,
     rest: Cursor<Vec<u8>>,
     made: Arc<AtomicU64>,
-    row: fn(u64) -> String,
+    row: Row,
 }
 
 impl Read for Endless {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        if self.rest.position() as usize == self.rest.get_ref().len()
+        if self.rest.position() == self.rest.get_ref().len() as u64
             && let Some(n) = self.rows.next()
         {
             self.rest = Cursor::new((self.row)(n).into_bytes());
@@ -275,7 +277,7 @@ impl Read for Endless {
 
 #[test]
 fn two_hundred_thousand_lines_are_read_as_they_are_asked_for() {
-    let cases: [(Format, u64, &str, fn(u64) -> String); 3] = [
+    let cases: [(Format, u64, &str, Row); 3] = [
         (Format::List, 200_000, "", |n| format!("ftp://h/dir/{n} out/{n}\n")),
         (Format::Jsonl, 30_000, "", |n| format!("{{\"url\":\"ftp://h/dir/{n}\",\"path\":\"out/{n}\"}}\n")),
         (Format::Csv, 30_000, "url,path\n", |n| format!("ftp://h/dir/{n},out/{n}\n")),
