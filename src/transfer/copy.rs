@@ -140,3 +140,6 @@ impl<'a> Copier<'a> {
         Ok(same)
     }
 }
+
+#[cfg(test)]
+mod tests;
