@@ -186,9 +186,13 @@ impl Dispatcher {
         let idle: Vec<Link> =
             self.hosts.accounts.values_mut().flat_map(|books| books.idle.drain(..)).map(|(link, _)| link).collect();
         let leaving: Vec<_> = idle.into_iter().map(|link| tokio::spawn(link.quit())).collect();
-        for farewell in leaving {
-            let _ = timeout(Duration::from_secs(1), farewell).await;
-        }
+        let patience = Duration::from_millis(if self.report.interrupted { 200 } else { 1_000 });
+        let farewells = async {
+            for farewell in leaving {
+                let _ = farewell.await;
+            }
+        };
+        let _ = timeout(patience, farewells).await;
     }
 
     pub(super) async fn release_all(&mut self) -> Result<(), QueueError> {

@@ -140,7 +140,8 @@ impl Dispatcher {
                 break;
             }
         }
-        if self.hosts.open >= connections {
+        if self.hosts.any_work_waits() {
+            // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
             self.rest(true);
         }
         Ok(())

@@ -134,6 +134,11 @@ impl Hosts {
         !books.idle.is_empty() || may_open
     }
 
+    /// Whether an account has work that could not be begun.
+    pub(super) fn any_work_waits(&self) -> bool {
+        self.accounts.values().any(|books| books.more || !books.claims.is_empty())
+    }
+
     /// Takes a session at rest, or makes room for a new one.
     pub(super) fn take_link(&mut self, account: &Account) -> Option<Link> {
         let books = self.books(account);

@@ -135,6 +135,8 @@ impl Run<'_> {
                 retrieval.abort().await;
                 Ok((Copied::TooMuch, Verdict::Confirmed))
             }
+            // No time for the server's word on it: dropping the session is as good.
+            Err(Halt::Stopped) => Err(Halt::Stopped),
             Err(halt) => {
                 retrieval.abort().await;
                 Err(halt)
