@@ -1,1 +1,1 @@
-//! Drives `wire` over tokio: connect, control connection, data connection, session.
+//! Drives `wire` over tokio.
