@@ -9,6 +9,7 @@ mod failure;
 mod host;
 mod ids;
 mod job;
+mod manifest_line;
 mod progress;
 mod secret;
 mod settings;
@@ -26,6 +27,7 @@ pub use job::{
     Attempt, Change, Claim, Clash, Counts, Expectation, IllegalMove, Job, JobRecord, JobSpec, JobState, Move, Receipt,
     Selection, Settlement,
 };
+pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress};
 pub use secret::Secret;
 pub use settings::{DataMode, Durability, Existing, PortRange, Settings, Tls, TransferType};
