@@ -85,8 +85,9 @@ impl Failed {
 
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Manifest | Self::Config(_) => Exit::Usage,
-            Self::Desk(DeskError::DestinationTaken(_)) => Exit::Usage,
+            Self::Usage(_) | Self::Manifest | Self::Config(_) | Self::Desk(DeskError::DestinationTaken(_)) => {
+                Exit::Usage
+            }
             Self::Desk(DeskError::NoAnswer(_)) => Exit::Busy,
             Self::Desk(DeskError::Storage(_) | DeskError::StorageFull(_)) | Self::Io(..) => Exit::Storage,
             Self::Unheard => Exit::Done,
