@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn the_end_of_a_run_is_told_by_the_worst_of_it() {
         let run = |failed, left, storage, interrupted| RunReport { done: 9, failed, left, storage, interrupted };
-        let asked = |failed, paused, done| Counts { failed, paused, done, ..Counts::default() };
+        let asked = |failed, paused, done| Counts { paused, done, failed, ..Counts::default() };
         for (report, counts, exit) in [
             (run(0, 0, false, false), None, Exit::Done),
             (run(2, 0, false, false), None, Exit::SomeFailed),

@@ -2,7 +2,7 @@
 
 use super::args::Global;
 use super::exit::Failed;
-use super::words::safe;
+use super::words::{self, safe};
 use crate::config::Config;
 use crate::engine::{Desk, Display, House};
 use serde::Serialize;
@@ -109,7 +109,7 @@ impl<'a> Face<'a> {
     /// destinations are told apart by their text.
     pub(super) fn absolute(&self, path: &Path) -> Result<PathBuf, Failed> {
         let full = self.around.folder.join(path);
-        let shown = || safe(&path.display());
+        let shown = || words::path(path);
         if full.components().any(|part| part == Component::ParentDir) {
             // Only the file system knows what `..` behind a link is.
             return full

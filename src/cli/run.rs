@@ -7,7 +7,7 @@ use super::login::Login;
 use super::options::{self, RunOptions};
 use crate::config::Config;
 use crate::engine::RunOrder;
-use crate::model::{Counts, IdSet, Secret, Selection, Settings};
+use crate::model::{Counts, IdSet, JobId, Secret, Selection, Settings};
 
 /// Runs the command.
 pub(super) async fn run(face: &mut Face<'_>, args: RunArgs) -> Result<Exit, Failed> {
@@ -67,7 +67,7 @@ async fn count(face: &Face<'_>, ids: &IdSet) -> Result<Counts, Failed> {
 }
 
 /// The set of the named numbers; none where no number is named.
-pub(super) fn id_set(ranges: &[(crate::model::JobId, crate::model::JobId)]) -> Option<IdSet> {
+pub(super) fn id_set(ranges: &[(JobId, JobId)]) -> Option<IdSet> {
     let mut set = IdSet::default();
     for &(first, last) in ranges {
         set.insert_range(first, last);
