@@ -345,6 +345,7 @@ fn show_tells_the_whole_history() {
         ended_at: 1_000_000_065,
         from: 16_384,
         fetched: 5 << 20,
+        gained: 5 << 20,
         note: Some("the overlap differed".into()),
         failure: Some(failure.clone()),
     });
