@@ -9,3 +9,19 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+
+mod adding;
+mod changing;
+mod crash;
+mod disk_full;
+mod failpoints;
+mod hostile_names;
+mod hostile_replies;
+mod lies_data;
+mod lies_files;
+mod lies_replies;
+mod policies;
+mod secrets;
+mod servers;
+mod stopping;
+mod verdict;

@@ -65,7 +65,7 @@ impl Ftpq {
     }
 
     /// Folder that downloads go into.
-    pub(crate) fn into(&self) -> PathBuf {
+    pub(crate) fn downloads(&self) -> PathBuf {
         self.folder.path().join("into")
     }
 
@@ -83,7 +83,7 @@ impl Ftpq {
         command.env_clear().env("HOME", self.home()).env("LANG", "C.UTF-8").env("TZ", "UTC");
         command.env("PATH", "/usr/bin:/bin").env("RUST_BACKTRACE", "1");
         command.envs(self.settings.iter().map(|(n, v)| (n, v)));
-        command.current_dir(self.into()).stdin(Stdio::null());
+        command.current_dir(self.downloads()).stdin(Stdio::null());
         command
     }
 
@@ -121,7 +121,7 @@ impl Ftpq {
         let lines: String =
             jobs.iter().map(|(url, path)| format!("{}\n", serde_json::json!({"url": url, "path": path}))).collect();
         let manifest = self.write("manifest.jsonl", lines);
-        let ended = self.run(&["add", &manifest, "--into", self.into().to_str().unwrap()]);
+        let ended = self.run(&["add", &manifest, "--into", self.downloads().to_str().unwrap()]);
         assert!(ended.code == Some(0), "the manifest was not accepted:\n{ended}");
         ended
     }
@@ -134,19 +134,19 @@ impl Ftpq {
 
     /// Panics unless the file in the download folder is exactly this, and no part file is left beside it.
     pub(crate) fn assert_file(&self, name: &str, expected: &[u8], story: &dyn fmt::Display) {
-        let path = self.into().join(name);
+        let path = self.downloads().join(name);
         let got = fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}\n{story}", path.display()));
         if let Some(difference) = difference(&got, expected) {
             panic!("{name} is wrong: {difference}\n{story}");
         }
-        let parts = watch::parts_below(&self.into());
+        let parts = watch::parts_below(&self.downloads());
         let own = watch::part_of(&path);
         assert!(!parts.contains(&own), "a part file is left: {parts:?}\n{story}");
     }
 
     /// Panics if there is anything under the final name.
     pub(crate) fn assert_absent(&self, name: &str, story: &dyn fmt::Display) {
-        let path = self.into().join(name);
+        let path = self.downloads().join(name);
         assert!(fs::symlink_metadata(&path).is_err(), "{name} must not exist\n{story}");
     }
 
@@ -206,6 +206,13 @@ impl Running {
     /// What it has printed so far, standard output first.
     pub(crate) fn so_far(&self) -> String {
         format!("{}{}", lossy(&self.out), lossy(&self.err))
+    }
+
+    /// Most memory it has held so far, in KiB; 0 when that is not known.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"));
+        line.and_then(|l| l.trim().trim_end_matches("kB").trim().parse().ok()).unwrap_or_default()
     }
 
     /// Waits for its end; panics when that takes longer than the limit.

@@ -137,6 +137,13 @@ impl Core {
         self.lock().dialogue.iter().filter(|l| l.from_client).map(|l| l.line.clone()).collect()
     }
 
+    /// Every command line of one session.
+    pub(crate) fn commands_of(&self, session: usize) -> Vec<String> {
+        let seen = self.lock();
+        let lines = seen.dialogue.iter().filter(|l| l.from_client && l.session == session);
+        lines.map(|l| l.line.clone()).collect()
+    }
+
     /// The dialogue so far, for a failed test's message.
     pub(crate) fn dialogue(&self) -> String {
         let seen = self.lock();

@@ -34,6 +34,7 @@ pub(super) fn serve(core: &Arc<Core>, stream: TcpStream, number: usize) {
         cwd: String::new(),
         rest: 0,
         meeting: None,
+        words: None,
     };
     if fits {
         session.converse();
@@ -55,7 +56,10 @@ struct Session<'a> {
     cwd: String,
     rest: u64,
     meeting: Option<Meeting>,
+    words: Option<Words>,
 }
+
+type Words = Box<dyn FnOnce(&str) -> String>;
 
 impl Session<'_> {
     fn converse(&mut self) {
@@ -100,6 +104,10 @@ impl Session<'_> {
             Act::SayAndClose(bytes) => {
                 self.write(&bytes);
                 false
+            }
+            Act::Reword(words) => {
+                self.words = Some(words);
+                self.usual(verb, arg)
             }
             Act::Deliver(delivery) => self.deliver(&delivery),
         }
@@ -251,6 +259,7 @@ impl Session<'_> {
     }
 
     fn reply(&mut self, line: &str) -> bool {
+        let line = self.words.take().map_or_else(|| line.to_owned(), |words| words(line));
         self.write(format!("{line}\r\n").as_bytes())
     }
 
