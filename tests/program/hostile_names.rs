@@ -177,7 +177,7 @@ fn cve_2014_4877_a_linked_folder_below_the_destination_is_not_entered() {
 #[test]
 fn cve_2004_2014_a_link_planted_at_the_final_name_is_not_followed() {
     with_planted_link("a.bin", |ftpq, outside| {
-        symlink(outside.join("victim"), ftpq.downloads().join("a.bin")).unwrap()
+        symlink(outside.join("victim"), ftpq.downloads().join("a.bin")).unwrap();
     });
     with_planted_link("a.bin", |ftpq, outside| symlink(outside.join("new"), ftpq.downloads().join("a.bin")).unwrap());
 }

@@ -4,6 +4,8 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::format_collect,
+    clippy::needless_for_each,
     reason = "a test ends by a panic, and says where"
 )]
 

@@ -82,7 +82,7 @@ fn a_second_signal_stops_at_once() {
     run.signal(Signal::TERM);
     let begin = Instant::now();
     let ended = run.wait(Duration::from_secs(10));
-    assert!(begin.elapsed() < Duration::from_millis(1000), "{:?}\n{ended}", begin.elapsed());
+    assert!(begin.elapsed() < Duration::from_secs(1), "{:?}\n{ended}", begin.elapsed());
     assert_ne!(ended.code, Some(0), "{ended}");
     let again = ftpq.run(&["run"]).expect_code(0);
     for name in ["a.bin", "b.bin"] {

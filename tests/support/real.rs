@@ -57,7 +57,7 @@ pub(crate) struct Options {
     pub(crate) max_per_ip: u32,
     /// Bytes a second of each transfer; 0 for no limit.
     pub(crate) rate: u32,
-    /// On ::1 instead of 127.0.0.1.
+    /// On `::1` instead of 127.0.0.1.
     pub(crate) ipv6: bool,
 }
 

@@ -72,7 +72,6 @@ struct Seen {
     sessions: usize,
     open: usize,
     peak: usize,
-    logins: usize,
 }
 
 type Hook = Box<dyn Fn(&Turn) -> Act + Send + Sync>;
@@ -112,11 +111,6 @@ impl Core {
     /// Bytes of all files that went into data connections.
     pub(crate) fn sent_total(&self) -> u64 {
         self.lock().sent.values().sum()
-    }
-
-    /// Logins that succeeded.
-    pub(crate) fn logins(&self) -> usize {
-        self.lock().logins
     }
 
     /// Most sessions open at a time, and all that there ever were.
@@ -177,10 +171,6 @@ impl Core {
         let line = line.trim_end_matches(['\r', '\n']).to_owned();
         let after = self.start.elapsed().as_millis();
         self.lock().dialogue.push(Logged { session, after, from_client, line });
-    }
-
-    pub(super) fn note_login(&self) {
-        self.lock().logins += 1;
     }
 
     pub(super) fn note_sent(&self, name: &str, bytes: usize) {

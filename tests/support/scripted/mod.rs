@@ -38,7 +38,7 @@ impl Scripted {
         Self::at(IpAddr::V4(Ipv4Addr::LOCALHOST), traits, hook)
     }
 
-    /// The same on ::1.
+    /// The same on `::1`.
     pub(crate) fn on_ipv6(traits: Traits, hook: impl Fn(&Turn) -> Act + Send + Sync + 'static) -> Self {
         Self::at(IpAddr::V6(Ipv6Addr::LOCALHOST), traits, hook)
     }

@@ -83,7 +83,7 @@ impl Session<'_> {
     }
 
     fn ask(&self, verb: &str, arg: &str, before: usize, honest: Option<&Delivery>) -> Act {
-        let turn = Turn { core: self.core, session: self.number, before, verb, arg, rest: self.rest, honest };
+        let turn = Turn { core: self.core, before, verb, arg, rest: self.rest, honest };
         self.core.ask_hook(&turn)
     }
 
@@ -145,13 +145,13 @@ impl Session<'_> {
             "SIZE" | "MDTM" | "MLST" => self.inspect(verb, arg),
             "REST" => self.restart(arg),
             "EPSV" | "PASV" | "PORT" | "EPRT" => self.open(verb, arg),
-            "RETR" => match self.honest_delivery(arg) {
-                Some(delivery) => self.deliver(&delivery),
-                None => {
-                    self.meeting = None;
-                    self.reply("550 Failed to open file.")
+            "RETR" => {
+                if let Some(delivery) = self.honest_delivery(arg) {
+                    return self.deliver(&delivery);
                 }
-            },
+                self.meeting = None;
+                self.reply("550 Failed to open file.")
+            }
             "ABOR" => self.reply("226 ABOR: nothing to abort."),
             "QUIT" => self.reply("221 Goodbye."),
             _ => self.reply("502 Command not implemented."),
@@ -165,7 +165,6 @@ impl Session<'_> {
             return self.reply(&refusal);
         }
         self.logged_in = true;
-        self.core.note_login();
         self.reply("230 Login successful.")
     }
 
