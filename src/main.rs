@@ -1,3 +1,154 @@
-//! The `ftpq` program.
+//! The `ftpq` program: puts the parts together.
 
-fn main() {}
+use ftpq::engine::{Board, Desk, DeskError, House, LocalDesk, Observer, Reply, RunOrder, RunReport};
+use ftpq::model::{Event, Selection, Snapshot};
+use ftpq::queue::{Credentials, Queue, QueueError};
+use ftpq::ui::{Output, Screen};
+use ftpq::{api, cli, engine};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// How long a command waits for another one that has the queue and is about to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let args = cli::parse();
+    #[cfg(feature = "demo")]
+    if let Some(keep) = args.wants_demo() {
+        return ExitCode::from(ftpq::demo::run(keep));
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("ftpq: the runtime can't be started: {error}; check the limits on threads (ulimit -u)");
+            return ExitCode::from(5);
+        }
+    };
+    let code = runtime.block_on(cli::execute(args, &Program));
+    // A thread that still hashes or looks up a name must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    ExitCode::from(code)
+}
+
+struct Program;
+
+/// Who has the queue.
+enum Owner {
+    This(LocalDesk, Vec<String>),
+    Other(api::Client),
+}
+
+impl House for Program {
+    fn desk<'a>(&'a self, queue: &'a Path) -> Reply<'a, Box<dyn Desk>> {
+        Box::pin(async move {
+            match reach(queue).await? {
+                Owner::This(desk, notices) => {
+                    for notice in notices {
+                        eprintln!("ftpq: {notice}");
+                    }
+                    Ok(Box::new(desk) as Box<dyn Desk>)
+                }
+                Owner::Other(client) => Ok(Box::new(client) as Box<dyn Desk>),
+            }
+        })
+    }
+
+    fn run(&self, order: RunOrder) -> Reply<'_, RunReport> {
+        Box::pin(async move {
+            loop {
+                match reach(&order.queue).await? {
+                    Owner::This(desk, notices) => return work(desk, notices, order).await,
+                    Owner::Other(client) => {
+                        if let Some(report) = follow(&client, &order).await? {
+                            return Ok(report);
+                        }
+                    }
+                }
+            }
+        })
+    }
+}
+
+/// Opens the queue, or finds the process that has it.
+async fn reach(dir: &Path) -> Result<Owner, DeskError> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let locked = match tokio::task::block_in_place(|| Queue::open(dir)) {
+            Ok((queue, report)) => {
+                let credentials = tokio::task::block_in_place(|| Credentials::load(dir))?;
+                return Ok(Owner::This(LocalDesk::new(queue, dir.to_path_buf(), credentials), report.notices));
+            }
+            Err(error @ QueueError::Locked { .. }) => error,
+            Err(error) => return Err(error.into()),
+        };
+        if let Ok(client) = api::Client::connect(dir).await {
+            return Ok(Owner::Other(client));
+        }
+        if Instant::now() >= deadline {
+            return Err(DeskError::NoAnswer(locked.to_string()));
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Works on a queue that is this process's own.
+async fn work(desk: LocalDesk, notices: Vec<String>, order: RunOrder) -> Result<RunReport, DeskError> {
+    let stop = engine::stop_on_signals()
+        .map_err(|error| DeskError::Storage(format!("the signal handlers can't be installed: {error}")))?;
+    let board = Arc::new(Board::default());
+    let figures = Arc::clone(&board);
+    let snapshot: Arc<dyn Fn() -> Snapshot + Send + Sync> = Arc::new(move || figures.snapshot());
+    let screen = Screen::start(order.display, snapshot, Output::standard());
+    let observer: Arc<dyn Observer> = screen.observer();
+    for text in notices {
+        observer.event(&Event::Notice { text });
+    }
+    let dir = order.queue.clone();
+    let (desk, run) = engine::prepare(desk, order, Arc::clone(&observer), board, stop);
+    let server = match api::serve(Arc::new(desk.clone()), &dir) {
+        Ok(server) => Some(server),
+        Err(error) => {
+            let text = format!("other processes can't ask this run how it stands: {error}");
+            observer.event(&Event::Notice { text });
+            None
+        }
+    };
+    let outcome = run.await;
+    drop(server);
+    let closed = desk.close().await;
+    let report = outcome?;
+    screen.finish(&report);
+    closed?;
+    Ok(report)
+}
+
+/// Waits for the run of another process. Returns nothing when that process ended with work left: this one goes on.
+async fn follow(client: &api::Client, order: &RunOrder) -> Result<Option<RunReport>, DeskError> {
+    let selection = Selection { ids: order.only.clone(), ..Selection::default() };
+    let status = client.status().await?;
+    let Some(pid) = status.pid else { return Ok(None) };
+    if !order.display.quiet {
+        eprintln!("ftpq: process {pid} is working on this queue already; waiting for it");
+    }
+    let before = client.counts(selection.clone()).await?;
+    let stop = engine::stop_on_signals()
+        .map_err(|error| DeskError::Storage(format!("the signal handlers can't be installed: {error}")))?;
+    loop {
+        let Ok(now) = client.counts(selection.clone()).await else { return Ok(None) };
+        let interrupted = *stop.borrow();
+        if now.left() == 0 || interrupted {
+            let base = if order.only.is_some() { Default::default() } else { before };
+            return Ok(Some(RunReport {
+                done: now.done.saturating_sub(base.done),
+                failed: now.failed.saturating_sub(base.failed),
+                left: now.left(),
+                storage: false,
+                interrupted,
+            }));
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+}

@@ -1,5 +1,126 @@
-//! The settings file, netrc and command-line overrides, merged into one value per host.
+//! The settings file, netrc and password files: read once, asked per host.
+//!
+//! Nothing here prints a password: errors name a file and a line, `Debug` shows `***`.
+
+mod error;
+mod file;
+mod hosts;
+mod netrc;
+mod secret_file;
+#[cfg(test)]
+mod tests;
+
+pub use error::ConfigError;
+pub use netrc::{Netrc, NetrcEntry};
+pub use secret_file::{PasswordFile, read_password_file};
+
+use crate::model::{Account, DataMode, Durability, Existing, HostKey, Secret, Settings, Tls, TransferType};
+use hosts::Hosts;
+use std::env;
+use std::path::{Path, PathBuf};
 
 /// The settings file and netrc, read.
 #[derive(Clone, Debug, Default)]
-pub struct Config {}
+pub struct Config {
+    settings: Settings,
+    connections: Option<u32>,
+    per_host: Option<u32>,
+    hosts: Hosts,
+    /// The logins of netrc, where the settings file or the command line asks for it.
+    pub netrc: Option<Netrc>,
+}
+
+impl Config {
+    /// Most connections that may be set, over all hosts.
+    pub const MAX_CONNECTIONS: u32 = 256;
+    /// Most connections that may be set for one host.
+    pub const MAX_PER_HOST: u32 = 64;
+
+    /// Reads the settings file at that path, which must be there; or at the usual one,
+    /// `$XDG_CONFIG_HOME/ftpq/config.toml`, which need not.
+    ///
+    /// # Errors
+    /// When a file can't be read, or says what ftpq doesn't understand.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let home = env::home_dir();
+        if let Some(path) = path {
+            return file::read(path, home.as_deref());
+        }
+        let folder = env::var_os("XDG_CONFIG_HOME")
+            .map(PathBuf::from)
+            .filter(|folder| folder.is_absolute())
+            .or_else(|| home.as_ref().map(|home| home.join(".config")));
+        match folder.map(|folder| folder.join("ftpq/config.toml")) {
+            Some(path) if path.exists() => file::read(&path, home.as_deref()),
+            _ => Ok(Self::default()),
+        }
+    }
+
+    /// The built-in settings, all that have a default filled in; the widest level of [`Settings::or`].
+    #[must_use]
+    pub fn defaults() -> Settings {
+        Settings {
+            data_mode: Some(DataMode::Auto),
+            transfer_type: Some(TransferType::Image),
+            tls: Some(Tls::Auto),
+            timeout: Some(60),
+            retries: Some(5),
+            resume: Some(true),
+            existing: Some(Existing::Check),
+            durability: Some(Durability::Full),
+            ..Settings::default()
+        }
+    }
+
+    /// What the file sets for that host: the table of its name and port over that of its name over the top level.
+    #[must_use]
+    pub fn settings_for(&self, host: &HostKey) -> Settings {
+        self.hosts.of(host).fold(Settings::default(), |sum, table| sum.or(&table.settings)).or(&self.settings)
+    }
+
+    /// Connections to that host at a time, where the file says.
+    #[must_use]
+    pub fn per_host(&self, host: &HostKey) -> Option<u32> {
+        self.hosts.of(host).find_map(|table| table.per_host).or(self.per_host)
+    }
+
+    /// Connections over all hosts at a time, where the file says.
+    #[must_use]
+    pub fn connections(&self) -> Option<u32> {
+        self.connections
+    }
+
+    /// The user name for URLs of that host that name none.
+    #[must_use]
+    pub fn user(&self, host: &HostKey) -> Option<&str> {
+        self.hosts.of(host).find_map(|table| table.user.as_deref())
+    }
+
+    /// The password from the `password-file` of the account's host. A table that names a user is for that user
+    /// alone; one that names none is for every user but the anonymous.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn password(&self, account: &Account) -> Result<Option<Secret>, ConfigError> {
+        let file = self.hosts.of(&account.host_key()).find_map(|table| {
+            let meant = table.user.as_ref().map_or(!account.is_anonymous(), |user| *user == account.user);
+            table.password_file.as_ref().filter(|_| meant)
+        });
+        file.map(|path| read_password_file(path).map(|read| read.secret)).transpose()
+    }
+
+    /// Reads netrc from that path, which must be there; or from `~/.netrc`, which need not.
+    ///
+    /// # Errors
+    /// When the file is open to others, or isn't understood.
+    pub fn read_netrc(&mut self, path: Option<&Path>) -> Result<(), ConfigError> {
+        self.netrc = match path {
+            Some(path) => Some(Netrc::read(path)?),
+            None => match env::home_dir().map(|home| home.join(".netrc")) {
+                Some(path) if path.exists() => Some(Netrc::read(&path)?),
+                _ => Some(Netrc::default()),
+            },
+        };
+        Ok(())
+    }
+}

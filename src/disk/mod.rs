@@ -1,1 +1,21 @@
-//! Part files, digests, free space, durable commit.
+//! Part files, digests, free space, durable commit. All calls block.
+//!
+//! A file is written under its part name, `.NAME.ftpq-part`, beside its final name, and renamed once it is whole.
+//! Everything happens relative to an open folder and without following links below the folder that the user chose
+//! (CVE-2014-4877, CVE-2004-2014), so that neither a manifest nor a planted link can redirect a write.
+
+mod boot;
+mod digest;
+mod error;
+mod folder;
+mod name;
+mod part;
+mod place;
+
+pub use boot::boot_id;
+pub use error::DiskError;
+pub use part::PartFile;
+pub use place::{Found, Place};
+
+#[cfg(test)]
+mod tests;

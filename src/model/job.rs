@@ -214,8 +214,11 @@ pub struct Attempt {
     pub ended_at: u64,
     /// Offset in bytes it began at.
     pub from: u64,
-    /// Bytes it got over the network.
+    /// Bytes it got over the network, those of the overlap included.
     pub fetched: u64,
+    /// Bytes by which it brought the file further.
+    #[serde(default)]
+    pub gained: u64,
     /// Why it began where it began, where that needs a reason: a restart, an overlap that differed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -224,10 +227,22 @@ pub struct Attempt {
     pub failure: Option<Failure>,
 }
 
+impl Attempt {
+    /// Least gain in bytes that counts as progress: what one resume costs in overlap. A server that hands out less
+    /// on each connection would otherwise be tried for ever.
+    pub const LEAST_GAIN: u64 = 16 * 1024;
+
+    /// Whether the attempt brought the file far enough to begin counting failures anew.
+    #[must_use]
+    pub fn is_fruitful(&self) -> bool {
+        self.gained >= Self::LEAST_GAIN
+    }
+}
+
 /// What happened to a job so far. A job that was never touched has none stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobRecord {
-    /// Attempts in a row that failed without getting any byte.
+    /// Attempts in a row that failed without bringing the file further.
     #[serde(default)]
     pub fruitless: u32,
     /// All attempts that were made.
@@ -375,7 +390,7 @@ impl Settlement {
 
 impl JobRecord {
     fn note_failure(&mut self, attempt: Attempt, progress: Option<Progress>) {
-        self.fruitless = if attempt.fetched > 0 { 0 } else { self.fruitless.saturating_add(1) };
+        self.fruitless = if attempt.is_fruitful() { 0 } else { self.fruitless.saturating_add(1) };
         self.failure.clone_from(&attempt.failure);
         self.progress = progress;
         self.remember(attempt);
@@ -534,7 +549,8 @@ mod tests {
     fn history_is_bounded_and_keeps_the_latest() {
         let mut record = JobRecord::default();
         for n in 0..50 {
-            let attempt = Attempt { started_at: n, ended_at: n, from: 0, fetched: 0, note: None, failure: None };
+            let attempt =
+                Attempt { started_at: n, ended_at: n, from: 0, fetched: 0, gained: 0, note: None, failure: None };
             record.remember(attempt);
         }
         assert_eq!(record.attempts, 50);

@@ -2,6 +2,7 @@
 //!
 //! Floor 0: no tokio, no files, no clock. Everything stored or exchanged is described in `queue-schema/`.
 
+mod assign;
 mod checksum;
 mod destination;
 mod event;
@@ -9,6 +10,7 @@ mod failure;
 mod host;
 mod ids;
 mod job;
+mod manifest_line;
 mod progress;
 mod secret;
 mod settings;
@@ -16,6 +18,7 @@ mod snapshot;
 mod source;
 mod text;
 
+pub use assign::{SettingError, TLS_LATER, parse_bytes};
 pub use checksum::{Algorithm, Checksum, ChecksumError};
 pub use destination::{Destination, DestinationError, RelPath};
 pub use event::Event;
@@ -26,9 +29,10 @@ pub use job::{
     Attempt, Change, Claim, Clash, Counts, Expectation, IllegalMove, Job, JobRecord, JobSpec, JobState, Move, Receipt,
     Selection, Settlement,
 };
+pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress};
 pub use secret::Secret;
 pub use settings::{DataMode, Durability, Existing, PortRange, Settings, Tls, TransferType};
 pub use snapshot::{HostStatus, RunningFile, Snapshot, StatusReport};
 pub use source::{RemotePath, Scheme, Source, SourceError};
-pub use text::printable;
+pub use text::{printable, without_userinfo};

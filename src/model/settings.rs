@@ -148,7 +148,7 @@ pub struct Settings {
     /// Seconds without any progress, in any phase, after which an attempt has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
-    /// Further attempts after one that failed without getting any byte.
+    /// Further attempts after one that failed without bringing the file further.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
     /// Whether an unfinished file is continued; `false` starts it again each time.

@@ -1,1 +1,11 @@
-//! Decisions as pure functions: resume, retry, admission to a host, rate.
+//! Decisions as pure functions: resume, retry, admission to a host, rate. Time and chance are arguments.
+
+mod budget;
+mod rate;
+mod resume;
+mod retry;
+
+pub use budget::Budget;
+pub use rate::Bucket;
+pub use resume::{Facts, FinalFile, OVERLAP, Plan, expected_size, overshoots, plan, same_identity, unix_seconds};
+pub use retry::{Decision, decide, delay};

@@ -1,1 +1,18 @@
-//! One file, from claim to final name.
+//! One file, from claim to final name: ask, plan, fetch, compare, verify, commit.
+//!
+//! The order of steps is the promise: bytes are compared before new ones are written, recorded only once they are
+//! durable, and the final name appears by one rename after everything was checked.
+
+mod commit;
+mod copy;
+mod failpoint;
+mod fetch;
+mod gauge;
+mod lines;
+mod link;
+mod task;
+
+pub use failpoint::failpoint;
+pub use gauge::{Gauge, Phase};
+pub use link::Link;
+pub use task::{End, Report, Started, Stop, Task, download};

@@ -1,0 +1,92 @@
+//! What is said over the socket.
+
+use crate::engine::DeskError;
+use crate::model::{Account, Change, JobId, JobSpec, Secret, Selection};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The version of these messages.
+pub(super) const VERSION: u32 = 1;
+
+/// The server's first line.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Greeting {
+    /// [`VERSION`] of the server.
+    pub(super) ftpq: u32,
+}
+
+/// A request. Not `Debug`: one of them carries a password.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(super) enum Request {
+    /// Counts, hosts, and the run going on.
+    Status,
+    /// Counts of the selected jobs.
+    Counts {
+        /// Which.
+        selection: Selection,
+    },
+    /// Jobs; fewer than asked for mean nothing, none means the end.
+    List {
+        /// Which.
+        selection: Selection,
+        /// Those with a higher number.
+        after: Option<JobId>,
+        /// So many at most.
+        limit: usize,
+    },
+    /// One job.
+    Show {
+        /// Which.
+        id: JobId,
+    },
+    /// Changes jobs.
+    Change {
+        /// Which.
+        selection: Selection,
+        /// How.
+        change: Change,
+    },
+    /// Opens the connection's intake.
+    Begin,
+    /// Hands over jobs.
+    Push {
+        /// Some of them.
+        jobs: Vec<JobSpec>,
+    },
+    /// Hands over a password.
+    Credential {
+        /// Whose.
+        account: Account,
+        /// The password.
+        secret: Word,
+    },
+    /// Accepts what was handed over.
+    Accept,
+}
+
+/// A password on its way over the socket: the one place where it is written out.
+pub(super) struct Word(pub(super) Secret);
+
+impl Serialize for Word {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.reveal())
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
+    }
+}
+
+/// An answer, or a sign of life before it.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Answer<T> {
+    /// What was asked for.
+    Ok(T),
+    /// Why not.
+    Error(DeskError),
+    /// It is being worked on.
+    Wait,
+}

@@ -1,0 +1,189 @@
+//! The owner's side: answers requests from the desk it is given.
+
+use super::line;
+use super::message::{Answer, Greeting, Request, VERSION};
+use super::socket::{self, Bound};
+use crate::engine::{Desk, DeskError, Intake};
+use crate::model::StatusReport;
+use serde::Serialize;
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::BufReader;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::Semaphore;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// Clients served at a time; further ones wait in the socket's own line.
+const CLIENTS: usize = 32;
+/// Jobs in one answer to `list`.
+const PAGE: usize = 1000;
+/// How long a client may say nothing.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long it may say nothing with an open intake: the manifest may come from a slow program.
+const IDLE_INTAKE: Duration = Duration::from_secs(3600);
+/// Time between two signs of life.
+const ALIVE: Duration = Duration::from_secs(1);
+
+/// Listens until it is dropped; then the socket is removed and open intakes are void.
+pub struct Server {
+    task: JoinHandle<()>,
+    _bound: Bound,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Listens on the socket of a queue's folder. The caller owns the queue: a socket that is there is a dead process's.
+/// Has to be called within a tokio runtime.
+///
+/// # Errors
+/// When the socket can't be made.
+pub fn serve(desk: Arc<dyn Desk>, dir: &Path) -> Result<Server, DeskError> {
+    let (bound, listener) = Bound::new(dir)
+        .map_err(|error| DeskError::Storage(format!("can't listen on {}/control.sock: {error}", dir.display())))?;
+    Ok(Server { task: tokio::spawn(listen(desk, listener)), _bound: bound })
+}
+
+async fn listen(desk: Arc<dyn Desk>, listener: UnixListener) {
+    let room = Arc::new(Semaphore::new(CLIENTS));
+    // Sessions end with this task.
+    let mut sessions = JoinSet::new();
+    loop {
+        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+            return;
+        };
+        while sessions.try_join_next().is_some() {}
+        match listener.accept().await {
+            Ok((stream, _)) if socket::is_peer(&stream, 0).unwrap_or(false) => {
+                let desk = Arc::clone(&desk);
+                sessions.spawn(async move {
+                    // A client that goes away in the middle is its own affair.
+                    let _ = Session::new(desk, stream).run().await;
+                    drop(permit);
+                });
+            }
+            Ok(_) => {}
+            // Out of file descriptors, most likely: not to spin until some are free.
+            Err(_) => tokio::time::sleep(ALIVE).await,
+        }
+    }
+}
+
+struct Session {
+    desk: Arc<dyn Desk>,
+    from: BufReader<OwnedReadHalf>,
+    to: OwnedWriteHalf,
+    intake: Option<Box<dyn Intake>>,
+}
+
+impl Session {
+    fn new(desk: Arc<dyn Desk>, stream: UnixStream) -> Self {
+        let (from, to) = stream.into_split();
+        Self { desk, from: BufReader::new(from), to, intake: None }
+    }
+
+    async fn run(mut self) -> io::Result<()> {
+        line::write(&mut self.to, serde_json::to_vec(&Greeting { ftpq: VERSION })?).await?;
+        loop {
+            let idle = if self.intake.is_some() { IDLE_INTAKE } else { IDLE };
+            let Some(line) = line::read(&mut self.from, line::REQUEST, idle).await? else {
+                return Ok(());
+            };
+            // The parser's own words could repeat a password.
+            let Ok(request) = serde_json::from_slice(&line) else {
+                let text = "the process that owns the queue doesn't understand the request; it may be of another \
+                            version: wait until it has ended, or use the same ftpq";
+                return answer::<()>(&mut self.to, async { Err(DeskError::Storage(text.to_owned())) }).await;
+            };
+            self.handle(request).await?;
+        }
+    }
+
+    async fn handle(&mut self, request: Request) -> io::Result<()> {
+        let (desk, to) = (&self.desk, &mut self.to);
+        match request {
+            Request::Status => answer(to, async { desk.status().await.map(finite) }).await,
+            Request::Counts { selection } => answer(to, desk.counts(selection)).await,
+            Request::List { selection, after, limit } => answer(to, desk.list(selection, after, limit.min(PAGE))).await,
+            Request::Show { id } => answer(to, desk.show(id)).await,
+            Request::Change { selection, change } => answer(to, desk.change(selection, change)).await,
+            Request::Begin => {
+                let intake = &mut self.intake;
+                answer(to, async {
+                    *intake = Some(desk.intake().await?);
+                    Ok(())
+                })
+                .await
+            }
+            Request::Push { jobs } => {
+                let intake = &mut self.intake;
+                answer(to, async {
+                    let pushed = intake.as_mut().ok_or_else(no_intake)?.push(jobs).await;
+                    if pushed.is_err() {
+                        *intake = None;
+                    }
+                    pushed
+                })
+                .await
+            }
+            Request::Credential { account, secret } => {
+                let intake = self.intake.as_mut().ok_or_else(no_intake);
+                answer(to, async { intake?.credential(account, secret.0).await }).await
+            }
+            Request::Accept => {
+                let intake = self.intake.take().ok_or_else(no_intake);
+                answer(to, async { intake?.accept().await }).await
+            }
+        }
+    }
+}
+
+fn no_intake() -> DeskError {
+    DeskError::Storage("no intake is open on this connection; add the manifest again".to_owned())
+}
+
+/// JSON has no word for what is no number.
+fn finite(mut report: StatusReport) -> StatusReport {
+    if let Some(run) = &mut report.run {
+        let files = run.running.iter_mut().map(|file| &mut file.rate);
+        for rate in files.chain([&mut run.rate, &mut run.seconds]).filter(|rate| !rate.is_finite()) {
+            *rate = 0.0;
+        }
+    }
+    report
+}
+
+/// Writes the answer once it is there, and signs of life until then. A client that went away doesn't stop the work.
+async fn answer<T: Serialize>(
+    to: &mut OwnedWriteHalf,
+    work: impl Future<Output = Result<T, DeskError>>,
+) -> io::Result<()> {
+    let mut work = pin!(work);
+    let mut reached = Ok(());
+    let result = loop {
+        tokio::select! {
+            result = &mut work => break result,
+            () = tokio::time::sleep(ALIVE), if reached.is_ok() => {
+                reached = line::write(to, serde_json::to_vec(&Answer::<()>::Wait)?).await;
+            }
+        }
+    };
+    reached?;
+    let mut text = serde_json::to_vec(&match result {
+        Ok(value) => Answer::Ok(value),
+        Err(error) => Answer::Error(error),
+    })?;
+    if text.len() > line::ANSWER {
+        let error = DeskError::Storage("it was done, but the answer is too long to be told".to_owned());
+        text = serde_json::to_vec(&Answer::<()>::Error(error))?;
+    }
+    line::write(to, text).await
+}

@@ -1,0 +1,76 @@
+//! Names of unfinished files.
+
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// What a part file's name ends with.
+const SUFFIX: &str = ".ftpq-part";
+/// What is added for a part that was set aside.
+const OLD: &str = ".old";
+/// Longest name that file systems take, in bytes.
+const LONGEST: usize = 255;
+/// Length in bytes of every shortened part name; the names that needed no shortening are all shorter, so that
+/// the two never meet.
+const SHORTENED: usize = LONGEST - OLD.len();
+
+/// The part file's name beside a final name: `.NAME.ftpq-part`, or a shortened name with a digest of the whole one
+/// where that and `.old` would not fit.
+pub(super) fn part_name(name: &str) -> String {
+    let plain = format!(".{name}{SUFFIX}");
+    if plain.len() < SHORTENED {
+        return plain;
+    }
+    let mut digest = String::new();
+    for byte in Sha256::digest(name.as_bytes()).iter().take(8) {
+        let _ = write!(digest, "{byte:02x}");
+    }
+    let room = SHORTENED - 1 - SUFFIX.len() - digest.len() - 1;
+    let mut cut = room.min(name.len());
+    while !name.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    let head = name.get(..cut).unwrap_or_default();
+    let fill = "~".repeat(1 + room - cut);
+    format!(".{head}{fill}{digest}{SUFFIX}")
+}
+
+/// The name of a part that was set aside.
+pub(super) fn old_name(part: &str) -> String {
+    format!("{part}{OLD}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn a_part_name_stands_beside_the_final_name() {
+        assert_eq!(part_name("a.gz"), ".a.gz.ftpq-part");
+        assert_eq!(old_name(&part_name("a.gz")), ".a.gz.ftpq-part.old");
+    }
+
+    #[test]
+    fn long_names_fit_and_stay_apart() {
+        let mut seen = HashSet::new();
+        for length in 200..=LONGEST {
+            for name in [format!("{}a", "x".repeat(length - 1)), format!("{}b", "x".repeat(length - 1))] {
+                let part = part_name(&name);
+                assert!(old_name(&part).len() <= LONGEST, "{length}");
+                assert!(part.ends_with(SUFFIX), "{part}");
+                assert!(seen.insert(part), "two names of {length} bytes share a part file");
+            }
+        }
+        // A file may carry the very name that another one's part was shortened to.
+        let shortened = part_name(&"x".repeat(LONGEST));
+        let twin = &shortened[1..shortened.len() - SUFFIX.len()];
+        assert_ne!(part_name(twin), shortened);
+    }
+
+    #[test]
+    fn a_name_is_cut_between_characters() {
+        let part = part_name(&"é".repeat(127));
+        assert_eq!(part.len(), SHORTENED);
+        assert!(part.contains("é~"), "{part}");
+    }
+}

@@ -1,0 +1,212 @@
+//! What follows from the end of a worker's turn, and from the end of a run.
+
+use super::clock;
+use super::dispatcher::{Dispatcher, LET_GO};
+use super::hosts::Proof;
+use super::worker::{Ended, Upshot, Word};
+use crate::model::{Account, Claim, Event, Failure, HostKey, JobId, Settlement};
+use crate::queue::QueueError;
+use crate::transfer::Link;
+use tokio::time::{Duration, timeout};
+
+impl Dispatcher {
+    pub(super) async fn ended(&mut self, ended: Ended) -> Result<(), QueueError> {
+        let Ended { account, job, link, signed_in, upshot } = ended;
+        self.running.remove(&job);
+        let key = account.host_key();
+        let quirks = link.quirks();
+        if link.is_usable() {
+            self.hosts.books(&account).idle.push((link, tokio::time::Instant::now()));
+        } else {
+            self.hosts.closed(&account, signed_in);
+            if !signed_in && self.hosts.books(&account).proof == Proof::Trying {
+                self.hosts.books(&account).proof = Proof::Unknown;
+            }
+        }
+        if self.hosts.known.get_mut(&key).is_some_and(|host| host.learn(quirks)) {
+            self.remember(&key, None).await?;
+        }
+        self.weigh(&account, upshot).await
+    }
+
+    pub(super) async fn weigh(&mut self, account: &Account, upshot: Upshot) -> Result<(), QueueError> {
+        let now = clock::now();
+        let key = account.host_key();
+        match upshot {
+            Upshot::Done => self.report.done += 1,
+            Upshot::Left => self.stale = true,
+            Upshot::Failed(failure) => self.failed(&failure),
+            Upshot::HostTrouble { failure, at } => {
+                self.stale = true;
+                if at.is_none() {
+                    self.failed(&failure);
+                }
+                self.host_trouble(account, failure, at).await?;
+            }
+            Upshot::TooMany(failure) => {
+                self.stale = true;
+                self.too_many(account, failure, now).await?;
+            }
+            Upshot::LoginRefused(failure) => {
+                self.failed(&failure);
+                self.hosts.books(account).proof = Proof::Refused(failure.clone());
+                self.hold(std::slice::from_ref(account), account.to_string(), failure).await?;
+            }
+            Upshot::DiskFull { claim, device, failure } => {
+                self.parked.push(*claim);
+                self.report.storage = true;
+                if device.is_none_or(|device| self.shop.note_full(device)) {
+                    let path = self.parked.last().map(|c| c.job().spec.destination.dir().display().to_string());
+                    let event = Event::DiskFull { path: path.unwrap_or_default(), failure };
+                    self.shop.observer.event(&event);
+                }
+            }
+            Upshot::QueueBroken(error) => return Err(error),
+        }
+        if !self.hosts.known.contains_key(&key) {
+            self.stale = true;
+        }
+        Ok(())
+    }
+
+    pub(super) fn failed(&mut self, failure: &Failure) {
+        self.report.failed += 1;
+        if failure.cause == crate::model::Cause::LocalIo {
+            self.report.storage = true;
+        }
+    }
+
+    pub(super) async fn host_trouble(
+        &mut self,
+        account: &Account,
+        failure: Failure,
+        at: Option<u64>,
+    ) -> Result<(), QueueError> {
+        let key = account.host_key();
+        let Some(host) = self.hosts.known.get_mut(&key) else { return Ok(()) };
+        if host.signed_in > 0 {
+            return Ok(());
+        }
+        if let Some(at) = at {
+            host.wait_until = at;
+            // One goes ahead and looks; the others follow once it got in.
+            self.hosts.books(account).proof = Proof::Unknown;
+            return Ok(());
+        }
+        host.held = Some(failure.clone());
+        let accounts: Vec<Account> = self.hosts.accounts.keys().filter(|a| a.host_key() == key).cloned().collect();
+        self.hold(&accounts, key.to_string(), failure).await
+    }
+
+    pub(super) async fn too_many(&mut self, account: &Account, failure: Failure, now: u64) -> Result<(), QueueError> {
+        let key = account.host_key();
+        let Some(host) = self.hosts.known.get_mut(&key) else { return Ok(()) };
+        let changed = host.too_many(now, clock::dice());
+        let patience = self.order.overrides.retries.or(self.order.config.settings_for(&key).retries);
+        let patience = patience.or(crate::config::Config::defaults().retries).unwrap_or(0);
+        let given_up = host.signed_in == 0 && host.refusals > patience;
+        if given_up {
+            host.held = Some(failure.clone());
+        }
+        if changed {
+            self.remember(&key, Some(failure.to_string())).await?;
+        }
+        if given_up {
+            let accounts: Vec<Account> = self.hosts.accounts.keys().filter(|a| a.host_key() == key).cloned().collect();
+            self.hold(&accounts, key.to_string(), failure).await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves accounts alone for this run, and says so.
+    pub(super) async fn hold(
+        &mut self,
+        accounts: &[Account],
+        name: String,
+        failure: Failure,
+    ) -> Result<(), QueueError> {
+        for account in accounts {
+            let claims = std::mem::take(&mut self.hosts.books(account).claims);
+            self.release(claims).await?;
+        }
+        self.stale = true;
+        self.shop.observer.event(&Event::Held { account: name, failure });
+        Ok(())
+    }
+
+    /// Stores what was learned of a host; `why` is told to the user as a change of its budget.
+    pub(super) async fn remember(&mut self, key: &HostKey, why: Option<String>) -> Result<(), QueueError> {
+        let Some(host) = self.hosts.known.get(key) else { return Ok(()) };
+        if let Some(why) = why {
+            let connections = host.budget.limit();
+            self.shop.observer.event(&Event::Budget { host: key.to_string(), connections, why });
+        }
+        self.shop.queue.set_facts(key.clone(), host.facts.clone()).await
+    }
+
+    /// Stops workers whose jobs were paused or cancelled, and hands back such claims not begun yet.
+    pub(super) async fn halt(&mut self, jobs: &[JobId]) -> Result<(), QueueError> {
+        self.stale = true;
+        for job in jobs {
+            if let Some(worker) = self.running.get(job) {
+                worker.send_replace(true);
+            }
+        }
+        let mut freed: Vec<Claim> = Vec::new();
+        for books in self.hosts.accounts.values_mut() {
+            let (stopped, kept) = books.claims.drain(..).partition(|claim| jobs.contains(&claim.job().id));
+            books.claims = kept;
+            freed.append(&mut Vec::from(stopped));
+        }
+        self.release(freed).await
+    }
+
+    /// Stops the workers and waits, bounded, until they have put everything away.
+    pub(super) async fn let_go(&mut self) {
+        for worker in self.running.values() {
+            worker.send_replace(true);
+        }
+        let all = async {
+            while !self.running.is_empty() {
+                let Some(word) = self.inbox.recv().await else { break };
+                if let Word::Ended(ended) = word {
+                    self.running.remove(&ended.job);
+                    match ended.upshot {
+                        Upshot::Done => self.report.done += 1,
+                        Upshot::Failed(failure) => self.failed(&failure),
+                        Upshot::DiskFull { claim, .. } => self.parked.push(*claim),
+                        _ => {}
+                    }
+                    tokio::spawn(ended.link.quit());
+                }
+            }
+        };
+        // A worker that is late loses nothing: its job is queued again when the queue is opened next.
+        let _ = timeout(LET_GO, all).await;
+        let idle: Vec<Link> =
+            self.hosts.accounts.values_mut().flat_map(|books| books.idle.drain(..)).map(|(link, _)| link).collect();
+        let leaving: Vec<_> = idle.into_iter().map(|link| tokio::spawn(link.quit())).collect();
+        let patience = Duration::from_millis(if self.report.interrupted { 200 } else { 1_000 });
+        let farewells = async {
+            for farewell in leaving {
+                let _ = farewell.await;
+            }
+        };
+        let _ = timeout(patience, farewells).await;
+    }
+
+    pub(super) async fn release_all(&mut self) -> Result<(), QueueError> {
+        let mut claims: Vec<Claim> = std::mem::take(&mut self.parked);
+        for books in self.hosts.accounts.values_mut() {
+            claims.extend(books.claims.drain(..));
+        }
+        self.release(claims).await
+    }
+
+    pub(super) async fn release(&self, claims: impl IntoIterator<Item = Claim>) -> Result<(), QueueError> {
+        for claim in claims {
+            self.shop.queue.settle(claim, Settlement::Release { attempt: None, progress: None }).await?;
+        }
+        Ok(())
+    }
+}

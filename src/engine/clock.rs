@@ -1,0 +1,13 @@
+//! The one place that asks the time and rolls the dice.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Seconds since 1970-01-01 UTC.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
+}
+
+/// A number from 0 up to 1, for jitter.
+pub(super) fn dice() -> f64 {
+    fastrand::f64()
+}

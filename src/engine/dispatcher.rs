@@ -1,0 +1,247 @@
+//! The one task that decides what is begun: it hears workers, users and the clock in one place.
+
+use super::hosts::{Host, Hosts, Proof};
+use super::logins::Logins;
+use super::worker::{Shop, Word};
+use super::{RunOrder, RunReport, clock};
+use crate::model::{Account, Claim, Event, HostKey, JobId, Settings};
+use crate::queue::QueueError;
+use crate::transfer::{Link, Stop};
+use std::collections::HashMap;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Duration;
+
+/// Connections over all hosts, where nobody says otherwise.
+const CONNECTIONS: u32 = 16;
+/// Connections to one host, where nobody says otherwise.
+const PER_HOST: u32 = 4;
+/// Claims that are taken beforehand.
+const AHEAD: usize = 16;
+/// Jobs held back for want of disk space, before the run ends early: each costs memory.
+const PARKED: usize = 1_000;
+/// Time for the workers to let go when the run is stopped.
+pub(super) const LET_GO: Duration = Duration::from_millis(1_500);
+/// How often waiting jobs and resting sessions are looked at.
+const TICK: Duration = Duration::from_millis(250);
+
+pub(super) struct Dispatcher {
+    pub(super) shop: Arc<Shop>,
+    pub(super) order: RunOrder,
+    pub(super) logins: Logins,
+    pub(super) inbox: mpsc::UnboundedReceiver<Word>,
+    pub(super) stop: Stop,
+    pub(super) hosts: Hosts,
+    pub(super) running: HashMap<JobId, watch::Sender<bool>>,
+    pub(super) parked: Vec<Claim>,
+    pub(super) report: RunReport,
+    pub(super) next_due: Option<u64>,
+    pub(super) stale: bool,
+}
+
+impl Dispatcher {
+    /// Works until nothing is left that can be done now.
+    pub(super) async fn run(mut self) -> Result<RunReport, QueueError> {
+        let outcome = self.work().await;
+        self.let_go().await;
+        let released = self.release_all().await;
+        outcome?;
+        released?;
+        let counts = self.shop.queue.counts(self.selection()).await?;
+        self.report.left = counts.left();
+        let (bytes, seconds) = (self.shop.board.bytes(), self.shop.board.seconds());
+        let RunReport { done, failed, left, .. } = self.report;
+        self.shop.observer.event(&Event::Summary { done, failed, left, bytes, seconds });
+        Ok(self.report)
+    }
+
+    async fn work(&mut self) -> Result<(), QueueError> {
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            if *self.stop.borrow() {
+                self.report.interrupted = true;
+                return Ok(());
+            }
+            self.refresh_if_due().await?;
+            self.fill().await?;
+            if self.is_over() {
+                return Ok(());
+            }
+            let mut stop = self.stop.clone();
+            let word = tokio::select! {
+                biased;
+                _ = stop.wait_for(|&stop| stop) => continue,
+                word = self.inbox.recv() => word,
+                _ = tick.tick() => {
+                    self.tick();
+                    continue;
+                }
+            };
+            self.hear(word).await?;
+        }
+    }
+
+    /// Looks at the queue again when something changed there, or a waiting job's time has come.
+    async fn refresh_if_due(&mut self) -> Result<(), QueueError> {
+        let now = clock::now();
+        if !self.stale && self.next_due.is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        self.stale = false;
+        let groups = self.shop.queue.groups(self.order.only.clone(), now).await?;
+        self.next_due = None;
+        let mut left = self.running.len() as u64 + self.parked.len() as u64;
+        for group in groups {
+            self.meet(&group.account).await?;
+            left += group.ready + group.waiting;
+            let held = self.hosts.is_held(&group.account);
+            let books = self.hosts.books(&group.account);
+            books.more = group.ready > 0;
+            left += books.claims.len() as u64;
+            if !held && let Some(due) = group.next_due.filter(|&due| due > now) {
+                self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
+            }
+        }
+        self.shop.board.set_left(left);
+        Ok(())
+    }
+
+    /// Opens the books of an account and its host.
+    async fn meet(&mut self, account: &Account) -> Result<(), QueueError> {
+        let key = account.host_key();
+        if !self.hosts.known.contains_key(&key) {
+            let facts = self.shop.queue.facts(&key).await?.unwrap_or_default();
+            let allowed = self.order.per_host.or_else(|| self.order.config.per_host(&key)).unwrap_or(PER_HOST);
+            self.hosts.known.insert(key, Host::new(allowed, facts, clock::now()));
+        }
+        Ok(())
+    }
+
+    /// Begins what can be begun, one account after the other in turns.
+    async fn fill(&mut self) -> Result<(), QueueError> {
+        if self.parked.len() >= PARKED {
+            return Ok(());
+        }
+        let connections = self.connections();
+        loop {
+            let now = clock::now();
+            let mut begun = false;
+            let accounts: Vec<Account> = self.hosts.accounts.keys().cloned().collect();
+            for account in accounts {
+                if self.hosts.admits(&account, connections, now)
+                    && let Some(claim) = self.next_claim(&account, now).await?
+                {
+                    self.begin(&account, claim).await?;
+                    begun = true;
+                }
+            }
+            if !begun {
+                break;
+            }
+        }
+        if self.hosts.any_work_waits() {
+            // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
+            self.rest(true);
+        }
+        Ok(())
+    }
+
+    async fn next_claim(&mut self, account: &Account, now: u64) -> Result<Option<Claim>, QueueError> {
+        let books = self.hosts.books(account);
+        if books.claims.is_empty() && books.more {
+            let claims = self.shop.queue.claim(account, AHEAD, self.order.only.clone(), now).await?;
+            let books = self.hosts.books(account);
+            books.more = claims.len() == AHEAD;
+            books.claims.extend(claims);
+        }
+        Ok(self.hosts.books(account).claims.pop_front())
+    }
+
+    async fn begin(&mut self, account: &Account, claim: Claim) -> Result<(), QueueError> {
+        let settings = self.settings(&claim, &account.host_key());
+        let host = self.hosts.known.get(&account.host_key());
+        let quirks = host.map(|host| host.facts.quirks).unwrap_or_default();
+        let options = Logins::options(&settings);
+        let dial = match self.logins.dial(account, options.clone(), quirks) {
+            Ok(dial) => dial,
+            Err(failure) => {
+                self.release([claim]).await?;
+                self.report.storage = true;
+                self.hosts.books(account).proof = Proof::Refused(failure.clone());
+                return self.hold(std::slice::from_ref(account), account.to_string(), failure).await;
+            }
+        };
+        let mut link = self.hosts.take_link(account).unwrap_or_else(|| Link::new(dial));
+        link.set_options(options);
+        let (sender, stop) = watch::channel(false);
+        self.running.insert(claim.job().id, sender);
+        tokio::spawn(Arc::clone(&self.shop).work(claim, link, settings, stop));
+        Ok(())
+    }
+
+    /// The job's settings: command line, job, host, everything, built-in.
+    fn settings(&self, claim: &Claim, host: &HostKey) -> Settings {
+        let config = &self.order.config;
+        let wider = config.settings_for(host).or(&crate::config::Config::defaults());
+        self.order.overrides.or(&claim.job().spec.settings).or(&wider)
+    }
+
+    async fn hear(&mut self, word: Option<Word>) -> Result<(), QueueError> {
+        match word {
+            Some(Word::SignedIn(account)) => self.signed_in(&account).await,
+            Some(Word::Ended(ended)) => self.ended(*ended).await,
+            Some(Word::Poke) | None => {
+                self.stale = true;
+                Ok(())
+            }
+            Some(Word::Halt(jobs)) => self.halt(&jobs).await,
+        }
+    }
+
+    async fn signed_in(&mut self, account: &Account) -> Result<(), QueueError> {
+        self.hosts.books(account).proof = Proof::Proved;
+        let Some(host) = self.hosts.known.get_mut(&account.host_key()) else { return Ok(()) };
+        if host.got_in(clock::now()) {
+            self.remember(&account.host_key(), None).await?;
+        }
+        Ok(())
+    }
+
+    fn tick(&mut self) {
+        let now = clock::now();
+        for host in self.hosts.known.values_mut() {
+            host.budget.grow(now);
+        }
+        self.rest(false);
+    }
+
+    /// Signs off sessions that nobody needs.
+    fn rest(&mut self, all_without_work: bool) {
+        for (_, link) in self.hosts.drowsy(all_without_work) {
+            tokio::spawn(link.quit());
+        }
+    }
+
+    /// Whether nothing runs and nothing will be due in this run.
+    fn is_over(&self) -> bool {
+        if !self.running.is_empty() {
+            return false;
+        }
+        if self.parked.len() >= PARKED {
+            return true;
+        }
+        let work = |(account, books): (&Account, &super::hosts::Books)| {
+            !self.hosts.is_held(account) && (books.more || !books.claims.is_empty())
+        };
+        !self.stale && self.next_due.is_none() && !self.hosts.accounts.iter().any(work)
+    }
+
+    fn connections(&self) -> u32 {
+        self.order.connections.or_else(|| self.order.config.connections()).unwrap_or(CONNECTIONS).max(1)
+    }
+
+    fn selection(&self) -> crate::model::Selection {
+        crate::model::Selection { ids: self.order.only.clone(), ..crate::model::Selection::default() }
+    }
+}

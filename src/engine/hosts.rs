@@ -1,0 +1,186 @@
+//! Hosts and accounts of a run: budgets, sessions at rest, and who is left alone.
+
+use crate::model::{Account, Claim, Failure, HostFacts, HostKey, Quirks};
+use crate::policy::{Budget, delay};
+use crate::transfer::Link;
+use std::collections::{HashMap, VecDeque};
+use tokio::time::{Duration, Instant};
+
+/// One host during a run.
+pub(super) struct Host {
+    pub(super) budget: Budget,
+    /// Links that exist: signing in, at work or at rest.
+    pub(super) open: u32,
+    /// Links that are signed in.
+    pub(super) signed_in: u32,
+    /// Nothing is begun before this time, in seconds since 1970-01-01 UTC.
+    pub(super) wait_until: u64,
+    /// Refusals in a row while no connection of ours stood.
+    pub(super) refusals: u32,
+    /// It is left alone for this run.
+    pub(super) held: Option<Failure>,
+    pub(super) facts: HostFacts,
+}
+
+/// Whether an account is known to get in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// Not tried yet: one may try.
+    Unknown,
+    /// One is trying; the others wait, so that a wrong password is sent once.
+    Trying,
+    /// It gets in.
+    Proved,
+    /// It was refused: left alone for this run.
+    Refused(Failure),
+}
+
+/// One account during a run.
+pub(super) struct Books {
+    pub(super) proof: Proof,
+    /// Sessions at rest, the one used last at the end.
+    pub(super) idle: Vec<(Link, Instant)>,
+    /// Claims taken beforehand.
+    pub(super) claims: VecDeque<Claim>,
+    /// Whether the queue may have more that can be done now.
+    pub(super) more: bool,
+}
+
+/// A session at rest is closed after this time.
+const REST: Duration = Duration::from_secs(15);
+
+/// All hosts and accounts of a run.
+#[derive(Default)]
+pub(super) struct Hosts {
+    pub(super) known: HashMap<HostKey, Host>,
+    pub(super) accounts: HashMap<Account, Books>,
+    /// Links that exist, over all hosts.
+    pub(super) open: u32,
+}
+
+impl Host {
+    pub(super) fn new(allowed: u32, facts: HostFacts, now: u64) -> Self {
+        let budget = Budget::new(allowed, facts.connection_limit, now);
+        Self { budget, open: 0, signed_in: 0, wait_until: 0, refusals: 0, held: None, facts }
+    }
+
+    /// Takes note of what a session learned. Returns whether it is news.
+    pub(super) fn learn(&mut self, quirks: Quirks) -> bool {
+        let news = self.facts.quirks != quirks;
+        self.facts.quirks = quirks;
+        news
+    }
+
+    /// Takes note of a refusal to take one more connection. Returns whether the budget changed.
+    pub(super) fn too_many(&mut self, now: u64, dice: f64) -> bool {
+        let changed = self.budget.refused(self.signed_in, now);
+        if self.signed_in == 0 {
+            self.refusals += 1;
+            self.wait_until = now + delay(self.refusals, dice).as_secs().max(1);
+        }
+        if changed {
+            self.note_limit(now);
+        }
+        changed
+    }
+
+    /// Takes note of a connection that got in. Returns whether the budget changed.
+    pub(super) fn got_in(&mut self, now: u64) -> bool {
+        self.signed_in += 1;
+        self.refusals = 0;
+        self.wait_until = 0;
+        let changed = self.budget.signed_in(self.signed_in);
+        if changed {
+            self.note_limit(now);
+        }
+        changed
+    }
+
+    fn note_limit(&mut self, now: u64) {
+        self.facts.connection_limit = self.budget.learned();
+        self.facts.limit_learned_at = self.facts.connection_limit.map(|_| now);
+    }
+}
+
+impl Hosts {
+    /// The account's books, opened where there are none.
+    pub(super) fn books(&mut self, account: &Account) -> &mut Books {
+        self.accounts.entry(account.clone()).or_insert_with(|| Books {
+            proof: Proof::Unknown,
+            idle: Vec::new(),
+            claims: VecDeque::new(),
+            more: false,
+        })
+    }
+
+    /// Whether nothing of this account is to be done in this run any more.
+    pub(super) fn is_held(&self, account: &Account) -> bool {
+        let refused = self.accounts.get(account).is_some_and(|books| matches!(books.proof, Proof::Refused(_)));
+        refused || self.known.get(&account.host_key()).is_some_and(|host| host.held.is_some())
+    }
+
+    /// Whether a claim of this account could be started now, with a session at rest or a new one.
+    pub(super) fn admits(&self, account: &Account, connections: u32, now: u64) -> bool {
+        if self.is_held(account) {
+            return false;
+        }
+        let (Some(books), Some(host)) = (self.accounts.get(account), self.known.get(&account.host_key())) else {
+            return false;
+        };
+        if host.wait_until > now {
+            return false;
+        }
+        let may_open = host.budget.admits(host.open) && self.open < connections && books.proof != Proof::Trying;
+        !books.idle.is_empty() || may_open
+    }
+
+    /// Whether an account has work that could not be begun.
+    pub(super) fn any_work_waits(&self) -> bool {
+        self.accounts.values().any(|books| books.more || !books.claims.is_empty())
+    }
+
+    /// Takes a session at rest, or makes room for a new one.
+    pub(super) fn take_link(&mut self, account: &Account) -> Option<Link> {
+        let books = self.books(account);
+        if let Some((link, _)) = books.idle.pop() {
+            return Some(link);
+        }
+        if books.proof == Proof::Unknown {
+            books.proof = Proof::Trying;
+        }
+        self.open += 1;
+        if let Some(host) = self.known.get_mut(&account.host_key()) {
+            host.open += 1;
+        }
+        None
+    }
+
+    /// Takes note that a link is gone.
+    pub(super) fn closed(&mut self, account: &Account, signed_in: bool) {
+        self.open = self.open.saturating_sub(1);
+        if let Some(host) = self.known.get_mut(&account.host_key()) {
+            host.open = host.open.saturating_sub(1);
+            host.signed_in = host.signed_in.saturating_sub(u32::from(signed_in));
+        }
+    }
+
+    /// Sessions that have rested too long, or that stand in the way of another account's work.
+    pub(super) fn drowsy(&mut self, all_without_work: bool) -> Vec<(Account, Link)> {
+        let now = Instant::now();
+        let mut gone = Vec::new();
+        for (account, books) in &mut self.accounts {
+            let workless = all_without_work && books.claims.is_empty() && !books.more;
+            for (link, since) in std::mem::take(&mut books.idle) {
+                if workless || now.duration_since(since) >= REST || !link.is_usable() {
+                    gone.push((account.clone(), link));
+                } else {
+                    books.idle.push((link, since));
+                }
+            }
+        }
+        for (account, _) in &gone {
+            self.closed(account, true);
+        }
+        gone
+    }
+}

@@ -1,0 +1,178 @@
+//! The desk of a queue that this process owns.
+
+use super::worker::Word;
+use super::{Added, Board, Changed, Desk, DeskError, Intake, Reply, clock};
+use crate::model::{
+    Account, Change, Counts, HostFacts, HostKey, HostStatus, Job, JobId, JobSpec, Secret, Selection, StatusReport,
+};
+use crate::queue::{Credentials, Queue, QueueError};
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+
+/// A run that is going on: where its figures are, and how it hears of changes.
+#[derive(Clone)]
+pub(super) struct RunLine {
+    pub(super) board: Arc<Board>,
+    pub(super) words: mpsc::UnboundedSender<Word>,
+}
+
+/// The desk of a queue that this process owns.
+#[derive(Clone)]
+pub struct LocalDesk {
+    queue: Queue,
+    dir: PathBuf,
+    credentials: Arc<Mutex<Credentials>>,
+    run: Option<RunLine>,
+}
+
+impl LocalDesk {
+    /// A desk over an open queue in folder `dir`.
+    #[must_use]
+    pub fn new(queue: Queue, dir: PathBuf, credentials: Credentials) -> Self {
+        Self { queue, dir, credentials: Arc::new(Mutex::new(credentials)), run: None }
+    }
+
+    /// Closes the queue; everything is durable and the lock released when this returns.
+    ///
+    /// # Errors
+    /// When the last changes can't be made durable.
+    pub async fn close(self) -> Result<(), DeskError> {
+        Ok(self.queue.close().await?)
+    }
+
+    pub(super) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    pub(super) fn credentials(&self) -> Arc<Mutex<Credentials>> {
+        Arc::clone(&self.credentials)
+    }
+
+    pub(super) fn with_run(mut self, run: RunLine) -> Self {
+        self.run = Some(run);
+        self
+    }
+
+    fn tell(&self, word: Word) {
+        if let Some(run) = &self.run {
+            // A run that has just ended needs no telling.
+            let _ = run.words.send(word);
+        }
+    }
+
+    async fn report(&self) -> Result<StatusReport, DeskError> {
+        let jobs = self.queue.counts(Selection::default()).await?;
+        let mut hosts: BTreeMap<HostKey, HostStatus> = BTreeMap::new();
+        for (key, facts) in self.queue.all_facts().await? {
+            hosts.insert(key.clone(), host_status(&key, &facts));
+        }
+        for group in self.queue.groups(None, clock::now()).await? {
+            let key = group.account.host_key();
+            let row = hosts.entry(key.clone()).or_insert_with(|| host_status(&key, &HostFacts::default()));
+            row.left += group.ready + group.waiting;
+        }
+        let run = self.run.as_ref().map(|run| run.board.snapshot());
+        let pid = run.as_ref().map(|_| std::process::id());
+        let queue = self.dir.display().to_string();
+        Ok(StatusReport { queue, jobs, hosts: hosts.into_values().collect(), run, pid })
+    }
+}
+
+fn host_status(key: &HostKey, facts: &HostFacts) -> HostStatus {
+    HostStatus {
+        host: key.to_string(),
+        left: 0,
+        connection_limit: facts.connection_limit,
+        limit_learned_at: facts.limit_learned_at,
+        quirks: facts.quirks,
+    }
+}
+
+impl Desk for LocalDesk {
+    fn intake(&self) -> Reply<'_, Box<dyn Intake>> {
+        Box::pin(async move {
+            let intake = self.queue.begin_add().await?;
+            let desk = self.clone();
+            Ok(Box::new(LocalIntake { desk, intake, passwords: HashMap::new() }) as Box<dyn Intake>)
+        })
+    }
+
+    fn status(&self) -> Reply<'_, StatusReport> {
+        Box::pin(self.report())
+    }
+
+    fn counts(&self, selection: Selection) -> Reply<'_, Counts> {
+        Box::pin(async move { Ok(self.queue.counts(selection).await?) })
+    }
+
+    fn list(&self, selection: Selection, after: Option<JobId>, limit: usize) -> Reply<'_, Vec<Job>> {
+        Box::pin(async move { Ok(self.queue.list(selection, after, limit).await?) })
+    }
+
+    fn show(&self, id: JobId) -> Reply<'_, Option<Job>> {
+        Box::pin(async move { Ok(self.queue.get(id).await?) })
+    }
+
+    fn change(&self, selection: Selection, change: Change) -> Reply<'_, Changed> {
+        Box::pin(async move {
+            let changes = self.queue.change(selection, change).await?;
+            if !changes.affected_running.is_empty() {
+                self.tell(Word::Halt(changes.affected_running));
+            }
+            self.tell(Word::Poke);
+            Ok(Changed { changed: changes.changed, refused: changes.refused })
+        })
+    }
+}
+
+/// Passwords kept of one intake: one for each account, and no manifest needs more accounts than this.
+const ACCOUNTS: usize = 10_000;
+
+struct LocalIntake {
+    desk: LocalDesk,
+    intake: crate::queue::Intake,
+    passwords: HashMap<Account, Secret>,
+}
+
+impl Intake for LocalIntake {
+    fn push(&mut self, jobs: Vec<JobSpec>) -> Reply<'_, ()> {
+        Box::pin(async move { Ok(self.intake.push(jobs).await?) })
+    }
+
+    fn credential(&mut self, account: Account, secret: Secret) -> Reply<'_, ()> {
+        Box::pin(async move {
+            if self.passwords.len() >= ACCOUNTS && !self.passwords.contains_key(&account) {
+                let text = format!("more than {ACCOUNTS} accounts with passwords in one manifest; split it");
+                return Err(DeskError::Storage(text));
+            }
+            self.passwords.insert(account, secret);
+            Ok(())
+        })
+    }
+
+    fn accept(self: Box<Self>) -> Reply<'static, Added> {
+        Box::pin(async move {
+            let Self { desk, intake, passwords } = *self;
+            // Before the jobs: a job without its password would only fail.
+            tokio::task::block_in_place(|| {
+                let mut credentials = desk.credentials.lock().unwrap_or_else(PoisonError::into_inner);
+                passwords.iter().try_for_each(|(account, secret)| credentials.put(account, secret))
+            })?;
+            let accepted = intake.accept().await?;
+            desk.tell(Word::Poke);
+            Ok(Added { new: accepted.new, known: accepted.known })
+        })
+    }
+}
+
+impl From<QueueError> for DeskError {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::Clash(clash) => Self::DestinationTaken(clash),
+            error @ QueueError::Full { .. } => Self::StorageFull(error.to_string()),
+            error => Self::Storage(error.to_string()),
+        }
+    }
+}

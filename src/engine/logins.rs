@@ -1,0 +1,66 @@
+//! Which password goes to which account, and how a server is dialled.
+
+use super::RunOrder;
+use crate::config::Config;
+use crate::ftp::{Dial, Login, SessionOptions, Trace};
+use crate::model::{Account, Cause, Failure, Quirks, Secret, Settings, Stage};
+use crate::queue::Credentials;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Everything that may hold a password, asked in this order: what came with the job's URL and is kept in the
+/// credential file; the command line; the settings file; netrc. What is for one account never goes to another.
+pub(super) struct Logins {
+    credentials: Arc<Mutex<Credentials>>,
+    given: Option<(String, Secret)>,
+    config: Config,
+    trace: Option<Trace>,
+}
+
+impl Logins {
+    pub(super) fn new(order: &RunOrder, credentials: Arc<Mutex<Credentials>>, trace: Option<Trace>) -> Self {
+        Self { credentials, given: order.password.clone(), config: order.config.clone(), trace }
+    }
+
+    /// How data connections are opened under these settings.
+    pub(super) fn options(settings: &Settings) -> SessionOptions {
+        SessionOptions {
+            data_mode: settings.data_mode.unwrap_or_default(),
+            active_address: settings.active_address,
+            active_ports: settings.active_ports,
+            bind: settings.bind,
+            timeout: Duration::from_secs(u64::from(settings.timeout.unwrap_or(60).max(1))),
+        }
+    }
+
+    /// How the account's server is reached.
+    ///
+    /// # Errors
+    /// When the account's password file can't be read: nothing is sent then.
+    pub(super) fn dial(&self, account: &Account, options: SessionOptions, quirks: Quirks) -> Result<Dial, Failure> {
+        let login = self.login(account)?;
+        Ok(Dial { account: account.clone(), login, options, quirks, trace: self.trace.clone() })
+    }
+
+    fn login(&self, account: &Account) -> Result<Login, Failure> {
+        let kept = self.credentials.lock().unwrap_or_else(PoisonError::into_inner).get(account);
+        let given = || self.given.as_ref().filter(|(user, _)| *user == account.user).map(|(_, secret)| secret.clone());
+        let user = account.user.clone();
+        if let Some(secret) = kept.or_else(given) {
+            return Ok(Login { user, secret: Some(secret), account: None });
+        }
+        let from_file = self.config.password(account).map_err(|error| {
+            Failure::local(Stage::Login, Cause::LocalIo, error.to_string())
+                .with_advice("correct the settings file, then run ftpq again")
+        })?;
+        if let Some(secret) = from_file {
+            return Ok(Login { user, secret: Some(secret), account: None });
+        }
+        let named = Some(account.user.as_str()).filter(|_| !account.is_anonymous());
+        let found = self.config.netrc.as_ref().and_then(|netrc| netrc.login_at(&account.host_key(), named));
+        Ok(match found {
+            Some(entry) => Login { user: entry.login, secret: Some(entry.password), account: entry.account },
+            None => Login { user, secret: None, account: None },
+        })
+    }
+}

@@ -1,0 +1,49 @@
+//! Starting a run.
+
+use super::dispatcher::Dispatcher;
+use super::local::{LocalDesk, RunLine};
+use super::logins::Logins;
+use super::worker::Shop;
+use super::{Board, DeskError, Observer, RunOrder, RunReport};
+use crate::model::{Event, printable};
+use crate::transfer::Stop;
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use tokio::sync::mpsc;
+
+/// Prepares a run over the desk's queue. Returns the desk through which others can look at the run and change it,
+/// and the run itself, which works until nothing is left that can be done now.
+pub fn prepare(
+    desk: LocalDesk,
+    order: RunOrder,
+    observer: Arc<dyn Observer>,
+    board: Arc<Board>,
+    stop: Stop,
+) -> (LocalDesk, impl Future<Output = Result<RunReport, DeskError>> + Send) {
+    let (words, inbox) = mpsc::unbounded_channel();
+    let queue = desk.queue().clone();
+    let trace = order.display.verbose.then(|| tracer(Arc::clone(&observer)));
+    let logins = Logins::new(&order, desk.credentials(), trace);
+    let desk = desk.with_run(RunLine { board: Arc::clone(&board), words: words.clone() });
+    let workshop =
+        Shop { queue, observer, board, boot_id: crate::disk::boot_id(), full: Mutex::new(HashSet::new()), words };
+    let dispatcher = Dispatcher {
+        shop: Arc::new(workshop),
+        order,
+        logins,
+        inbox,
+        stop,
+        hosts: super::hosts::Hosts::default(),
+        running: HashMap::new(),
+        parked: Vec::new(),
+        report: RunReport::default(),
+        next_due: None,
+        stale: true,
+    };
+    (desk, async move { Ok(dispatcher.run().await?) })
+}
+
+fn tracer(observer: Arc<dyn Observer>) -> crate::ftp::Trace {
+    Arc::new(move |line: &str| observer.event(&Event::Notice { text: printable(line, 500) }))
+}

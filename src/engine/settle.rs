@@ -1,0 +1,155 @@
+//! From the end of an attempt to what becomes of its job.
+
+use crate::model::{Attempt, Cause, Failure, FailureKind, Job, JobRecord, Progress, Receipt, Settlement, Stage};
+use crate::policy::{Decision, decide};
+use crate::transfer::{End, Report};
+
+/// When an attempt was made, and what chance says: all that is not in its report.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// Seconds since 1970-01-01 UTC at its start.
+    pub(super) started: u64,
+    /// Seconds since 1970-01-01 UTC at its end.
+    pub(super) now: u64,
+    /// A number from 0 to 1.
+    pub(super) dice: f64,
+    /// Failures in a row that are allowed.
+    pub(super) retries: u32,
+}
+
+/// What becomes of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Settle it so.
+    Settle(Box<Settlement>),
+    /// Keep it in hand until the end of the run: its file system is full.
+    Park(Option<Progress>),
+}
+
+/// Decides what becomes of a job after an attempt.
+pub(super) fn fate(job: &Job, report: &Report, moment: Moment) -> Fate {
+    let settlement = match &report.end {
+        End::Completed(receipt) => {
+            let receipt = Receipt { finished_at: moment.now, ..receipt.clone() };
+            Settlement::Done { receipt, attempt: attempt(report, None, moment) }
+        }
+        End::Stopped => Settlement::Release {
+            attempt: (report.fetched > 0).then(|| attempt(report, None, moment)),
+            progress: report.progress.clone(),
+        },
+        End::Failed(failure) => match failure.cause {
+            Cause::DiskFull => return Fate::Park(report.progress.clone()),
+            Cause::TooManyConnections => Settlement::Release {
+                attempt: (report.fetched > 0).then(|| attempt(report, Some(failure), moment)),
+                progress: report.progress.clone(),
+            },
+            _ => failed(&job.record, report, failure, moment),
+        },
+    };
+    Fate::Settle(Box::new(settlement))
+}
+
+/// Whether the failure is the server's or the network's, and would meet any other file of the host as well.
+pub(super) fn is_host_trouble(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Transient
+        && failure.cause != Cause::TooManyConnections
+        && matches!(failure.stage, Stage::Resolve | Stage::Connect | Stage::Greeting | Stage::Login | Stage::Prepare)
+}
+
+/// A report of an attempt that did not get past signing in.
+pub(super) fn not_signed_in(job: &Job, failure: Failure) -> Report {
+    Report {
+        from: 0,
+        fetched: 0,
+        gained: 0,
+        note: None,
+        progress: job.record.progress.clone(),
+        device: None,
+        end: End::Failed(failure),
+    }
+}
+
+fn failed(record: &JobRecord, report: &Report, failure: &Failure, moment: Moment) -> Settlement {
+    let attempt = attempt(report, Some(failure), moment);
+    let fruitless = if attempt.is_fruitful() { 0 } else { record.fruitless.saturating_add(1) };
+    let progress = report.progress.clone();
+    match decide(failure, fruitless, moment.retries, moment.dice) {
+        Decision::RetryIn(wait) => {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            Settlement::RetryAt { at: moment.now + seconds, attempt, progress }
+        }
+        Decision::GiveUp => Settlement::GiveUp { attempt, progress },
+    }
+}
+
+fn attempt(report: &Report, failure: Option<&Failure>, moment: Moment) -> Attempt {
+    Attempt {
+        started_at: moment.started,
+        ended_at: moment.now,
+        from: report.from,
+        fetched: report.fetched,
+        gained: report.gained,
+        note: report.note.clone(),
+        failure: failure.cloned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Destination, Expectation, JobId, JobSpec, JobState, RelPath, Settings};
+
+    fn job(fruitless: u32) -> Job {
+        let spec = JobSpec {
+            source: "ftp://h/a".parse().unwrap(),
+            destination: Destination::new("/d", RelPath::new("a").unwrap()).unwrap(),
+            expect: Expectation::default(),
+            settings: Settings::default(),
+        };
+        let record = JobRecord { fruitless, ..JobRecord::default() };
+        Job { id: JobId(1), state: JobState::Running, spec, record }
+    }
+
+    fn report(gained: u64, failure: Failure) -> Report {
+        Report { gained, fetched: gained, ..not_signed_in(&job(0), failure) }
+    }
+
+    const MOMENT: Moment = Moment { started: 100, now: 200, dice: 0.0, retries: 3 };
+
+    fn settled(fruitless: u32, report: &Report) -> Settlement {
+        match fate(&job(fruitless), report, MOMENT) {
+            Fate::Settle(settlement) => *settlement,
+            Fate::Park(_) => panic!("parked"),
+        }
+    }
+
+    #[test]
+    fn progress_begins_the_count_of_failures_anew() {
+        let dropped = || Failure::transient(Stage::Retrieve, Cause::Disconnected, "x");
+        assert!(matches!(settled(2, &report(0, dropped())), Settlement::RetryAt { at: 204, .. }));
+        assert!(matches!(settled(3, &report(0, dropped())), Settlement::GiveUp { .. }));
+        assert!(matches!(settled(3, &report(100_000, dropped())), Settlement::RetryAt { at: 201, .. }));
+        // A few bytes a connection are no progress: the overlap costs more.
+        assert!(matches!(settled(3, &report(100, dropped())), Settlement::GiveUp { .. }));
+    }
+
+    #[test]
+    fn too_many_connections_never_counts_against_the_job() {
+        let refused = Failure::transient(Stage::Login, Cause::TooManyConnections, "x");
+        assert!(matches!(settled(3, &report(0, refused)), Settlement::Release { attempt: None, .. }));
+    }
+
+    #[test]
+    fn a_full_disk_parks_the_job() {
+        let full = Failure::local(Stage::Store, Cause::DiskFull, "x");
+        assert!(matches!(fate(&job(0), &report(5, full), MOMENT), Fate::Park(_)));
+    }
+
+    #[test]
+    fn only_what_would_meet_every_file_is_the_hosts_trouble() {
+        assert!(is_host_trouble(&Failure::transient(Stage::Connect, Cause::Unreachable, "x")));
+        assert!(!is_host_trouble(&Failure::transient(Stage::Retrieve, Cause::Timeout, "x")));
+        assert!(!is_host_trouble(&Failure::transient(Stage::Login, Cause::TooManyConnections, "x")));
+        assert!(!is_host_trouble(&Failure::permanent(Stage::Login, Cause::LoginRefused, "x")));
+    }
+}

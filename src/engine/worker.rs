@@ -1,0 +1,234 @@
+//! One claim in a worker's hands: sign in, fetch, settle, report.
+
+use super::clock;
+use super::settle::{Fate, Moment, fate, is_host_trouble, not_signed_in};
+use super::{Board, Observer};
+use crate::model::{Account, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Settings, Settlement};
+use crate::queue::{Queue, QueueError};
+use crate::transfer::{End, Gauge, Link, Report, Started, Stop, Task, download, failpoint};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// What all workers share.
+pub(super) struct Shop {
+    pub(super) queue: Queue,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) board: Arc<Board>,
+    pub(super) boot_id: String,
+    pub(super) full: Mutex<HashSet<u64>>,
+    pub(super) words: mpsc::UnboundedSender<Word>,
+}
+
+/// What the dispatcher is told.
+pub(super) enum Word {
+    /// A worker signed in with a new session.
+    SignedIn(Account),
+    /// A worker is through with a job.
+    Ended(Box<Ended>),
+    /// Jobs were added or changed.
+    Poke,
+    /// These jobs were paused or cancelled while they ran.
+    Halt(Vec<JobId>),
+}
+
+/// The end of a worker's turn.
+pub(super) struct Ended {
+    pub(super) account: Account,
+    pub(super) job: JobId,
+    /// The link, to be used again if its session stands.
+    pub(super) link: Link,
+    /// Whether a session was signed in, so that it counts against the host's budget.
+    pub(super) signed_in: bool,
+    pub(super) upshot: Upshot,
+}
+
+/// What the end of a turn means to the dispatcher.
+pub(super) enum Upshot {
+    /// The file is whole.
+    Done,
+    /// The job was given up.
+    Failed(Failure),
+    /// It is to be tried again, or was put back.
+    Left,
+    /// The host can't be reached; `at` is when to try again, nothing where the job was given up over it.
+    HostTrouble { failure: Failure, at: Option<u64> },
+    /// The host takes no more connections.
+    TooMany(Failure),
+    /// The server refuses the account.
+    LoginRefused(Failure),
+    /// The file system is full; the claim is handed back unsettled.
+    DiskFull { claim: Box<Claim>, device: Option<u64>, failure: Failure },
+    /// The queue can't be written.
+    QueueBroken(QueueError),
+}
+
+impl Shop {
+    pub(super) fn is_full(&self, device: u64) -> bool {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner).contains(&device)
+    }
+
+    /// Notes that a device is full. Returns whether that is news.
+    pub(super) fn note_full(&self, device: u64) -> bool {
+        self.full.lock().unwrap_or_else(PoisonError::into_inner).insert(device)
+    }
+
+    /// Works on one claim and tells the dispatcher how it ended.
+    pub(super) async fn work(self: Arc<Self>, claim: Claim, link: Link, settings: Settings, stop: Stop) {
+        let account = link.dial().account.clone();
+        let job = claim.job().id;
+        let mut turn = Turn { shop: &self, settings: &settings, link, stop, signed_in: false };
+        let upshot = turn.take(claim).await;
+        let ended = Ended { account, job, signed_in: turn.signed_in, link: turn.link, upshot };
+        // Nobody listens any more only when the run is over and the process ends.
+        let _ = self.words.send(Word::Ended(Box::new(ended)));
+    }
+}
+
+/// A worker's turn with one claim.
+struct Turn<'a> {
+    shop: &'a Arc<Shop>,
+    settings: &'a Settings,
+    link: Link,
+    stop: Stop,
+    signed_in: bool,
+}
+
+impl Turn<'_> {
+    async fn take(&mut self, claim: Claim) -> Upshot {
+        let spec = &claim.job().spec;
+        let name = spec.destination.path().file_name().to_owned();
+        let gauge = Gauge::new(claim.job().id, name, spec.expect.size, self.shop.board.bytes_counter());
+        let gauge = Arc::new(gauge);
+        let shown = self.shop.board.show(Arc::clone(&gauge));
+        let (started, begun) = (clock::now(), Instant::now());
+        let report = self.attempt(claim.job(), &gauge).await;
+        drop(shown);
+        let retries = self.settings.retries.unwrap_or(0);
+        let moment = Moment { started, now: clock::now(), dice: clock::dice(), retries };
+        match fate(claim.job(), &report, moment) {
+            Fate::Settle(settlement) => self.settle(claim, *settlement, report, begun).await,
+            Fate::Park(progress) => self.park(claim, progress, report).await,
+        }
+    }
+
+    async fn attempt(&mut self, job: &Job, gauge: &Arc<Gauge>) -> Report {
+        self.signed_in = self.link.is_usable();
+        if !self.signed_in {
+            let mut stop = self.stop.clone();
+            let signed_in = tokio::select! {
+                biased;
+                _ = stop.wait_for(|&stop| stop) => None,
+                result = self.link.session() => Some(result.map(|_| ())),
+            };
+            match signed_in {
+                None => return Report { end: End::Stopped, ..not_signed_in(job, stopped()) },
+                Some(Err(failure)) => return not_signed_in(job, failure),
+                Some(Ok(())) => {
+                    self.signed_in = true;
+                    let _ = self.shop.words.send(Word::SignedIn(self.link.dial().account.clone()));
+                }
+            }
+        }
+        let tell = |started: Started| {
+            self.shop.observer.event(&Event::Started {
+                job: job.id,
+                source: job.spec.source.clone(),
+                destination: job.spec.destination.clone(),
+                size: started.size,
+                from: started.from,
+                why: started.why,
+            });
+        };
+        let task = Task {
+            job,
+            settings: self.settings,
+            queue: &self.shop.queue,
+            gauge,
+            boot_id: &self.shop.boot_id,
+            stop: self.stop.clone(),
+            started: &tell,
+            is_full: &|device| self.shop.is_full(device),
+        };
+        download(&task, &mut self.link).await
+    }
+
+    async fn settle(&self, claim: Claim, settlement: Settlement, report: Report, begun: Instant) -> Upshot {
+        failpoint("engine-before-settle");
+        let job = claim.job().clone();
+        let retry_at = match &settlement {
+            Settlement::RetryAt { at, .. } => Some(*at),
+            _ => None,
+        };
+        let state = match self.shop.queue.settle(claim, settlement).await {
+            Ok(state) => state,
+            Err(error) => return Upshot::QueueBroken(error),
+        };
+        failpoint("engine-settled");
+        let failure = match report.end {
+            End::Completed(receipt) => {
+                self.shop.board.count_done(receipt.size);
+                self.shop.observer.event(&Event::Done {
+                    job: job.id,
+                    source: job.spec.source,
+                    destination: job.spec.destination,
+                    size: receipt.size,
+                    fetched: receipt.fetched,
+                    seconds: begun.elapsed().as_secs_f64(),
+                    checksum: receipt.checksum,
+                    note: receipt.note,
+                });
+                return Upshot::Done;
+            }
+            End::Stopped => return Upshot::Left,
+            End::Failed(failure) => failure,
+        };
+        self.announce(job, state, &failure, retry_at);
+        upshot(state, failure, retry_at)
+    }
+
+    fn announce(&self, job: Job, state: JobState, failure: &Failure, retry_at: Option<u64>) {
+        let failure = failure.clone();
+        match (state, retry_at) {
+            (JobState::Waiting, Some(at)) => {
+                let seconds = at.saturating_sub(clock::now());
+                self.shop.observer.event(&Event::Retrying { job: job.id, source: job.spec.source, failure, seconds });
+            }
+            (JobState::Failed, _) => {
+                self.shop.board.count_failed();
+                self.shop.observer.event(&Event::Failed {
+                    job: job.id,
+                    source: job.spec.source,
+                    destination: job.spec.destination,
+                    failure,
+                });
+            }
+            _ => {}
+        }
+    }
+
+    async fn park(&self, claim: Claim, progress: Option<Progress>, report: Report) -> Upshot {
+        let End::Failed(failure) = report.end else { return Upshot::Left };
+        if let Some(progress) = progress
+            && let Err(error) = self.shop.queue.checkpoint(claim.job().id, progress).await
+        {
+            return Upshot::QueueBroken(error);
+        }
+        Upshot::DiskFull { claim: Box::new(claim), device: report.device, failure }
+    }
+}
+
+fn upshot(state: JobState, failure: Failure, retry_at: Option<u64>) -> Upshot {
+    match failure.cause {
+        Cause::TooManyConnections => Upshot::TooMany(failure),
+        Cause::LoginRefused => Upshot::LoginRefused(failure),
+        _ if is_host_trouble(&failure) => Upshot::HostTrouble { failure, at: retry_at },
+        _ if state == JobState::Failed => Upshot::Failed(failure),
+        _ => Upshot::Left,
+    }
+}
+
+fn stopped() -> Failure {
+    Failure::transient(crate::model::Stage::Connect, Cause::Disconnected, "stopped")
+}

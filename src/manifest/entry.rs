@@ -1,0 +1,197 @@
+//! From the fields of a line to a job.
+
+use super::Format;
+use crate::model::{
+    Algorithm, Checksum, Destination, Expectation, JobSpec, ManifestLine, RelPath, Scheme, Secret, SettingError,
+    Settings, Source, SourceError, TLS_LATER, printable, without_userinfo,
+};
+use serde_json::Value;
+use std::{fmt, path::PathBuf};
+
+/// The fields beside the settings.
+pub(super) const KEYS: [&str; 8] = ["url", "path", "size", "checksum", "md5", "sha1", "sha256", "sha512"];
+
+/// A place in a manifest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u64,
+    /// Column in characters, from 1.
+    pub column: u64,
+}
+
+/// One job as a manifest asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The job, without any password.
+    pub spec: JobSpec,
+    /// The password that stood in the URL.
+    pub secret: Option<Secret>,
+    /// Where it stands.
+    pub position: Position,
+}
+
+/// How a manifest is read.
+#[derive(Clone, Debug)]
+pub struct ReadOptions {
+    /// The format; recognized where it is `None`.
+    pub format: Option<Format>,
+    /// What relative URLs are appended to.
+    pub base: Option<Base>,
+    /// Absolute folder that destinations lie below.
+    pub into: PathBuf,
+}
+
+/// A URL that relative ones are appended to. May hold a password, which it never shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Base(String);
+
+impl Base {
+    /// Checks a URL of a folder on an FTP server.
+    ///
+    /// # Errors
+    /// When no URL can be made with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let base = Self(text.trim().trim_end_matches('/').to_owned());
+        read_url(&base.join("-")).map(|_| base)
+    }
+
+    fn join(&self, relative: &str) -> String {
+        format!("{}/{}", self.0, relative.trim_start_matches('/'))
+    }
+}
+
+impl fmt::Debug for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", without_userinfo(&self.0))
+    }
+}
+
+/// A field that can't be used: its name, and why.
+#[derive(Debug)]
+pub(super) struct BadField {
+    pub(super) key: &'static str,
+    pub(super) message: String,
+}
+
+impl BadField {
+    fn new(key: &'static str, message: impl fmt::Display) -> Self {
+        Self { key, message: message.to_string() }
+    }
+}
+
+/// Puts a value where its key says. A value of `null` counts as absent.
+pub(super) fn set(line: &mut ManifestLine, key: &str, value: Value) -> Result<(), String> {
+    if value.is_null() && (KEYS.contains(&key) || Settings::KEYS.contains(&key)) {
+        return Ok(());
+    }
+    match key {
+        "url" => line.url = text(key, value)?,
+        "path" => line.path = Some(text(key, value)?),
+        "size" => line.size = Some(value.as_u64().ok_or("`size`: write a whole number of bytes")?),
+        "checksum" => line.checksum = Some(text(key, value)?),
+        "md5" => line.md5 = Some(text(key, value)?),
+        "sha1" => line.sha1 = Some(text(key, value)?),
+        "sha256" => line.sha256 = Some(text(key, value)?),
+        "sha512" => line.sha512 = Some(text(key, value)?),
+        _ => line.settings.assign(key, value).map_err(|e| match e {
+            SettingError::Unknown(_) => unknown(key),
+            bad @ SettingError::Value { .. } => bad.to_string(),
+        })?,
+    }
+    Ok(())
+}
+
+/// What is said of a key or column that nobody knows.
+pub(super) fn unknown(key: &str) -> String {
+    let shown = printable(&without_userinfo(key), 60);
+    format!("`{shown}` is unknown; known are {}, {}", KEYS.join(", "), Settings::KEYS.join(", "))
+}
+
+fn text(key: &str, value: Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err(format!("`{key}`: write a text in quotes")),
+    }
+}
+
+/// The job that the fields ask for, and the password that stood in its URL.
+pub(super) fn job(line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec, Option<Secret>), BadField> {
+    if line.url.trim().is_empty() {
+        return Err(BadField::new("url", "`url` is missing; every job needs one"));
+    }
+    let (source, secret) = match &options.base {
+        Some(base) if !has_scheme(&line.url) => read_url(&base.join(line.url.trim())),
+        _ => read_url(&line.url),
+    }
+    .map_err(|e| BadField::new("url", e))?;
+    let path = match &line.path {
+        Some(path) => quoting(path, |text| RelPath::new(text)).map_err(|e| BadField::new("path", e))?,
+        None => quoting(&source.file_name(), |text| RelPath::new(text)).map_err(|e| {
+            BadField::new("url", format!("no file can have the URL's last part as its name ({e}); give a destination"))
+        })?,
+    };
+    let destination = Destination::new(options.into.clone(), path).map_err(|e| BadField::new("path", e))?;
+    let expect = Expectation { size: line.size, checksum: checksum(&line)? };
+    Ok((JobSpec { source, destination, expect, settings: line.settings }, secret))
+}
+
+/// Whether a text starts with a scheme and two slashes (RFC 3986, section 3.1).
+fn has_scheme(text: &str) -> bool {
+    text.trim().split_once("://").is_some_and(|(scheme, _)| {
+        !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
+    })
+}
+
+fn read_url(text: &str) -> Result<(Source, Option<Secret>), String> {
+    let (source, secret) = Source::parse(text).map_err(|e| {
+        let split_wrong = matches!(e, SourceError::NotAUrl(_) | SourceError::NotInFtp { .. });
+        let advice = "; in a user name or password, write / ? # @ : as %2F %3F %23 %40 %3A";
+        format!("{e}{}", if split_wrong && text.contains('@') { advice } else { "" })
+    })?;
+    match source.account().scheme {
+        Scheme::Ftp => Ok((source, secret)),
+        scheme => Err(format!("{}:// needs TLS: {TLS_LATER}", scheme.name())),
+    }
+}
+
+/// The one checksum to verify: where several are given, the longest says it all.
+fn checksum(line: &ManifestLine) -> Result<Option<Checksum>, BadField> {
+    let named = [
+        ("md5", &line.md5, Algorithm::Md5),
+        ("sha1", &line.sha1, Algorithm::Sha1),
+        ("sha256", &line.sha256, Algorithm::Sha256),
+        ("sha512", &line.sha512, Algorithm::Sha512),
+    ];
+    let mut best: Option<Checksum> = match &line.checksum {
+        Some(given) => Some(quoting(given, str::parse).map_err(|e| BadField::new("checksum", e))?),
+        None => None,
+    };
+    for (key, given, algorithm) in named {
+        let Some(given) = given else { continue };
+        let sum = quoting(given, |hex| Checksum::from_hex(algorithm, hex)).map_err(|e| BadField::new(key, e))?;
+        match &best {
+            Some(other) if other.algorithm() == algorithm && *other != sum => {
+                return Err(BadField::new(key, format!("`{key}` and `checksum` differ")));
+            }
+            Some(other) if other.digest().len() >= sum.digest().len() => {}
+            _ => best = Some(sum),
+        }
+    }
+    Ok(best)
+}
+
+/// Parses a text whose error quotes it, such that nothing that could be user information is quoted: a URL with a
+/// password may stand in any column by mistake.
+fn quoting<T, E: fmt::Display>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, String> {
+    parse(text).map_err(|error| {
+        let clean = without_userinfo(text);
+        if clean == text {
+            return error.to_string();
+        }
+        match parse(&clean) {
+            Err(error) => error.to_string(),
+            Ok(_) => "this can't be used, and isn't shown: it looks like a URL with a password".to_owned(),
+        }
+    })
+}

@@ -1,0 +1,307 @@
+//! All formats through the one reader: what is read, what is refused and where, and what is never shown.
+
+use super::*;
+use crate::model::{DataMode, JobSpec, TransferType};
+use flate2::{Compression, write::GzEncoder};
+use std::io::{BufReader, Cursor, Read, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+fn options(format: Option<Format>, base: Option<&str>) -> ReadOptions {
+    ReadOptions { format, base: base.map(|b| Base::parse(b).unwrap()), into: "/data".into() }
+}
+
+fn read_named(name: &str, bytes: &[u8], options: ReadOptions) -> Vec<Result<Entry, LineError>> {
+    // A small buffer: what is read must not depend on how the bytes come.
+    let input = BufReader::with_capacity(7, Cursor::new(bytes.to_vec()));
+    Reader::open(Box::new(input), name.to_owned(), options).collect()
+}
+
+fn read(bytes: &[u8]) -> Vec<Result<Entry, LineError>> {
+    read_named("m", bytes, options(None, None))
+}
+
+fn good(text: &str) -> Vec<JobSpec> {
+    read(text.as_bytes()).into_iter().map(|e| e.unwrap().spec).collect()
+}
+
+fn pairs(specs: &[JobSpec]) -> Vec<(String, String)> {
+    specs.iter().map(|s| (s.source.to_string(), s.destination.to_string())).collect()
+}
+
+fn pair(source: &str, destination: &str) -> (String, String) {
+    (source.to_owned(), destination.to_owned())
+}
+
+#[test]
+fn a_list_is_read_as_wget_reads_it_with_destinations() {
+    let specs = good("\u{feff}# comment\r\n\r\n  ftp://h/a%20b \r\nftp://h/d/c\t x/y z\n#ftp://h/no\nftp://h/e");
+    assert_eq!(
+        pairs(&specs),
+        [pair("ftp://h/a%20b", "/data/a b"), pair("ftp://h/d/c", "/data/x/y z"), pair("ftp://h/e", "/data/e")]
+    );
+}
+
+#[test]
+fn all_formats_say_the_same() {
+    let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+    let json = format!(r#"{{"url":"ftp://h/a,b","path":"p/q","size":12,"md5":"{md5}","type":"ascii","retries":3}}"#);
+    let csv = format!("url,path,size,md5,type,retries,resume\n\"ftp://h/a,b\", p/q ,12,{md5},ascii,3,\n");
+    let tsv = format!("size\turl\tpath\tchecksum\ttype\tretries\n12\tftp://h/a,b\tp/q\tMD5:{md5}\tascii\t3\n");
+    let specs = good(&json);
+    assert_eq!(specs[0].expect.size, Some(12));
+    assert_eq!(specs[0].expect.checksum.as_ref().unwrap().to_string(), format!("md5={md5}"));
+    assert_eq!((specs[0].settings.transfer_type, specs[0].settings.retries), (Some(TransferType::Ascii), Some(3)));
+    assert_eq!(pairs(&specs), [pair("ftp://h/a,b", "/data/p/q")]);
+    assert_eq!(good(&csv), specs);
+    assert_eq!(good(&tsv), specs);
+}
+
+#[test]
+fn null_and_empty_cells_mean_unset() {
+    let specs = good("{\"url\":\"ftp://h/a\",\"path\":null,\"timeout\":null}\n\n{\"url\":\"ftp://h/b\"}");
+    assert_eq!(specs.len(), 2);
+    assert!(specs[0].settings.is_empty());
+    assert_eq!(good("url,data-mode,path\nftp://h/a,pasv,\n")[0].settings.data_mode, Some(DataMode::Pasv));
+}
+
+#[test]
+fn the_longest_of_several_checksums_is_the_one_to_verify() {
+    let (md5, sha256) = ("0".repeat(32), "1".repeat(64));
+    let text = format!(r#"{{"url":"ftp://h/a","sha256":"{sha256}","md5":"{md5}"}}"#);
+    assert_eq!(good(&text)[0].expect.checksum.as_ref().unwrap().to_string(), format!("sha-256={sha256}"));
+}
+
+#[test]
+fn gzip_and_extension_decide_before_the_bytes() {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(b"url,path\nftp://h/a,b\n").unwrap();
+    let packed = gzip.finish().unwrap();
+    for name in ["m.csv.gz", "m", "m.bin"] {
+        let specs: Vec<_> =
+            read_named(name, &packed, options(None, None)).into_iter().map(|e| e.unwrap().spec).collect();
+        assert_eq!(pairs(&specs), [pair("ftp://h/a", "/data/b")], "{name}");
+    }
+    // Told to be a list, the header is a bad line.
+    let found = read_named("m.csv", b"url,path\n", options(Some(Format::List), None));
+    assert!(found[0].is_err());
+    let torn = read_named("m.csv.gz", &packed[..packed.len() - 9], options(None, None));
+    assert!(torn.last().unwrap().as_ref().unwrap_err().fatal, "{torn:?}");
+}
+
+#[test]
+fn relative_urls_go_behind_the_base() {
+    let found = read_named("m", b"a/b\n/c\nftp://other/d\n", options(None, Some("ftp://u:hunter2@h/pub/")));
+    let specs: Vec<_> = found.iter().map(|e| e.as_ref().unwrap().spec.clone()).collect();
+    assert_eq!(
+        pairs(&specs),
+        [pair("ftp://u@h/pub/a/b", "/data/b"), pair("ftp://u@h/pub/c", "/data/c"), pair("ftp://other/d", "/data/d")]
+    );
+    assert_eq!(found[0].as_ref().unwrap().secret.as_ref().unwrap().reveal(), "hunter2");
+    assert!(!format!("{:?}", options(None, Some("ftp://u:hunter2@h/pub/"))).contains("hunter2"));
+    for bad in ["h/pub", "http://h/", "ftp://h/?q", "ftps://h/", ""] {
+        assert!(Base::parse(bad).is_err(), "{bad}");
+    }
+}
+
+/// A bad line's place, and words that its message must have.
+#[test]
+fn every_error_names_its_line_and_column() {
+    let long = format!("ftp://h/a\n{}\nftp://h/b", "x".repeat(MAX_LINE + 1));
+    let table: [(&str, u64, u64, &str); 31] = [
+        ("ftp://h/a\nnonsense\n", 2, 1, "scheme"),
+        ("  http://h/a", 1, 3, "http"),
+        ("ftp://h/a  ../b", 1, 12, "`..`"),
+        ("ftp://h/grün  /b", 1, 15, "absolute"),
+        ("ftp://h/a\0b", 1, 10, "NUL"),
+        ("ftp://h/dir/", 1, 1, "folder"),
+        ("ftp://h/a%5Cb", 1, 1, "destination"),
+        ("ftps://h/a", 1, 1, "TLS comes with a later version"),
+        ("ftpes://h/a x", 1, 1, "TLS comes with a later version"),
+        (&long, 2, 1, "1048577 bytes"),
+        ("{\"url\":\"ftp://h/a\"}\n{\"url\": \"ftp://h/a\", \"sise\": 3}", 2, 22, "`sise` is unknown"),
+        ("{\"url\":\"ftp://h/a\",}", 1, 20, ""),
+        ("{\"url\":\"ftp://h/a\"} x", 1, 21, "trailing"),
+        ("{\"url\":\"ftp://h/a\",\"url\":\"ftp://h/b\"}", 1, 37, "twice"),
+        ("{\"path\":\"a\"}", 1, 1, "`url` is missing"),
+        ("{\"path\":\"a\", \"url\":\"x\"}", 1, 14, "scheme"),
+        ("{\"url\":\"ftp://h/a\",\"size\":-1}", 1, 20, "whole number"),
+        ("{\"url\":\"ftp://h/a\",\"size\":1.5}", 1, 20, "whole number"),
+        ("{\"url\":\"ftp://h/a\",\"md5\":\"12\"}", 1, 20, "32"),
+        ("{\"url\":\"ftp://h/a\",\"checksum\":\"crc=12\"}", 1, 20, "crc"),
+        ("{\"url\":\"ftp://h/a\",\"tls\":\"implicit\"}", 1, 20, "TLS"),
+        ("{\"url\":\"ftp://h/a\",\"timeout\":0}", 1, 20, "86400"),
+        ("{\"url\":5}", 1, 2, "in quotes"),
+        ("[{\"url\":\"ftp://h/a\"}]", 1, 1, "array"),
+        ("url,pth\nftp://h/a,b", 1, 5, "`pth` is unknown"),
+        ("url,path,url\n", 1, 10, "twice"),
+        ("url,path\nftp://h/a\n", 2, 10, "1 fields where the header has 2"),
+        ("url,path\nftp://h/a,b,c\n", 2, 13, "3 fields where the header has 2"),
+        ("url,size\n\n\"ftp://h/a,\"\"x\",many\n", 3, 17, "whole number"),
+        ("url,path,size\nftp://h/a,\"x\ny\",3\n", 2, 11, "character"),
+        ("path,url,size\nftp://h/a,ftp://h/b\0c,1\n", 2, 11, "control"),
+    ];
+    for (text, line, column, words) in table {
+        let found = read(text.as_bytes());
+        let error = found.iter().find_map(|e| e.as_ref().err()).unwrap_or_else(|| panic!("no error in {text:?}"));
+        let shown: String = text.chars().take(80).collect();
+        assert_eq!((error.line, error.column), (line, column), "{shown:?}: {error}");
+        assert!(error.message.contains(words), "{shown:?}: {error}");
+        assert!(error.to_string().starts_with(&format!("m:{line}:{column}: ")));
+    }
+}
+
+#[test]
+fn what_is_not_utf8_is_an_error_at_its_column_in_every_format() {
+    for (text, line, column) in [
+        (&b"ftp://h/a\nftp://h/\xFFb"[..], 2, 9),
+        (b"{\"url\":\"ftp://h/\xFF\"}", 1, 17),
+        (b"url,path\nftp://h/a,\xFF", 2, 11),
+        (b"\xFF\xFEf\0t\0p\0", 1, 1),
+    ] {
+        let error = read(text).into_iter().find_map(Result::err).unwrap();
+        assert_eq!((error.line, error.column), (line, column), "{error}");
+    }
+}
+
+#[test]
+fn after_a_bad_line_the_good_ones_are_still_read() {
+    let table = ["ftp://h/a\nbad\nftp://h/b\n", "url,size\nftp://h/a,\nftp://h/c,x\nftp://h/b,1\n"];
+    for text in table {
+        let found = read(text.as_bytes());
+        assert_eq!(found.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true], "{text:?}");
+    }
+}
+
+/// CVE-2020-29529 and kin aside, the rule here: whatever is wrong, no error shows what could be a password.
+#[test]
+fn no_error_ever_shows_a_password() {
+    let urls = [
+        "ftp://u:hunter2@/a",
+        "ftp://u:hunter2@h/",
+        "ftp://u:hunter2@h:99999/a",
+        "ftp://u:hunter2/x@h/a",
+        "ftp://u:hunter2#x@h/a",
+        "ftp://u:hunter2?x@h/a",
+        "ftp://u:hunter2 x@h/a",
+        "ftp://u:x hunter2@h/a",
+        "ftp://u:x@hunter2@h/",
+        "ftp//u:hunter2@h/a",
+        "u:hunter2@h/a",
+        "http://u:hunter2@h/a",
+        "ftps://u:hunter2@h/a",
+        "ftp://u:hunter2@h/a\\b",
+        "ftp://u:hunter2@h/a;type=d",
+        "ftp://u:hunter2%0d@h/a",
+        "ftp://u:hunter2\u{7f}@h/a",
+        "ftp://[u:hunter2@h/a",
+        &format!("ftp://u:{}hunter2@h/../a", "x".repeat(500)),
+        &format!("ftp://u:{}hunter2@h:x/a", "hunter2".repeat(10_000)),
+    ];
+    let mut errors = 0;
+    for url in urls {
+        let json = serde_json::to_string(url).unwrap();
+        let texts = [
+            url.to_owned(),
+            format!("ftp://h/a {url}"),
+            format!("{{\"url\":{json}}}"),
+            format!("{{\"url\":\"ftp://h/a\",\"path\":{json}}}"),
+            format!("{{\"url\":\"ftp://h/a\",\"checksum\":{json}}}"),
+            format!("{{\"url\":\"ftp://h/a\",\"sha1\":{json}}}"),
+            format!("{{\"url\":\"ftp://h/a\",\"size\":{json}}}"),
+            format!("{{\"url\":\"ftp://h/a\",\"data-mode\":{json}}}"),
+            format!("{{\"url\":\"ftp://h/a\",{json}:1}}"),
+            json.clone(),
+            format!("url,path\nftp://h/a,{url}\n"),
+            format!("url,{url}\nftp://h/a,b\n"),
+            format!("url\n{url},{url}\n"),
+            format!("url\ttimeout\nftp://h/a\t{url}\n"),
+        ];
+        for text in texts {
+            for format in [None, Some(Format::List), Some(Format::Jsonl), Some(Format::Csv), Some(Format::Tsv)] {
+                for entry in read_named("m", text.as_bytes(), options(format, None)) {
+                    let shown = match &entry {
+                        Ok(entry) => format!("{entry:?}"),
+                        Err(error) => {
+                            errors += 1;
+                            format!("{error} {error:?}")
+                        }
+                    };
+                    // A path may hold anything; the error texts may not.
+                    assert!(entry.is_ok() || !shown.contains("hunter2"), "{text:?} → {shown}");
+                }
+            }
+        }
+        if let Err(error) = single(url, None, 1, &options(None, None)) {
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        if let Err(error) = Base::parse(url) {
+            assert!(!error.contains("hunter2"), "{error}");
+        }
+    }
+    assert!(errors > 500, "{errors}");
+}
+
+#[test]
+fn a_well_formed_password_is_in_the_secret_and_nowhere_else() {
+    for text in ["ftp://u:hunter2@h/a", "{\"url\":\"ftp://u:hunter2@h/a\"}", "url\nftp://u:hunter2@h/a"] {
+        let entry = read(text.as_bytes()).remove(0).unwrap();
+        assert_eq!(entry.secret.as_ref().unwrap().reveal(), "hunter2");
+        let shown = format!("{entry:?} {}", serde_json::to_string(&entry.spec).unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}
+
+type Row = fn(u64) -> String;
+
+/// Makes lines on demand, and counts the bytes that were asked for.
+struct Endless {
+    rows: std::ops::Range<u64>,
+    rest: Cursor<Vec<u8>>,
+    made: Arc<AtomicU64>,
+    row: Row,
+}
+
+impl Read for Endless {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.rest.position() == self.rest.get_ref().len() as u64
+            && let Some(n) = self.rows.next()
+        {
+            self.rest = Cursor::new((self.row)(n).into_bytes());
+        }
+        let count = self.rest.read(buffer)?;
+        self.made.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+#[test]
+fn two_hundred_thousand_lines_are_read_as_they_are_asked_for() {
+    let cases: [(Format, u64, &str, Row); 3] = [
+        (Format::List, 200_000, "", |n| format!("ftp://h/dir/{n} out/{n}\n")),
+        (Format::Jsonl, 30_000, "", |n| format!("{{\"url\":\"ftp://h/dir/{n}\",\"path\":\"out/{n}\"}}\n")),
+        (Format::Csv, 30_000, "url,path\n", |n| format!("ftp://h/dir/{n},out/{n}\n")),
+    ];
+    for (format, rows, header, row) in cases {
+        let made = Arc::new(AtomicU64::new(0));
+        let source = Endless { rows: 0..rows, rest: Cursor::new(header.as_bytes().to_vec()), made: made.clone(), row };
+        let mut reader = Reader::open(Box::new(BufReader::new(source)), "m".into(), options(Some(format), None));
+        for n in 0..1000 {
+            assert_eq!(reader.next().unwrap().unwrap().spec.destination.to_string(), format!("/data/out/{n}"));
+        }
+        assert!(made.load(Ordering::Relaxed) < 200_000, "{format:?} read {made:?} bytes for 1,000 lines");
+        assert_eq!(reader.map(Result::unwrap).count() as u64, rows - 1000);
+    }
+}
+
+#[test]
+fn a_quotation_mark_that_never_closes_ends_in_an_error_and_not_in_memory() {
+    let made = Arc::new(AtomicU64::new(0));
+    let rest = Cursor::new(b"url,path\nftp://h/a,\"b\n".to_vec());
+    let source = Endless { rows: 0..10_000_000, rest, made: made.clone(), row: |n| format!("{n}\n") };
+    let found: Vec<_> = Reader::open(Box::new(BufReader::new(source)), "m.csv".into(), options(None, None)).collect();
+    let error = found[0].as_ref().unwrap_err();
+    assert!(error.fatal && error.line == 2 && error.message.contains("quotation mark"), "{error}");
+    assert_eq!(found.len(), 1);
+    assert!(made.load(Ordering::Relaxed) < 2 * MAX_LINE as u64);
+}

@@ -1,0 +1,150 @@
+//! Settings by name: how manifests, the settings file and the command line all fill them, under one set of rules.
+
+use super::{Settings, Tls};
+use serde_json::{Map, Value};
+
+/// What is said of everything that needs TLS, until there is TLS.
+pub const TLS_LATER: &str = "TLS comes with a later version; ftpq does not fall back to plain text";
+
+/// Why a setting can't be taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingError {
+    /// No setting has that name.
+    #[error("`{0}` is unknown; the settings are {list}", list = Settings::KEYS.join(", "))]
+    Unknown(String),
+    /// The value is not of the setting's kind, or out of its range.
+    #[error("`{key}`: {message}")]
+    Value {
+        /// The setting.
+        key: &'static str,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl Settings {
+    /// The names of all settings, as they are written.
+    pub const KEYS: [&'static str; 12] = [
+        "data-mode",
+        "active-address",
+        "active-ports",
+        "bind",
+        "type",
+        "tls",
+        "timeout",
+        "retries",
+        "resume",
+        "existing",
+        "durability",
+        "limit-rate",
+    ];
+
+    /// Gives one setting a value, and checks it. `limit-rate` may be a text with a binary suffix, such as `2M`.
+    ///
+    /// # Errors
+    /// When there is no such setting, or the value doesn't fit it; nothing is changed then.
+    pub fn assign(&mut self, key: &str, value: Value) -> Result<(), SettingError> {
+        let Some(&key) = Self::KEYS.iter().find(|k| **k == key) else {
+            return Err(SettingError::Unknown(super::printable(key, 60)));
+        };
+        let bad = |message: String| SettingError::Value { key, message };
+        let value = match value {
+            Value::String(text) if key == "limit-rate" => Value::from(parse_bytes(&text).map_err(bad)?),
+            other => other,
+        };
+        let one = Value::Object(Map::from_iter([(key.to_owned(), value)]));
+        let read: Self = serde_json::from_value(one).map_err(|e| bad(e.to_string()))?;
+        read.check()?;
+        *self = read.or(self);
+        Ok(())
+    }
+
+    /// Checks what the types alone don't: ranges, and what this version can't do.
+    ///
+    /// # Errors
+    /// When a value is out of its range, or asks for TLS.
+    pub fn check(&self) -> Result<(), SettingError> {
+        let bad = |key, message: &str| Err(SettingError::Value { key, message: message.to_owned() });
+        match self {
+            Self { timeout: Some(0 | 86_401..), .. } => bad("timeout", "write seconds from 1 to 86400"),
+            Self { retries: Some(1_000_001..), .. } => bad("retries", "write a number from 0 to 1000000"),
+            Self { limit_rate: Some(0), .. } => bad("limit-rate", "write 1 byte a second or more"),
+            Self { tls: Some(Tls::Explicit | Tls::Implicit), .. } => bad("tls", TLS_LATER),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Reads a number of bytes with an optional binary suffix K, M or G.
+///
+/// # Errors
+/// When it is no such number, or too large.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let (digits, unit) = match text.char_indices().last() {
+        Some((at, 'k' | 'K')) => (text.get(..at), 1 << 10),
+        Some((at, 'm' | 'M')) => (text.get(..at), 1 << 20),
+        Some((at, 'g' | 'G')) => (text.get(..at), 1 << 30),
+        _ => (Some(text), 1),
+    };
+    digits
+        .filter(|d| !d.is_empty() && d.bytes().all(|b| b.is_ascii_digit()))
+        .and_then(|d| d.parse::<u64>().ok())
+        .and_then(|n| n.checked_mul(unit))
+        .ok_or_else(|| "write a number of bytes, with K, M or G behind it for binary multiples".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_names_are_exactly_the_fields() {
+        let values = json!({
+            "data-mode": "epsv", "active-address": "192.0.2.1", "active-ports": "2000-3000", "bind": "::1",
+            "type": "ascii", "tls": "off", "timeout": 1, "retries": 0, "resume": false, "existing": "skip",
+            "durability": "none", "limit-rate": 9,
+        });
+        let mut settings = Settings::default();
+        for key in Settings::KEYS {
+            settings.assign(key, values[key].clone()).unwrap();
+        }
+        assert_eq!(serde_json::to_value(&settings).unwrap(), values);
+        // A field that KEYS forgot would be left out of the struct's own list.
+        let unknown = serde_json::from_value::<Settings>(json!({"-": 1})).unwrap_err().to_string();
+        assert_eq!(unknown.matches('`').count() / 2 - 1, Settings::KEYS.len(), "{unknown}");
+    }
+
+    #[test]
+    fn a_bad_value_changes_nothing_and_names_its_key() {
+        let mut settings = Settings::default();
+        let table = [
+            ("timeout", json!(0)),
+            ("timeout", json!(86_401)),
+            ("timeout", json!("soon")),
+            ("limit-rate", json!(0)),
+            ("limit-rate", json!("5X")),
+            ("tls", json!("explicit")),
+            ("data-mode", json!("pasiv")),
+            ("retries", json!(-1)),
+        ];
+        for (key, value) in table {
+            let error = settings.assign(key, value.clone()).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{key}`")), "{error}");
+            assert!(settings.is_empty(), "{key} {value}");
+        }
+        assert!(matches!(settings.assign("timeoot", json!(1)), Err(SettingError::Unknown(k)) if k == "timeoot"));
+    }
+
+    #[test]
+    fn bytes_take_binary_suffixes() {
+        assert_eq!(parse_bytes("10"), Ok(10));
+        assert_eq!(parse_bytes(" 2k "), Ok(2048));
+        assert_eq!(parse_bytes("3M"), Ok(3 << 20));
+        assert_eq!(parse_bytes("1G"), Ok(1 << 30));
+        for text in ["", "K", "1T", "-1", "+1", "1.5M", "99999999999G", "é"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! One line of a JSON Lines manifest.
+
+use super::Settings;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// One object of a JSON Lines manifest, as it is written; nothing in it is checked yet.
+///
+/// Settings stand beside the other fields, under their names in the settings file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+// On the outer struct: a flattened inner one never sees the fields that nobody knows.
+#[serde(deny_unknown_fields)]
+pub struct ManifestLine {
+    /// The remote file. A password in it is taken out at the door.
+    pub url: String,
+    /// Where the file goes, below the folder that `--into` names; the URL's last component where it is absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Length in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Digest of the whole file: `sha-256=<hex>`, or bare hexadecimal digits of a known length.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<String>,
+    /// MD5 digest in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub md5: Option<String>,
+    /// SHA-1 digest in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha1: Option<String>,
+    /// SHA-256 digest in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// SHA-512 digest in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha512: Option<String>,
+    /// Settings of this job alone.
+    #[serde(flatten)]
+    pub settings: Settings,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_stand_beside_the_other_fields() {
+        let line: ManifestLine =
+            serde_json::from_str(r#"{"url":"ftp://h/a","size":3,"type":"ascii","limit-rate":10}"#).unwrap();
+        assert_eq!((line.size, line.settings.limit_rate), (Some(3), Some(10)));
+        assert_eq!(
+            serde_json::to_string(&line).unwrap(),
+            r#"{"url":"ftp://h/a","size":3,"type":"ascii","limit-rate":10}"#
+        );
+    }
+
+    #[test]
+    fn an_unknown_field_is_refused_by_its_name() {
+        let error = serde_json::from_str::<ManifestLine>(r#"{"url":"ftp://h/a","sise":3}"#).unwrap_err();
+        assert!(error.to_string().contains("`sise`"), "{error}");
+        assert!(serde_json::from_str::<ManifestLine>(r#"{"path":"a"}"#).is_err());
+    }
+}

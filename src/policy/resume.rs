@@ -1,0 +1,295 @@
+//! What to do with one file, given what is on disk and what the server says.
+
+use crate::model::{Cause, Existing, Expectation, Failure, Identity, Progress, Stage, TransferType};
+
+/// Bytes before the end of a part file that are fetched again and compared before anything new is written.
+pub const OVERLAP: u64 = 16 * 1024;
+
+/// A file under the final name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FinalFile {
+    /// Length in bytes.
+    pub size: u64,
+    /// Modification time in seconds since 1970-01-01 UTC.
+    pub modified: Option<i64>,
+    /// Whether its digest is the one the manifest gives; `None` while it was not computed, or none is given.
+    pub digest_matches: Option<bool>,
+}
+
+/// All that the decision rests on.
+#[derive(Clone, Debug)]
+pub struct Facts<'a> {
+    /// What the server says of the file.
+    pub remote: &'a Identity,
+    /// What the manifest says of it.
+    pub expect: &'a Expectation,
+    /// What stands under the final name.
+    pub final_file: Option<FinalFile>,
+    /// Length of the part file in bytes.
+    pub part: Option<u64>,
+    /// What is recorded of the part file.
+    pub progress: Option<&'a Progress>,
+    /// This boot of the machine.
+    pub boot_id: &'a str,
+    /// The user's wish for files that are already there.
+    pub existing: Existing,
+    /// Whether unfinished files are continued.
+    pub resume: bool,
+    /// Representation type.
+    pub kind: TransferType,
+    /// Whether the server is known to refuse or ignore REST.
+    pub no_rest: bool,
+}
+
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// The file is there and matches: done.
+    Adopt {
+        /// How that is known.
+        note: String,
+    },
+    /// Compute the digest of the file under the final name, then ask again.
+    Compare,
+    /// Make the shorter file under the final name the part file, then ask again.
+    TakeOver,
+    /// All bytes are in the part file: check it and give it its name.
+    Finish,
+    /// Go on with the part file's first `have` bytes.
+    Resume {
+        /// Offset in bytes to start at; from here to `have`, bytes are compared and not written.
+        from: u64,
+        /// Length in bytes to truncate the part file to.
+        have: u64,
+        /// Why bytes that were there are fetched again, where that is more than the overlap.
+        why: Option<String>,
+    },
+    /// Start at the file's first byte.
+    Fresh {
+        /// Why bytes that were there are fetched again, where there were any.
+        why: Option<String>,
+        /// Keep what is in the part file aside until the new one is further.
+        set_aside: bool,
+    },
+    /// It can't be done.
+    Refuse(Failure),
+}
+
+/// Decides what to do with one file.
+#[must_use]
+pub fn plan(facts: &Facts<'_>) -> Plan {
+    if let (Some(expected), Some(actual)) = (facts.expect.size, facts.remote.size)
+        && expected != actual
+        && actual != 0
+        && facts.kind == TransferType::Image
+    {
+        let message = format!("the server's file has {actual} bytes, the manifest says {expected}");
+        let advice = "correct the manifest, or ask the server's operator which of the two is right";
+        return Plan::Refuse(Failure::permanent(Stage::Inspect, Cause::WrongSize, message).with_advice(advice));
+    }
+    match facts.final_file {
+        Some(found) => with_final(facts, found),
+        None => with_part(facts),
+    }
+}
+
+/// Whether a transfer may have delivered more than the file holds: `size` is what the server says, 0 meaning that it
+/// may not know (some servers answer 0 for every file).
+#[must_use]
+pub fn overshoots(end: u64, size: Option<u64>) -> bool {
+    size.is_some_and(|size| size != 0 && end > size)
+}
+
+/// The file's size in bytes: what the server says, else what the manifest says. A 0 of the server counts only where
+/// the manifest says nothing.
+#[must_use]
+pub fn expected_size(remote: &Identity, expect: &Expectation) -> Option<u64> {
+    remote.size.filter(|&size| size != 0).or(expect.size).or(remote.size)
+}
+
+/// Whether two descriptions by the same server are of the same content, as far as both tell.
+#[must_use]
+pub fn same_identity(a: &Identity, b: &Identity) -> bool {
+    let unlike = |x: &Option<String>, y: &Option<String>| matches!((x, y), (Some(x), Some(y)) if x != y);
+    let other_time = match (&a.modified, &b.modified) {
+        // Fractions may come and go; what both give must agree (RFC 3659, section 2.3).
+        (Some(x), Some(y)) => !(x.starts_with(y.as_str()) || y.starts_with(x.as_str())),
+        _ => false,
+    };
+    let other_size = matches!((a.size, b.size), (Some(x), Some(y)) if x != y);
+    !(other_size || other_time || unlike(&a.unique, &b.unique))
+}
+
+/// Seconds since 1970-01-01 UTC of a time in the form `YYYYMMDDhhmmss[.f]` (RFC 3659, section 2.3).
+#[must_use]
+pub fn unix_seconds(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    if whole.len() != 14 || !whole.bytes().chain(fraction.bytes()).all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let number = |from: usize, to: usize| whole.get(from..to)?.parse::<i64>().ok();
+    let (year, month, day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
+    let (hour, minute, second) = (number(8, 10)?, number(10, 12)?, number(12, 14)?);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 60 {
+        return None;
+    }
+    // Days since 1970-01-01 in the proleptic Gregorian calendar, with years that begin in March.
+    let (year, month) = if month <= 2 { (year - 1, month + 9) } else { (year, month - 3) };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719_468;
+    Some(days * 86_400 + hour * 3_600 + minute * 60 + second)
+}
+
+fn with_final(facts: &Facts<'_>, found: FinalFile) -> Plan {
+    match facts.existing {
+        Existing::Skip => return Plan::Adopt { note: "was there already; not compared (existing = skip)".to_owned() },
+        // With a record and no part file, it is the file that was given its name just before a crash.
+        Existing::Error if facts.progress.is_none() || facts.part.is_some() => {
+            return refuse_existing("a file stands under the final name", Existing::Error);
+        }
+        Existing::Error | Existing::Check | Existing::Resume | Existing::Overwrite => {}
+    }
+    let difference = match difference(facts, found) {
+        Ok(plan) => return plan,
+        Err(difference) => difference,
+    };
+    match (facts.existing, size_of(facts)) {
+        (Existing::Overwrite, _) => with_part(facts),
+        // A part file that is as long already is the better beginning.
+        (Existing::Resume, Some(size)) if found.size < size && facts.part.unwrap_or(0) >= found.size.max(1) => {
+            with_part(facts)
+        }
+        (Existing::Resume, Some(size)) if found.size < size => Plan::TakeOver,
+        (existing, size) => {
+            let shorter = size.is_some_and(|size| found.size < size);
+            refuse_existing(&difference, if shorter { existing } else { Existing::Resume })
+        }
+    }
+}
+
+/// The plan for a file that matches or has to be hashed first; otherwise in what it differs.
+fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
+    let size = size_of(facts);
+    if facts.kind == TransferType::Image
+        && let Some(size) = size
+        && found.size != size
+    {
+        return Err(format!("the file there has {} bytes, the server's has {size}", found.size));
+    }
+    if facts.expect.checksum.is_some() {
+        return match found.digest_matches {
+            None => Ok(Plan::Compare),
+            Some(true) => Ok(Plan::Adopt { note: "was there already; its checksum matches".to_owned() }),
+            Some(false) => Err("the file there has another checksum than the manifest gives".to_owned()),
+        };
+    }
+    let remote_time = facts.remote.modified.as_deref().and_then(unix_seconds);
+    match (remote_time, found.modified) {
+        (Some(remote), Some(local)) if remote != local => {
+            Err("the file there has another modification time than the server's".to_owned())
+        }
+        (Some(_), Some(_)) if size.is_some() && facts.kind == TransferType::Image => {
+            Ok(Plan::Adopt { note: "was there already; size and time match".to_owned() })
+        }
+        (Some(_), Some(_)) => Ok(Plan::Adopt { note: "was there already; its time matches".to_owned() }),
+        _ if size.is_some() && facts.kind == TransferType::Image => {
+            Ok(Plan::Adopt { note: "was there already; its size matches, the server tells no time".to_owned() })
+        }
+        _ => Err("the server tells neither size nor time, so the file there can't be compared".to_owned()),
+    }
+}
+
+fn refuse_existing(difference: &str, existing: Existing) -> Plan {
+    let advice = match existing {
+        Existing::Check => {
+            "--existing resume continues it (the overlap is compared), --existing overwrite replaces it, or move it away"
+        }
+        Existing::Resume | Existing::Overwrite | Existing::Skip => {
+            "--existing overwrite replaces it once the new file is whole, --existing skip leaves it, or move it away"
+        }
+        Existing::Error => "move it away, or choose another --existing",
+    };
+    Plan::Refuse(Failure::local(Stage::Plan, Cause::Exists, difference).with_advice(advice))
+}
+
+fn with_part(facts: &Facts<'_>) -> Plan {
+    let Some(length) = facts.part.filter(|&n| n > 0) else {
+        // An empty file needs no transfer after its bytes were all there; it has to be confirmed by one.
+        return Plan::Fresh { why: None, set_aside: false };
+    };
+    let fresh = |why: &str, set_aside| Plan::Fresh { why: Some(why.to_owned()), set_aside };
+    if facts.kind == TransferType::Ascii {
+        return fresh("TYPE A can't be resumed, since line ends are converted", false);
+    }
+    if !facts.resume {
+        return fresh("resuming is switched off", false);
+    }
+    let Some(size) = size_of(facts).filter(|&size| size != 0) else {
+        return fresh("the server doesn't tell the file's size, so a resume could not be checked", false);
+    };
+    let have = match trusted(facts, length) {
+        Ok(have) => have.min(length),
+        Err(plan) => return plan,
+    };
+    if have > size {
+        return fresh("the part file is longer than the server's file", true);
+    }
+    if have == 0 {
+        return fresh("after a restart of the machine no byte of the part file is known to be durable", false);
+    }
+    if have == size {
+        return Plan::Finish;
+    }
+    if facts.no_rest {
+        let why = "the server can't restart in the middle of a file, so what is there is read again and compared";
+        return Plan::Resume { from: 0, have, why: Some(why.to_owned()) };
+    }
+    Plan::Resume { from: have.saturating_sub(OVERLAP), have, why: lost(have, length) }
+}
+
+/// Bytes at the start of the part file that can be trusted to be the beginning of the server's file.
+fn trusted(facts: &Facts<'_>, length: u64) -> Result<u64, Plan> {
+    let Some(progress) = facts.progress else {
+        if facts.existing == Existing::Resume {
+            // Taken over from another tool: the overlap has to prove it.
+            return Ok(length);
+        }
+        let why = "nothing is recorded of what the part file is the beginning of".to_owned();
+        return Err(Plan::Fresh { why: Some(why), set_aside: false });
+    };
+    if !same_identity(&progress.identity, facts.remote) {
+        let why = format!("the file changed on the server: {}", changes(&progress.identity, facts.remote));
+        return Err(Plan::Fresh { why: Some(why), set_aside: true });
+    }
+    Ok(if progress.boot_id == facts.boot_id { length } else { progress.durable })
+}
+
+fn lost(have: u64, length: u64) -> Option<String> {
+    (length > have).then(|| {
+        let bytes = length - have;
+        format!("the machine was restarted: {bytes} bytes of the part file were not known to be durable")
+    })
+}
+
+fn changes(old: &Identity, new: &Identity) -> String {
+    let mut parts = Vec::new();
+    if let (Some(a), Some(b)) = (old.size, new.size)
+        && a != b
+    {
+        parts.push(format!("size {a} became {b}"));
+    }
+    for (name, a, b) in [("time", &old.modified, &new.modified), ("unique id", &old.unique, &new.unique)] {
+        if let (Some(a), Some(b)) = (a, b)
+            && a != b
+        {
+            parts.push(format!("{name} {} became {}", crate::model::printable(a, 40), crate::model::printable(b, 40)));
+        }
+    }
+    parts.join(", ")
+}
+
+fn size_of(facts: &Facts<'_>) -> Option<u64> {
+    expected_size(facts.remote, facts.expect)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+use super::*;
+
+const BOOT: &str = "boot-a";
+
+fn identity(size: u64, time: &str) -> Identity {
+    Identity { size: Some(size), modified: Some(time.to_owned()), unique: None }
+}
+
+fn progress(size: u64, durable: u64, boot: &str) -> Progress {
+    Progress { identity: identity(size, "20260101000000"), durable, boot_id: boot.to_owned() }
+}
+
+struct Case {
+    remote: Identity,
+    expect: Expectation,
+    final_file: Option<FinalFile>,
+    part: Option<u64>,
+    progress: Option<Progress>,
+    existing: Existing,
+    resume: bool,
+    kind: TransferType,
+    no_rest: bool,
+}
+
+fn case() -> Case {
+    Case {
+        remote: identity(100_000, "20260101000000"),
+        expect: Expectation::default(),
+        final_file: None,
+        part: None,
+        progress: None,
+        existing: Existing::Check,
+        resume: true,
+        kind: TransferType::Image,
+        no_rest: false,
+    }
+}
+
+impl Case {
+    fn plan(&self) -> Plan {
+        plan(&Facts {
+            remote: &self.remote,
+            expect: &self.expect,
+            final_file: self.final_file,
+            part: self.part,
+            progress: self.progress.as_ref(),
+            boot_id: BOOT,
+            existing: self.existing,
+            resume: self.resume,
+            kind: self.kind,
+            no_rest: self.no_rest,
+        })
+    }
+}
+
+fn there(size: u64, modified: Option<i64>) -> FinalFile {
+    FinalFile { size, modified, digest_matches: None }
+}
+
+const TIME: i64 = 1_767_225_600; // 2026-01-01 00:00:00 UTC
+
+#[test]
+fn nothing_there_starts_at_zero() {
+    assert_eq!(case().plan(), Plan::Fresh { why: None, set_aside: false });
+    assert_eq!(Case { part: Some(0), ..case() }.plan(), Plan::Fresh { why: None, set_aside: false });
+}
+
+#[test]
+fn in_the_same_boot_the_part_files_length_counts() {
+    let plan = Case { part: Some(50_000), progress: Some(progress(100_000, 0, BOOT)), ..case() }.plan();
+    assert_eq!(plan, Plan::Resume { from: 50_000 - OVERLAP, have: 50_000, why: None });
+}
+
+#[test]
+fn after_a_machine_crash_only_durable_bytes_count_and_the_loss_is_explained() {
+    let plan = Case { part: Some(50_000), progress: Some(progress(100_000, 20_000, "boot-b")), ..case() }.plan();
+    let Plan::Resume { from, have, why } = plan else { panic!("{plan:?}") };
+    assert_eq!((from, have), (20_000 - OVERLAP, 20_000));
+    assert!(why.unwrap().contains("30000 bytes"));
+    let plan = Case { part: Some(50_000), progress: Some(progress(100_000, 0, "boot-b")), ..case() }.plan();
+    assert!(matches!(plan, Plan::Fresh { why: Some(_), set_aside: false }), "{plan:?}");
+    // A part file shorter than what was durable: somebody cut it; what is left is the beginning still.
+    let plan = Case { part: Some(10_000), progress: Some(progress(100_000, 20_000, "boot-b")), ..case() }.plan();
+    assert_eq!(plan, Plan::Resume { from: 0, have: 10_000, why: None });
+}
+
+#[test]
+fn a_changed_file_starts_again_and_says_what_changed() {
+    for (remote, word) in [(identity(100_001, "20260101000000"), "size"), (identity(100_000, "20260101000001"), "time")]
+    {
+        let plan = Case { remote, part: Some(50_000), progress: Some(progress(100_000, 0, BOOT)), ..case() }.plan();
+        let Plan::Fresh { why: Some(why), set_aside: true } = &plan else { panic!("{plan:?}") };
+        assert!(why.contains(word), "{why}");
+    }
+}
+
+#[test]
+fn all_bytes_there_are_not_fetched_again() {
+    let plan = Case { part: Some(100_000), progress: Some(progress(100_000, 0, BOOT)), ..case() }.plan();
+    assert_eq!(plan, Plan::Finish);
+    let plan = Case { part: Some(100_000), progress: Some(progress(100_000, 100_000, "boot-b")), ..case() }.plan();
+    assert_eq!(plan, Plan::Finish);
+}
+
+#[test]
+fn a_server_without_rest_is_read_again_and_compared() {
+    let plan = Case { part: Some(50_000), progress: Some(progress(100_000, 0, BOOT)), no_rest: true, ..case() }.plan();
+    assert!(matches!(plan, Plan::Resume { from: 0, have: 50_000, why: Some(_) }), "{plan:?}");
+}
+
+#[test]
+fn without_record_size_or_leave_the_part_file_starts_again() {
+    let known = Some(progress(100_000, 0, BOOT));
+    for lost in [
+        Case { part: Some(5), ..case() },
+        Case { part: Some(5), progress: known.clone(), resume: false, ..case() },
+        Case { part: Some(5), progress: known.clone(), kind: TransferType::Ascii, ..case() },
+        Case { part: Some(5), progress: known.clone(), remote: Identity::default(), ..case() },
+        Case { part: Some(100_001), progress: known, ..case() },
+    ] {
+        let plan = lost.plan();
+        assert!(matches!(plan, Plan::Fresh { why: Some(_), .. }), "{plan:?}");
+    }
+}
+
+#[test]
+fn a_file_that_matches_is_done_without_a_download() {
+    assert!(matches!(Case { final_file: Some(there(100_000, Some(TIME))), ..case() }.plan(), Plan::Adopt { .. }));
+    let remote = Identity { size: Some(100_000), ..Identity::default() };
+    assert!(matches!(Case { remote, final_file: Some(there(100_000, Some(5))), ..case() }.plan(), Plan::Adopt { .. }));
+}
+
+#[test]
+fn a_file_that_differs_is_never_touched_unasked() {
+    for file in [there(100_000, Some(TIME + 1)), there(99_999, Some(TIME)), there(100_001, Some(TIME))].map(Some) {
+        for existing in [Existing::Check, Existing::Error] {
+            let plan = Case { final_file: file, existing, ..case() }.plan();
+            assert!(matches!(&plan, Plan::Refuse(f) if f.cause == Cause::Exists && f.advice.is_some()), "{plan:?}");
+        }
+        let plan = Case { final_file: file, existing: Existing::Overwrite, ..case() }.plan();
+        assert!(matches!(plan, Plan::Fresh { .. }), "{plan:?}");
+        let plan = Case { final_file: file, existing: Existing::Skip, ..case() }.plan();
+        assert!(matches!(plan, Plan::Adopt { .. }), "{plan:?}");
+    }
+}
+
+/// A kill between the rename and the settled job leaves a final file and a record of it: that file is ours.
+#[test]
+fn a_file_of_our_own_is_recognized_after_a_crash_even_where_any_file_is_an_error() {
+    let mut job = Case { final_file: Some(there(100_000, Some(TIME))), existing: Existing::Error, ..case() };
+    assert!(matches!(job.plan(), Plan::Refuse(_)));
+    job.progress = Some(progress(100_000, 0, BOOT));
+    assert!(matches!(job.plan(), Plan::Adopt { .. }));
+    job.part = Some(5);
+    assert!(matches!(job.plan(), Plan::Refuse(_)));
+}
+
+#[test]
+fn the_error_for_a_shorter_file_names_the_way_out() {
+    let plan = Case { final_file: Some(there(99_999, Some(TIME))), ..case() }.plan();
+    assert!(matches!(&plan, Plan::Refuse(f) if f.advice.as_deref().unwrap().contains("--existing resume")), "{plan:?}");
+    let plan = Case { final_file: Some(there(100_001, Some(TIME))), ..case() }.plan();
+    assert!(
+        matches!(&plan, Plan::Refuse(f) if !f.advice.as_deref().unwrap().contains("--existing resume")),
+        "{plan:?}"
+    );
+}
+
+#[test]
+fn a_shorter_file_of_another_tool_is_taken_over_on_request() {
+    let mut job = Case { final_file: Some(there(50_000, Some(5))), existing: Existing::Resume, ..case() };
+    assert_eq!(job.plan(), Plan::TakeOver);
+    (job.final_file, job.part) = (None, Some(50_000));
+    assert_eq!(job.plan(), Plan::Resume { from: 50_000 - OVERLAP, have: 50_000, why: None });
+    let longer = Case { final_file: Some(there(100_001, Some(5))), existing: Existing::Resume, ..case() };
+    assert!(matches!(longer.plan(), Plan::Refuse(_)));
+}
+
+#[test]
+fn a_checksum_decides_over_a_file_that_is_there() {
+    let expect = Expectation { size: None, checksum: Some(format!("md5={}", "0".repeat(32)).parse().unwrap()) };
+    let mut job = Case { expect, final_file: Some(there(100_000, Some(5))), ..case() };
+    assert_eq!(job.plan(), Plan::Compare);
+    job.final_file = Some(FinalFile { size: 100_000, modified: Some(5), digest_matches: Some(true) });
+    assert!(matches!(job.plan(), Plan::Adopt { .. }));
+    job.final_file = Some(FinalFile { size: 100_000, modified: Some(TIME), digest_matches: Some(false) });
+    assert!(matches!(job.plan(), Plan::Refuse(_)));
+}
+
+#[test]
+fn a_size_that_contradicts_the_manifest_is_refused() {
+    let expect = Expectation { size: Some(5), checksum: None };
+    let plan = Case { expect: expect.clone(), ..case() }.plan();
+    assert!(matches!(&plan, Plan::Refuse(f) if f.cause == Cause::WrongSize), "{plan:?}");
+    // Some servers answer 0 for every file: that contradicts nothing.
+    let plan = Case { expect, remote: identity(0, "20260101000000"), ..case() }.plan();
+    assert!(matches!(plan, Plan::Fresh { .. }), "{plan:?}");
+}
+
+#[test]
+fn identities_compare_what_both_sides_tell() {
+    let a = identity(1, "20260101000000");
+    assert!(same_identity(&a, &identity(1, "20260101000000.123")));
+    assert!(!same_identity(&a, &identity(1, "20260101000001")));
+    assert!(!same_identity(&a, &identity(2, "20260101000000")));
+    assert!(same_identity(&a, &Identity { size: Some(1), ..Identity::default() }));
+    let unique = |u: &str| Identity { unique: Some(u.to_owned()), ..a.clone() };
+    assert!(!same_identity(&unique("x"), &unique("y")));
+}
+
+#[test]
+fn times_are_read_as_utc() {
+    assert_eq!(unix_seconds("19700101000000"), Some(0));
+    assert_eq!(unix_seconds("20260101000000.5"), Some(TIME));
+    assert_eq!(unix_seconds("20240229123456"), Some(1_709_210_096));
+    assert_eq!(unix_seconds("19691231235959"), Some(-1));
+    for text in ["", "2026", "20261301000000", "20260101250000", "2026010100000x", "191000101000000"] {
+        assert_eq!(unix_seconds(text), None, "{text}");
+    }
+}

@@ -1,0 +1,145 @@
+//! From received bytes to the part file: first compared, then written.
+
+use super::lines::LineEnds;
+use crate::disk::{DiskError, PartFile};
+use crate::policy::{OVERLAP, overshoots};
+
+/// What became of some received bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Took {
+    /// Compared or written.
+    Fine,
+    /// The server ignored REST and sends from the start; what is there is compared all along.
+    RestIgnored,
+    /// They differ from what is there.
+    Differs,
+    /// More than the file holds; what was beyond its size is not written.
+    TooMuch,
+}
+
+/// Compares what overlaps with the part file and writes what is new.
+pub(super) struct Copier<'a> {
+    part: &'a PartFile,
+    /// Offset of the next received byte in the file.
+    position: u64,
+    /// Bytes that were there before; nothing below is ever written.
+    have: u64,
+    size: Option<u64>,
+    /// The first received bytes, until there are enough to judge them.
+    opening: Option<Vec<u8>>,
+    lines: Option<LineEnds>,
+    scratch: Vec<u8>,
+}
+
+impl<'a> Copier<'a> {
+    /// A copier of data that starts at offset `from` of a file whose first `have` bytes are in `part`.
+    pub(super) fn new(part: &'a PartFile, from: u64, have: u64, size: Option<u64>) -> Self {
+        let opening = (have > from).then(Vec::new);
+        Self { part, position: from, have, size, opening, lines: None, scratch: Vec::new() }
+    }
+
+    /// A copier of data in TYPE A.
+    pub(super) fn ascii(part: &'a PartFile) -> Self {
+        Self { lines: Some(LineEnds::default()), ..Self::new(part, 0, 0, None) }
+    }
+
+    /// Bytes at the start of the part file that are right.
+    pub(super) fn length(&self) -> u64 {
+        self.position.max(self.have)
+    }
+
+    /// Offset after the last received byte.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Takes received bytes.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Took, DiskError> {
+        if let Some(lines) = &mut self.lines {
+            let mut out = std::mem::take(&mut self.scratch);
+            out.clear();
+            lines.convert(bytes, &mut out);
+            self.part.write_at(&out, self.position)?;
+            self.position += out.len() as u64;
+            self.scratch = out;
+            return Ok(Took::Fine);
+        }
+        let Some(mut opening) = self.opening.take() else { return self.continue_with(bytes) };
+        opening.extend_from_slice(bytes);
+        if (opening.len() as u64) < self.wanted() {
+            self.opening = Some(opening);
+            return Ok(Took::Fine);
+        }
+        self.judge(&opening)
+    }
+
+    /// Takes note of the end of data.
+    pub(super) fn end(&mut self) -> Result<Took, DiskError> {
+        if let Some(lines) = &mut self.lines {
+            let mut out = Vec::new();
+            lines.finish(&mut out);
+            self.part.write_at(&out, self.position)?;
+            self.position += out.len() as u64;
+        }
+        match self.opening.take() {
+            Some(opening) => self.judge(&opening),
+            None => Ok(Took::Fine),
+        }
+    }
+
+    fn wanted(&self) -> u64 {
+        OVERLAP.min(self.have - self.position)
+    }
+
+    /// Decides where in the file the received bytes belong.
+    fn judge(&mut self, opening: &[u8]) -> Result<Took, DiskError> {
+        let count = usize::try_from(self.wanted()).unwrap_or(usize::MAX).min(opening.len());
+        let first = opening.get(..count).unwrap_or(opening);
+        if self.holds(first, self.position)? {
+            return self.continue_with(opening);
+        }
+        if self.position > 0 && count > 0 && self.holds(first, 0)? {
+            self.position = 0;
+            let took = self.continue_with(opening)?;
+            return Ok(if took == Took::Fine { Took::RestIgnored } else { took });
+        }
+        Ok(Took::Differs)
+    }
+
+    fn continue_with(&mut self, bytes: &[u8]) -> Result<Took, DiskError> {
+        let known = usize::try_from(self.have.saturating_sub(self.position)).unwrap_or(usize::MAX).min(bytes.len());
+        let (old, new) = bytes.split_at(known);
+        if !old.is_empty() {
+            if !self.holds(old, self.position)? {
+                return Ok(Took::Differs);
+            }
+            self.position += old.len() as u64;
+        }
+        let end = self.position + new.len() as u64;
+        let (new, took) = match self.size {
+            Some(size) if overshoots(end, Some(size)) => {
+                let room = usize::try_from(size.saturating_sub(self.position)).unwrap_or(usize::MAX);
+                (new.get(..room).unwrap_or(new), Took::TooMuch)
+            }
+            _ => (new, Took::Fine),
+        };
+        if !new.is_empty() {
+            self.part.write_at(new, self.position)?;
+            self.position += new.len() as u64;
+        }
+        Ok(took)
+    }
+
+    /// Whether the part file holds these bytes there.
+    fn holds(&mut self, bytes: &[u8], at: u64) -> Result<bool, DiskError> {
+        let mut there = std::mem::take(&mut self.scratch);
+        there.resize(bytes.len(), 0);
+        let count = self.part.read_at(&mut there, at)?;
+        let same = there.get(..count) == Some(bytes);
+        self.scratch = there;
+        Ok(same)
+    }
+}
+
+#[cfg(test)]
+mod tests;

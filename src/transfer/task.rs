@@ -1,0 +1,280 @@
+//! The order of steps for one file.
+
+use super::gauge::{Gauge, Phase};
+use super::link::Link;
+use crate::disk::{DiskError, Place};
+use crate::model::{
+    Cause, Existing, Failure, Identity, Job, Progress, Receipt, RemotePath, Settings, Stage, TransferType,
+};
+use crate::policy::{Facts, FinalFile, Plan, plan};
+use crate::queue::Queue;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Tells a worker to stop: becomes `true` once, and stays so.
+pub type Stop = watch::Receiver<bool>;
+
+/// Told once bytes of a file begin to arrive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Started {
+    /// Length in bytes, where known.
+    pub size: Option<u64>,
+    /// Offset in bytes it starts at.
+    pub from: u64,
+    /// Why bytes that were there are fetched again.
+    pub why: Option<String>,
+}
+
+/// One file to fetch, and all that it takes besides the link.
+pub struct Task<'a> {
+    /// The job, as claimed.
+    pub job: &'a Job,
+    /// Its settings, every field filled.
+    pub settings: &'a Settings,
+    /// Where progress is recorded.
+    pub queue: &'a Queue,
+    /// Where figures are shown.
+    pub gauge: &'a Arc<Gauge>,
+    /// This boot of the machine.
+    pub boot_id: &'a str,
+    /// When to stop.
+    pub stop: Stop,
+    /// Whom to tell that bytes begin to arrive.
+    pub started: &'a (dyn Fn(Started) + Send + Sync),
+    /// Devices (`st_dev`) known to be full.
+    pub is_full: &'a (dyn Fn(u64) -> bool + Send + Sync),
+}
+
+/// How an attempt ended, and what it left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Offset in bytes the last transfer began at.
+    pub from: u64,
+    /// Bytes that came over the network.
+    pub fetched: u64,
+    /// Bytes by which the file is longer than before.
+    pub gained: u64,
+    /// Why bytes were fetched again, and what else is worth knowing.
+    pub note: Option<String>,
+    /// What is kept of the file.
+    pub progress: Option<Progress>,
+    /// Device of the destination, once known.
+    pub device: Option<u64>,
+    /// The end itself.
+    pub end: End,
+}
+
+/// The end of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The whole, checked file stands under its final name. `finished_at` is still 0.
+    Completed(Receipt),
+    /// Told to stop; what was received is kept.
+    Stopped,
+    /// It failed.
+    Failed(Failure),
+}
+
+/// Why a step did not lead on.
+#[derive(Debug)]
+pub(super) enum Halt {
+    /// Told to stop.
+    Stopped,
+    /// Failed.
+    Failed(Failure),
+    /// Decide anew; with a reason, from the file's first byte.
+    Again(Option<String>),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// A file is planned at most so often in one attempt: each time it was found changed under our hands.
+const PLANS: u32 = 6;
+
+/// Fetches one file: from claim to final name.
+pub async fn download(task: &Task<'_>, link: &mut Link) -> Report {
+    let progress = task.job.record.progress.clone();
+    let mut run = Run { task, from: 0, fetched: 0, gained: 0, note: None, progress, device: None };
+    let end = match run.go(link).await {
+        Ok(receipt) => End::Completed(receipt),
+        Err(Halt::Stopped) => End::Stopped,
+        Err(Halt::Failed(failure)) => End::Failed(failure),
+        Err(Halt::Again(why)) => End::Failed(keeps_changing(why)),
+    };
+    let Run { from, fetched, gained, note, progress, device, .. } = run;
+    Report { from, fetched, gained, note, progress, device, end }
+}
+
+/// An attempt under way.
+pub(super) struct Run<'a> {
+    pub(super) task: &'a Task<'a>,
+    pub(super) from: u64,
+    pub(super) fetched: u64,
+    pub(super) gained: u64,
+    pub(super) note: Option<String>,
+    pub(super) progress: Option<Progress>,
+    device: Option<u64>,
+}
+
+impl Run<'_> {
+    async fn go(&mut self, link: &mut Link) -> Result<Receipt, Halt> {
+        let place = on_disk(Stage::Store, || Place::open(&self.task.job.spec.destination))?;
+        self.device = Some(place.device());
+        if (self.task.is_full)(place.device()) {
+            return Err(full(place.shown()).into());
+        }
+        let mut remote = self.inspect(link).await?;
+        let mut digest_matches = None;
+        let mut restart: Option<String> = None;
+        let mut last = None;
+        for _ in 0..PLANS {
+            let step = match restart.take() {
+                Some(why) => Plan::Fresh { why: Some(why), set_aside: true },
+                None => self.plan(&place, &remote, digest_matches, link.quirks().no_rest)?,
+            };
+            let done = match step {
+                Plan::Adopt { note } => return self.adopted(&place, remote, note),
+                Plan::Refuse(failure) => return Err(failure.into()),
+                Plan::Compare => {
+                    digest_matches = Some(self.compare_final(&place).await?);
+                    continue;
+                }
+                Plan::TakeOver => {
+                    self.take_over(&place)?;
+                    continue;
+                }
+                Plan::Finish => {
+                    let part = on_disk(Stage::Store, || place.open_part())?;
+                    self.finish(&place, part, &remote, false).await
+                }
+                Plan::Resume { from, have, why } => {
+                    let start = super::fetch::Start { from, have, why, set_aside: false };
+                    self.fetch(&place, &remote, start, link).await
+                }
+                Plan::Fresh { why, set_aside } => {
+                    let start = super::fetch::Start { from: 0, have: 0, why, set_aside };
+                    self.fetch(&place, &remote, start, link).await
+                }
+            };
+            match done {
+                Err(Halt::Again(why)) => {
+                    last.clone_from(&why);
+                    restart = why;
+                    remote = self.inspect(link).await?;
+                }
+                other => return other,
+            }
+        }
+        Err(Halt::Again(last))
+    }
+
+    /// The remote path.
+    pub(super) fn path(&self) -> &RemotePath {
+        self.task.job.spec.source.path()
+    }
+
+    /// Representation type of the transfer; the URL's `;type=` wins.
+    pub(super) fn kind(&self) -> TransferType {
+        self.task.job.spec.source.transfer_type().or(self.task.settings.transfer_type).unwrap_or_default()
+    }
+
+    /// The user's wish for files that are there.
+    pub(super) fn existing(&self) -> Existing {
+        self.task.settings.existing.unwrap_or_default()
+    }
+
+    /// What the server says of the file now.
+    pub(super) async fn inspect(&self, link: &mut Link) -> Result<Identity, Halt> {
+        self.task.gauge.set_phase(if link.is_usable() { Phase::Asking } else { Phase::Connecting });
+        let ask = async {
+            let session = link.session().await?;
+            self.task.gauge.set_phase(Phase::Asking);
+            session.inspect(self.path()).await
+        };
+        let remote = self.or_stop(ask).await??;
+        self.task.gauge.set_size(crate::policy::expected_size(&remote, &self.task.job.spec.expect));
+        Ok(remote)
+    }
+
+    /// The future's result, unless the worker is told to stop first.
+    pub(super) async fn or_stop<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
+        let mut stop = self.task.stop.clone();
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|&stop| stop) => Err(Halt::Stopped),
+            result = work => Ok(result),
+        }
+    }
+
+    fn plan(&self, place: &Place, remote: &Identity, digest: Option<bool>, no_rest: bool) -> Result<Plan, Halt> {
+        let (found, part) = on_disk(Stage::Plan, || Ok((place.final_file()?, place.part_file()?)))?;
+        let final_file = found.map(|f| FinalFile { size: f.size, modified: f.modified, digest_matches: digest });
+        Ok(plan(&Facts {
+            remote,
+            expect: &self.task.job.spec.expect,
+            final_file,
+            part: part.map(|f| f.size),
+            progress: self.progress.as_ref(),
+            boot_id: self.task.boot_id,
+            existing: self.existing(),
+            resume: self.task.settings.resume.unwrap_or(true),
+            kind: self.kind(),
+            no_rest,
+        }))
+    }
+
+    fn adopted(&mut self, place: &Place, remote: Identity, note: String) -> Result<Receipt, Halt> {
+        let found = on_disk(Stage::Plan, || {
+            place.sync_dir()?;
+            place.final_file()
+        })?;
+        let checksum = self.task.job.spec.expect.checksum.clone().filter(|_| note.contains("checksum matches"));
+        self.clear_leftovers(place);
+        let size = found.map_or(0, |f| f.size);
+        Ok(Receipt { size, fetched: 0, identity: remote, checksum, note: Some(note), finished_at: 0 })
+    }
+
+    fn take_over(&mut self, place: &Place) -> Result<(), Halt> {
+        on_disk(Stage::Plan, || {
+            if place.part_file()?.is_some() {
+                place.remove_part()?;
+            }
+            place.adopt_final()
+        })?;
+        self.progress = None;
+        self.add_note("continued a shorter file that stood under the final name");
+        Ok(())
+    }
+
+    /// Adds a remark to the attempt's story.
+    pub(super) fn add_note(&mut self, text: &str) {
+        match &mut self.note {
+            Some(note) if note.contains(text) => {}
+            Some(note) => {
+                note.push_str("; ");
+                note.push_str(text);
+            }
+            None => self.note = Some(text.to_owned()),
+        }
+    }
+}
+
+/// Does some disk work without holding up the other tasks of this thread.
+pub(super) fn on_disk<T>(stage: Stage, work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, Halt> {
+    tokio::task::block_in_place(work).map_err(|error| Halt::Failed(error.into_failure(stage)))
+}
+
+fn full(place: &str) -> Failure {
+    let message = format!("the file system of {place} is full");
+    Failure::local(Stage::Store, Cause::DiskFull, message).with_advice("make space, then run ftpq again")
+}
+
+fn keeps_changing(why: Option<String>) -> Failure {
+    let why = why.unwrap_or_else(|| "the server did not take up the transfer where it was left".to_owned());
+    Failure::transient(Stage::Plan, Cause::Changed, format!("started again {PLANS} times in a row, last because {why}"))
+        .with_advice("the file may be written to right now: try again later")
+}

@@ -1,0 +1,172 @@
+//! Events and the end of a run as lines for people.
+
+use super::text::{bytes, duration, rate};
+use crate::engine::RunReport;
+use crate::model::{Event, Failure, printable};
+use std::time::Duration;
+
+/// Failures told in full at the end.
+const TOLD: usize = 50;
+/// Characters of a URL, a path or a sentence from elsewhere.
+const LONG: usize = 1000;
+
+/// The line for an event; `None` for one that is not told. `verbose` tells of every file.
+pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
+    let safe = |text: &dyn ToString| printable(&text.to_string(), LONG);
+    match event {
+        Event::Started { source, why: Some(why), .. } => Some(format!("{}: {}", safe(source), safe(why))),
+        Event::Started { source, from, .. } if verbose && *from > 0 => {
+            Some(format!("{}: continued at {}", safe(source), bytes(*from)))
+        }
+        Event::Started { source, .. } if verbose => Some(format!("{}: started", safe(source))),
+        Event::Done { destination, size, note, .. } if verbose => {
+            let note = note.as_ref().map_or_else(String::new, |note| format!("; {}", safe(note)));
+            Some(format!("done: {} ({}{note})", safe(destination), bytes(*size)))
+        }
+        Event::Started { .. } | Event::Done { .. } | Event::Summary { .. } => None,
+        Event::Retrying { source, failure, seconds, .. } => {
+            Some(format!("again in {}: {}: {}", duration(*seconds), safe(source), safe(failure)))
+        }
+        Event::Failed { source, failure, .. } => Some(format!("failed: {}: {}", safe(source), safe(failure))),
+        Event::Budget { host, connections, why } => {
+            let s = if *connections == 1 { "" } else { "s" };
+            Some(format!("{}: {connections} connection{s} at a time from now on: {}", safe(host), safe(why)))
+        }
+        Event::Held { account, failure } => {
+            Some(format!("left alone: everything on {}: {}", safe(account), safe(failure)))
+        }
+        Event::DiskFull { path, failure } => Some(format!("disk full: {}: {}", safe(path), safe(failure))),
+        Event::Notice { text } => Some(safe(text)),
+    }
+}
+
+/// What went wrong in a run, and how much came: kept for the last lines. Bounded.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    told: Vec<(String, Failure)>,
+    untold: u64,
+    traffic: Option<(u64, f64)>,
+}
+
+impl Ledger {
+    /// Takes note of what has to be told at the end.
+    pub(super) fn note(&mut self, event: &Event) {
+        let (what, failure) = match event {
+            Event::Failed { job, source, failure, .. } => (format!("failed: {source} (job {job})"), failure),
+            Event::Held { account, failure } => (format!("left alone: everything on {account}"), failure),
+            Event::DiskFull { path, failure } => (format!("disk full: {path}"), failure),
+            Event::Summary { bytes, seconds, .. } => {
+                self.traffic = Some((*bytes, *seconds));
+                return;
+            }
+            _ => return,
+        };
+        if self.told.len() < TOLD {
+            self.told.push((what, failure.clone()));
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    /// The last lines: each failure with its stage, the server's words and what to do, and then the count.
+    /// `traffic` is bytes and seconds of the run, where no summary told them.
+    pub(super) fn last_lines(&self, report: &RunReport, traffic: (u64, f64)) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (what, failure) in &self.told {
+            lines.push(printable(what, LONG));
+            lines.push(printable(&format!("  {}: {}", failure.stage.name(), failure.message), LONG));
+            lines.extend(failure.reply.iter().map(|reply| printable(&format!("  the server said: {reply}"), LONG)));
+            lines.extend(failure.advice.iter().map(|advice| printable(&format!("  what to do: {advice}"), LONG)));
+        }
+        if self.untold > 0 {
+            lines.push(format!("and {} more: ftpq list --state failed", self.untold));
+        }
+        if report.left > 0 {
+            let why = if report.interrupted { "stopped; " } else { "" };
+            lines.push(format!("{why}`ftpq run` goes on with what is left"));
+        }
+        lines.push(count_line(report, self.traffic.unwrap_or(traffic)));
+        lines
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+fn count_line(report: &RunReport, (count, seconds): (u64, f64)) -> String {
+    let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let time = if time.as_secs() < 60 { format!("{:.1} s", time.as_secs_f64()) } else { duration(time.as_secs()) };
+    let speed = if seconds > 0.0 { format!(" ({})", rate(count as f64 / seconds)) } else { String::new() };
+    let RunReport { done, failed, left, .. } = report;
+    format!("done {done}, failed {failed}, left {left}; {} in {time}{speed}", bytes(count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Cause, Destination, JobId, RelPath, Stage};
+
+    fn failed(job: u64) -> Event {
+        Event::Failed {
+            job: JobId(job),
+            source: "ftp://h/pub/a".parse().unwrap(),
+            destination: Destination::new("/d", RelPath::new("a").unwrap()).unwrap(),
+            failure: Failure::permanent(Stage::Retrieve, Cause::Missing, "the file is not there")
+                .with_reply("550 no\u{1b}[2Jsuch file")
+                .with_advice("check the path"),
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_with_its_url_stage_words_and_next_act() {
+        let mut ledger = Ledger::default();
+        ledger.note(&failed(7));
+        ledger.note(&Event::Summary { done: 3, failed: 1, left: 0, bytes: 10 << 20, seconds: 5.0 });
+        let report = RunReport { done: 3, failed: 1, ..RunReport::default() };
+        assert_eq!(
+            ledger.last_lines(&report, (0, 0.0)),
+            [
+                "failed: ftp://h/pub/a (job 7)",
+                "  transfer: the file is not there",
+                "  the server said: 550 no\\u{1b}[2Jsuch file",
+                "  what to do: check the path",
+                "done 3, failed 1, left 0; 10.0 MiB in 5.0 s (2.00 MiB/s)",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_million_failures_are_counted_not_kept() {
+        let mut ledger = Ledger::default();
+        for job in 0..1000 {
+            ledger.note(&failed(job));
+        }
+        let lines = ledger.last_lines(&RunReport { left: 2, interrupted: true, ..RunReport::default() }, (0, 0.0));
+        assert_eq!(lines.len(), TOLD * 4 + 3);
+        assert_eq!(lines[TOLD * 4], "and 950 more: ftpq list --state failed");
+        assert!(lines[TOLD * 4 + 1].starts_with("stopped;"));
+    }
+
+    #[test]
+    fn a_message_is_one_line_and_can_not_drive_a_terminal() {
+        let text = line(&Event::Notice { text: "a\nb\u{9b}c".to_owned() }, false).unwrap();
+        assert_eq!(text, "a\\u{a}b\\u{9b}c");
+        let text = line(&failed(1), false).unwrap();
+        assert!(!text.contains('\u{1b}') && text.contains("550"), "{text}");
+        let budget = Event::Budget { host: "h:21".to_owned(), connections: 1, why: "421".to_owned() };
+        assert_eq!(line(&budget, false).unwrap(), "h:21: 1 connection at a time from now on: 421");
+    }
+
+    #[test]
+    fn plain_progress_of_files_is_left_to_the_bars() {
+        let started = |from, why| Event::Started {
+            job: JobId(1),
+            source: "ftp://h/a".parse().unwrap(),
+            destination: Destination::new("/d", RelPath::new("a").unwrap()).unwrap(),
+            size: None,
+            from,
+            why,
+        };
+        assert_eq!(line(&started(5, None), false), None);
+        assert!(line(&started(1024, None), true).unwrap().contains("continued at 1.00 KiB"));
+        assert!(line(&started(0, Some("it changed".to_owned())), false).unwrap().ends_with("it changed"));
+    }
+}
