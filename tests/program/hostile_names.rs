@@ -214,7 +214,7 @@ fn cve_2024_10524_shorthand_and_odd_user_parts_name_no_other_host() {
     // The host is what follows the last `@`.
     let data = pseudo_random(184, 100);
     server.put("a", data.clone());
-    let ended = ftpq.run(&["get", &server.url_as("x;y%40127.0.0.9", "a"), "-o", "a"]).expect_code(0);
+    let ended = ftpq.run(&["get", &server.url_as("x;y%40127.0.0.9:pw", "a"), "-o", "a"]).expect_code(0);
     ftpq.assert_file("a", &data, &ended);
     assert_eq!(server.core().args("USER"), ["x;y@127.0.0.9"], "{ended}");
 }
@@ -271,7 +271,7 @@ fn with_netrc(netrc: &[u8], userinfo: &str) -> (Scripted, Ended) {
     let path = ftpq.write("home/.netrc", netrc);
     fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     ftpq.add(&[(server.url_as(userinfo, "a"), "a")]);
-    let ended = ftpq.run(&["run", "--retries", "0", "--timeout", "3"]);
+    let ended = ftpq.run(&["run", "--netrc", "--retries", "0", "--timeout", "3"]);
     (server, ended)
 }
 

@@ -198,7 +198,7 @@ fn netrc_gives_the_password_of_its_host_alone() {
     );
     fs::set_permissions(&netrc, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     ftpq.add(&[(server.url_as("user", "a.bin"), "a.bin")]);
-    let ended = ftpq.run(&["run"]).expect_code(0);
+    let ended = ftpq.run(&["run", "--netrc"]).expect_code(0);
     ftpq.assert_file("a.bin", &data, &ended);
     assert_eq!(server.core().args("PASS"), ["password"], "{ended}");
 }
@@ -260,9 +260,12 @@ fn standard_output_is_for_results_and_standard_error_for_words() {
     ftpq.add(&[(server.url("a.bin"), "a.bin")]);
     let ended = ftpq.run(&["-v", "--json", "run"]).expect_code(0);
     ended.lines();
-    assert!(ended.err.contains("RETR") && ended.err.contains("226"), "-v shows no dialogue\n{ended}");
+    let said = ended.everything();
+    assert!(said.contains("RETR") && said.contains("226"), "-v shows no dialogue\n{ended}");
+    server.put("b.bin", pseudo_random(159, 1000));
+    ftpq.add(&[(server.url("b.bin"), "b.bin")]);
     let quiet = ftpq.run(&["--quiet", "run"]).expect_code(0);
-    assert!(quiet.err.lines().count() <= 2, "{quiet}");
+    assert!(quiet.err.lines().count() <= 2 && !quiet.everything().contains("RETR"), "{quiet}");
 }
 
 #[cfg(feature = "demo")]
