@@ -11,12 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::BufReader;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::time::{Instant, sleep};
 
 /// How long the owner may show no sign of life.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two tries to reach an owner that is only just starting.
-const KNOCK: Duration = Duration::from_millis(50);
 /// Bytes of a request that are left for what stands around the jobs.
 const FRAME: usize = 64;
 
@@ -28,24 +25,19 @@ pub struct Client {
 }
 
 impl Client {
-    /// Reaches the process that owns the queue in that folder. Waits 5 s for one that is only just starting.
+    /// Reaches the process that owns the queue in that folder. Returns at once where nobody listens; an owner that is
+    /// only just starting is the caller's to wait for, as it may end as well.
     ///
     /// # Errors
-    /// `NoAnswer` when nobody answers in that time.
+    /// `NoAnswer` when nobody listens, or nothing is said for 5 s.
     pub async fn connect(dir: &Path) -> Result<Self, DeskError> {
         Self::connect_within(dir, PATIENCE).await
     }
 
     pub(super) async fn connect_within(dir: &Path, patience: Duration) -> Result<Self, DeskError> {
         let client = Self { dir: dir.to_owned(), patience };
-        let until = Instant::now() + patience;
-        loop {
-            match client.open().await {
-                Ok(_) => return Ok(client),
-                Err(error) if Instant::now() >= until => return Err(error),
-                Err(_) => sleep(KNOCK).await,
-            }
-        }
+        client.open().await?;
+        Ok(client)
     }
 
     async fn open(&self) -> Result<Connection, DeskError> {

@@ -1,1 +1,91 @@
 //! The command line.
+//!
+//! It sees the program through two handles alone: [`House`], which opens queues and runs them, and the desk that the
+//! house opens. Results go to standard output, everything else to standard error; [`exit`] is the one place that turns
+//! ends into exit codes.
+
+mod add;
+mod args;
+mod change;
+mod date;
+mod exit;
+mod face;
+mod get;
+mod inputs;
+mod list;
+mod login;
+mod options;
+mod run;
+mod show;
+mod status;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+pub use args::Args;
+pub use exit::Exit;
+
+use crate::engine::House;
+use crate::model::{Change, printable, without_userinfo};
+use args::Command;
+use clap::Parser;
+use exit::Failed;
+use face::Face;
+
+/// Reads the command line. On a mistake, and for `--help` and `--version`, it prints what there is to say and ends the
+/// process.
+#[must_use]
+pub fn parse() -> Args {
+    match Args::try_parse() {
+        Ok(args) => args,
+        Err(e) if !e.use_stderr() => e.exit(),
+        Err(e) => {
+            // clap quotes what it doesn't understand: a URL in the wrong place, with its password.
+            eprint!("{}", without_passwords(&e.to_string()));
+            std::process::exit(i32::from(Exit::Usage.code()));
+        }
+    }
+}
+
+/// Does what the command line asks, and returns the exit code.
+pub async fn execute(args: Args, house: &dyn House) -> u8 {
+    let mut face = Face::of_process(args.global(), house);
+    perform(args, &mut face).await.code()
+}
+
+async fn perform(args: Args, face: &mut Face<'_>) -> Exit {
+    let result = dispatch(args, face).await.and_then(|exit| face.flush().map(|()| exit));
+    match result {
+        Ok(exit) => exit,
+        Err(failed) => {
+            if let Some(text) = failed.text() {
+                face.complain(&text);
+            }
+            failed.exit()
+        }
+    }
+}
+
+async fn dispatch(args: Args, face: &mut Face<'_>) -> Result<Exit, Failed> {
+    match args.into_command() {
+        Command::Add(args) => add::add(face, args).await,
+        Command::Run(args) => run::run(face, args).await,
+        Command::Get(args) => get::get(face, args).await,
+        Command::Status => status::status(face).await,
+        Command::List(args) => list::list(face, args).await,
+        Command::Show { id } => show::show(face, id).await,
+        Command::Retry(which) => change::change(face, which, Change::Retry).await,
+        Command::Pause(which) => change::change(face, which, Change::Pause).await,
+        Command::Resume(which) => change::change(face, which, Change::Resume).await,
+        Command::Cancel(which) => change::change(face, which, Change::Cancel).await,
+        Command::Remove(which) => change::change(face, which, Change::Remove).await,
+        #[cfg(feature = "demo")]
+        Command::Demo { .. } => Err(Failed::Usage("the demo is not run from here".to_owned())),
+    }
+}
+
+/// Each line without what could be user information, and safe for a terminal.
+fn without_passwords(text: &str) -> String {
+    text.lines().map(|line| printable(&without_userinfo(line), 2000) + "\n").collect()
+}

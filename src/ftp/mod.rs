@@ -1,1 +1,33 @@
-//! Drives `wire` over tokio: connect, control connection, data connection, session.
+//! Sessions with servers: drives [`wire`](crate::wire) over tokio.
+//!
+//! | File | Subject |
+//! |---|---|
+//! | `dial` | what a session is opened with |
+//! | `connect` | names, addresses, sockets |
+//! | `control` | the control connection: one command, one reply, within bounds of time |
+//! | `listener` | where the server connects to in active modes |
+//! | `session` | login, working directory, type, QUIT |
+//! | `inspect` | MLST, or SIZE and MDTM |
+//! | `opening` | from EPSV to the first byte |
+//! | `retrieval` | the bytes, and the server's last word |
+//! | `trouble` | failures that no reply describes |
+//!
+//! Every wait has an end that does not depend on the server: [`SessionOptions::timeout`] without progress, and for a
+//! reply an absolute limit besides. A session whose replies may be out of step says so by [`Session::is_usable`].
+
+mod connect;
+mod control;
+mod dial;
+mod inspect;
+mod listener;
+mod opening;
+mod retrieval;
+mod session;
+mod trouble;
+
+#[cfg(test)]
+mod tests;
+
+pub use dial::{Dial, Login, SessionOptions, Trace};
+pub use retrieval::{Retrieval, Verdict};
+pub use session::Session;

@@ -1,1 +1,87 @@
-//! The stored jobs: the trait, its backends and the committer thread.
+//! The stored jobs.
+//!
+//! One thread owns everything ([`Queue`] is the handle to it). A change goes into the journal, then into the store,
+//! then the caller is told. `queue-schema/KEYS.md` describes what lies in the folder.
+//!
+//! | File | Subject |
+//! |---|---|
+//! | `handle` | the handle and the thread: requests in order, one durable change for all that wait |
+//! | `books` | what is known, and the one way a change gets into memory, journal and store |
+//! | `change`, `intake` | what workers, users and manifests do to jobs |
+//! | `index`, `destinations` | what is kept in memory: a byte of state a job, what can be claimed, who goes where |
+//! | `backend`, `sled_store` | the store's interface; in memory, on disk |
+//! | `frame`, `keys`, `pack` | the stored form |
+//! | `journal`, `manifests` | what the queue is rebuilt from |
+//! | `open`, `load`, `rebuild`, `lock`, `files` | opening, noticing damage, mending it |
+//! | `credentials` | the one file that holds passwords |
+
+mod backend;
+mod books;
+mod change;
+mod credentials;
+mod destinations;
+mod error;
+mod files;
+mod frame;
+mod handle;
+mod index;
+mod intake;
+mod journal;
+mod keys;
+mod load;
+mod lock;
+mod manifests;
+mod open;
+mod pack;
+mod rebuild;
+mod sled_store;
+#[cfg(test)]
+mod tests;
+
+pub use credentials::Credentials;
+pub use error::QueueError;
+pub use handle::{Intake, Queue};
+
+use crate::model::{Account, IdSet, JobId};
+
+/// What a person should know about how the queue was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OpenReport {
+    /// Texts for people, one line each.
+    pub notices: Vec<String>,
+    /// Whether the store was damaged and was built anew.
+    pub rebuilt: bool,
+}
+
+/// What became of an intake.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accepted {
+    /// The new jobs.
+    pub new: IdSet,
+    /// Jobs that were there already: same source, same destination.
+    pub known: IdSet,
+}
+
+/// What can be claimed of an account's jobs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupLoad {
+    /// The account.
+    pub account: Account,
+    /// Jobs that can be claimed now.
+    pub ready: u64,
+    /// Jobs whose time has not come yet.
+    pub waiting: u64,
+    /// When the first of them can be claimed, in seconds since 1970-01-01 UTC.
+    pub next_due: Option<u64>,
+}
+
+/// What became of a change.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Jobs that were changed.
+    pub changed: u64,
+    /// Jobs that were named by number but did not allow it, with the reason; the first hundred.
+    pub refused: Vec<(JobId, String)>,
+    /// Changed jobs that a worker has in hand: it has to be stopped.
+    pub affected_running: Vec<JobId>,
+}

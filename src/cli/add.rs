@@ -1,0 +1,172 @@
+//! `add`: manifests and URLs into the queue, whole or not at all.
+
+use super::args::AddArgs;
+use super::exit::{Exit, Failed};
+use super::face::Face;
+use super::inputs::{Feed, Input, holds_password};
+use super::login::{Handed, Login};
+use super::options;
+use super::words::count;
+use crate::engine::{Added, Intake};
+use crate::manifest::{Base, Entry, LineError, ReadOptions};
+use crate::model::{JobSpec, Settings};
+use serde::Serialize;
+
+/// Bad lines that are reported one by one.
+const REPORTED: u64 = 20;
+
+/// Everything to queue, and how.
+pub(super) struct Order {
+    pub(super) inputs: Vec<Input>,
+    pub(super) read: ReadOptions,
+    pub(super) login: Login,
+    pub(super) settings: Settings,
+    pub(super) skip_bad: bool,
+}
+
+/// What became of an order.
+#[derive(Serialize)]
+pub(super) struct Queued {
+    #[serde(flatten)]
+    pub(super) added: Added,
+    /// Bad lines left out, where that was allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    skipped: Option<u64>,
+}
+
+/// Runs the command.
+pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Failed> {
+    let settings = options::settings(&args.data, &args.file, &args.tls)?;
+    let config = face.config()?;
+    let login = Login::new(face, &args.login, config)?;
+    if args.base.as_deref().is_some_and(holds_password) {
+        warn_of_password(face);
+    }
+    let base = args.base.as_deref().map(Base::parse).transpose().map_err(|e| Failed::Usage(format!("--base: {e}")))?;
+    let into = face.absolute(args.into.as_deref().unwrap_or_else(|| ".".as_ref()))?;
+    let read = ReadOptions { format: args.format, base, into };
+    let order = Order { inputs: Input::sort(args.inputs), read, login, settings, skip_bad: args.skip_bad };
+    let queued = enqueue(face, order).await?;
+    if face.global.json {
+        face.say_json(&queued)?;
+    } else {
+        let skipped = queued.skipped.filter(|n| *n > 0).map(|n| format!(", skipped {}", count(n, "bad line")));
+        let (new, known) = (queued.added.new.len(), queued.added.known.len());
+        let known = if known > 0 { format!(" ({known} {} there already)", were(known)) } else { String::new() };
+        face.say(&format!("queued {}{known}{}", count(new, "job"), skipped.unwrap_or_default()))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn were(number: u64) -> &'static str {
+    if number == 1 { "was" } else { "were" }
+}
+
+/// Says once how a password on the command line is better given.
+fn warn_of_password(face: &mut Face<'_>) {
+    face.complain(
+        "a password in a URL on the command line can be seen by other users in the process list; \
+         use --password-file or netrc instead",
+    );
+}
+
+/// Reads all inputs and hands their jobs over; they are durable when this returns.
+pub(super) async fn enqueue(face: &mut Face<'_>, order: Order) -> Result<Queued, Failed> {
+    let Order { inputs, read, login, settings, skip_bad } = order;
+    if inputs.iter().any(Input::shows_password) {
+        warn_of_password(face);
+    }
+    let desk = face.desk().await?;
+    let mut taking = Taking { intake: desk.intake().await?, login, settings, handed: Handed::default(), good: 0 };
+    let mut bad = Bad::default();
+    for input in inputs {
+        let mut feed = Feed::open(face, input, &read)?;
+        loop {
+            let (rest, chunk) = feed.next().await?;
+            if chunk.is_empty() {
+                break;
+            }
+            feed = rest;
+            let mut entries = Vec::with_capacity(chunk.len());
+            for entry in chunk {
+                match entry {
+                    Ok(entry) => entries.push(entry),
+                    Err(error) => bad.note(face, &error),
+                }
+            }
+            // One bad line decides; the rest is read only to report what else is wrong.
+            if skip_bad || bad.lines == 0 {
+                taking.hand_over(face, entries).await?;
+            }
+        }
+    }
+    bad.close(face, skip_bad, taking.good)?;
+    let added = taking.intake.accept().await?;
+    Ok(Queued { added, skipped: skip_bad.then_some(bad.lines) })
+}
+
+/// An intake, and what completes the jobs on their way to it.
+struct Taking {
+    intake: Box<dyn Intake>,
+    login: Login,
+    settings: Settings,
+    handed: Handed,
+    good: u64,
+}
+
+impl Taking {
+    async fn hand_over(&mut self, face: &mut Face<'_>, entries: Vec<Entry>) -> Result<(), Failed> {
+        let mut jobs: Vec<JobSpec> = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let (mut spec, secret) = self.login.complete(entry.spec, entry.secret);
+            spec.settings = self.settings.or(&spec.settings);
+            jobs.push(spec);
+            let Some((account, secret)) = secret else { continue };
+            let (needed, warning) = self.handed.take(&account, &secret);
+            if let Some(warning) = warning {
+                face.complain(&warning);
+            }
+            if needed {
+                self.intake.credential(account, secret).await?;
+            }
+        }
+        self.good += jobs.len() as u64;
+        if !jobs.is_empty() {
+            self.intake.push(jobs).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The bad lines so far.
+#[derive(Default)]
+struct Bad {
+    lines: u64,
+    fatal: bool,
+}
+
+impl Bad {
+    fn note(&mut self, face: &mut Face<'_>, error: &LineError) {
+        self.lines += 1;
+        self.fatal |= error.fatal;
+        if self.lines <= REPORTED {
+            face.complain(&error.to_string());
+        }
+    }
+
+    /// Says how many more there were, and ends the command when nothing may be queued.
+    fn close(&self, face: &mut Face<'_>, skip_bad: bool, good: u64) -> Result<(), Failed> {
+        if self.lines > REPORTED {
+            face.complain(&format!("and {} more", self.lines - REPORTED));
+        }
+        if self.lines == 0 || (skip_bad && !self.fatal && good > 0) {
+            return Ok(());
+        }
+        face.complain(match (self.fatal, skip_bad) {
+            (true, _) => "nothing was queued: a manifest could not be read to its end",
+            (false, true) => "nothing was queued: no line was good",
+            (false, false) => "nothing was queued; mend the lines, or leave them out with --skip-bad",
+        });
+        Err(Failed::Manifest)
+    }
+}

@@ -1,0 +1,292 @@
+//! What the command line may say.
+
+use super::options::{DataOptions, FileOptions, LoginOptions, RunOptions, TlsOptions};
+use crate::manifest::Format;
+use crate::model::{JobId, JobState};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  all that was asked for is done and checked
+  1  some jobs failed for good
+  2  usage, or a bad manifest or settings file; nothing was changed
+  3  stopped with work left that a new `ftpq run` continues
+  4  the queue is in use by another process that does not answer
+  5  local storage: disk full, no permission
+
+Files:
+  The queue is kept in --queue, else $FTPQ_QUEUE, else $XDG_STATE_HOME/ftpq (~/.local/state/ftpq).
+  Settings are read from --config, else $XDG_CONFIG_HOME/ftpq/config.toml (~/.config/ftpq/config.toml).";
+
+/// Downloads lists of files over FTP from a queue that survives any interruption.
+///
+/// A final file name never holds anything but the whole, checked file.
+#[derive(Parser)]
+#[command(name = "ftpq", version, after_help = AFTER_HELP, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Args {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+impl Args {
+    /// Whether the command is `demo`, and if so, whether its folder is to be kept.
+    #[cfg(feature = "demo")]
+    #[must_use]
+    pub fn wants_demo(&self) -> Option<bool> {
+        match self.command {
+            Command::Demo { keep } => Some(keep),
+            _ => None,
+        }
+    }
+
+    pub(super) fn global(&self) -> Global {
+        self.global.clone()
+    }
+
+    pub(super) fn into_command(self) -> Command {
+        self.command
+    }
+}
+
+/// Options of every command.
+#[derive(clap::Args, Clone, Default)]
+pub(super) struct Global {
+    /// Folder of the queue
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    pub(super) queue: Option<PathBuf>,
+    /// Settings file
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub(super) config: Option<PathBuf>,
+    /// Show the dialogue with the servers too, without passwords
+    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = "Global options")]
+    pub(super) verbose: bool,
+    /// Show nothing but failures and the last line
+    #[arg(short, long, global = true, help_heading = "Global options")]
+    pub(super) quiet: bool,
+    /// Print one JSON object a line, as described in queue-schema/
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub(super) json: bool,
+}
+
+/// The commands.
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Queue the files of manifests and URLs; what is queued already stays as it is
+    Add(AddArgs),
+    /// Work until nothing is left that can be done now
+    Run(RunArgs),
+    /// Queue some files and download just those
+    Get(GetArgs),
+    /// Show counts, hosts, and the run going on
+    Status,
+    /// List jobs
+    List(ListArgs),
+    /// Show one job with its whole history
+    Show {
+        /// Number of the job
+        #[arg(value_parser = parse_id)]
+        id: JobId,
+    },
+    /// Try jobs again that failed, wait or were cancelled
+    Retry(Which),
+    /// Set jobs aside
+    Pause(Which),
+    /// Take up paused jobs again
+    Resume(Which),
+    /// Call jobs off
+    Cancel(Which),
+    /// Forget jobs; files stay where they are
+    Remove(Which),
+    /// Show the whole promise on this machine, without a network
+    #[cfg(feature = "demo")]
+    Demo {
+        /// Keep the folder with the files and the queue
+        #[arg(long)]
+        keep: bool,
+    },
+}
+
+/// `add`.
+#[derive(clap::Args)]
+pub(super) struct AddArgs {
+    /// Files with lists (plain, JSON Lines, CSV, TSV; gzip too), URLs, or - for standard input
+    #[arg(required = true, value_name = "MANIFEST|URL|-")]
+    pub(super) inputs: Vec<OsString>,
+    /// Folder that destinations lie below; made when first needed [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    pub(super) into: Option<PathBuf>,
+    /// Format of the manifests [default: told by extension, then by the first bytes]
+    #[arg(long, value_parser = formats())]
+    pub(super) format: Option<Format>,
+    /// URL of a folder that relative URLs are appended to
+    #[arg(long, value_name = "URL")]
+    pub(super) base: Option<String>,
+    /// Report bad lines and queue the rest; without it a manifest is taken whole or not at all
+    #[arg(long)]
+    pub(super) skip_bad: bool,
+    #[command(flatten)]
+    pub(super) login: LoginOptions,
+    #[command(flatten)]
+    pub(super) data: DataOptions,
+    #[command(flatten)]
+    pub(super) file: FileOptions,
+    #[command(flatten)]
+    pub(super) tls: TlsOptions,
+}
+
+/// `run`.
+#[derive(clap::Args)]
+pub(super) struct RunArgs {
+    /// Work on these jobs alone; 5-9 is a range
+    #[arg(value_name = "ID", value_parser = parse_ids)]
+    pub(super) ids: Vec<(JobId, JobId)>,
+    #[command(flatten)]
+    pub(super) run: RunOptions,
+    #[command(flatten)]
+    pub(super) login: LoginOptions,
+    #[command(flatten)]
+    pub(super) data: DataOptions,
+    #[command(flatten)]
+    pub(super) file: FileOptions,
+    #[command(flatten)]
+    pub(super) tls: TlsOptions,
+}
+
+/// `get`.
+#[derive(clap::Args)]
+pub(super) struct GetArgs {
+    /// URLs of files
+    #[arg(required_unless_present = "manifest", value_name = "URL")]
+    pub(super) urls: Vec<String>,
+    /// Name of the file, for one URL
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["into", "manifest"])]
+    pub(super) output: Option<PathBuf>,
+    /// Folder that destinations lie below; made when first needed [default: the current one]
+    #[arg(long, value_name = "DIR")]
+    pub(super) into: Option<PathBuf>,
+    /// Also the files of this list; - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(super) manifest: Vec<OsString>,
+    #[command(flatten)]
+    pub(super) run: RunOptions,
+    #[command(flatten)]
+    pub(super) login: LoginOptions,
+    #[command(flatten)]
+    pub(super) data: DataOptions,
+    #[command(flatten)]
+    pub(super) file: FileOptions,
+    #[command(flatten)]
+    pub(super) tls: TlsOptions,
+}
+
+/// `list`.
+#[derive(clap::Args)]
+pub(super) struct ListArgs {
+    /// Jobs in this state alone
+    #[arg(long, value_parser = states())]
+    pub(super) state: Option<JobState>,
+    /// Jobs on this host alone: NAME or NAME:PORT
+    #[arg(long, value_name = "HOST")]
+    pub(super) host: Option<String>,
+}
+
+/// Which jobs a change is for; one of the three must be said.
+#[derive(clap::Args)]
+pub(super) struct Which {
+    /// Numbers of jobs; 5-9 is a range
+    #[arg(value_name = "ID", value_parser = parse_ids, required_unless_present_any = ["state", "all"])]
+    pub(super) ids: Vec<(JobId, JobId)>,
+    /// Jobs in this state
+    #[arg(long, value_parser = states())]
+    pub(super) state: Option<JobState>,
+    /// All jobs
+    #[arg(long, conflicts_with_all = ["ids", "state"])]
+    pub(super) all: bool,
+}
+
+fn formats() -> impl TypedValueParser<Value = Format> {
+    PossibleValuesParser::new(Format::NAMES).try_map(|name| Format::named(&name).ok_or("no such format"))
+}
+
+fn states() -> impl TypedValueParser<Value = JobState> {
+    PossibleValuesParser::new(JobState::ALL.map(JobState::name))
+        .try_map(|name| JobState::ALL.into_iter().find(|state| state.name() == name).ok_or("no such state"))
+}
+
+fn parse_id(text: &str) -> Result<JobId, String> {
+    text.parse().map(JobId).map_err(|_| "write the number of a job, such as 7".to_owned())
+}
+
+fn parse_ids(text: &str) -> Result<(JobId, JobId), String> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (parse_id(first), parse_id(last)) {
+        (Ok(first), Ok(last)) if first <= last => Ok((first, last)),
+        _ => Err("write the number of a job, such as 7, or a range, such as 5-9".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound_and_the_help_names_every_exit_code() {
+        Args::command().debug_assert();
+        let help = Args::command().render_long_help().to_string();
+        for code in 0..=5 {
+            assert!(help.contains(&format!("\n  {code}  ")), "{code}: {help}");
+        }
+    }
+
+    #[test]
+    fn global_options_stand_before_and_after_the_command() {
+        for line in [["ftpq", "--json", "status"], ["ftpq", "status", "--json"]] {
+            assert!(Args::try_parse_from(line).unwrap().global().json);
+        }
+    }
+
+    #[test]
+    fn ids_are_numbers_and_ranges() {
+        assert_eq!(parse_ids("5-9"), Ok((JobId(5), JobId(9))));
+        assert_eq!(parse_ids("7"), Ok((JobId(7), JobId(7))));
+        for text in ["", "9-5", "a", "-1", "5-", "1-2-3", "5 - 9"] {
+            assert!(parse_ids(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_can_not_be_meant_is_refused() {
+        for line in [
+            "",
+            "add",
+            "get",
+            "pause",
+            "remove --all 5",
+            "retry --all --state failed",
+            "list --state lost",
+            "show x",
+            "run --connections 0",
+            "run --connections 257",
+            "run --per-host 65",
+            "run --timeout 0",
+            "run --timeout 86401",
+            "run --limit-rate 5X",
+            "run --limit-rate 0",
+            "run --active-ports 10-20",
+            "run --data-mode fast",
+            "run --bind localhost",
+            "add -v -q x",
+            "add --format xml x",
+            "get -o a --into b ftp://h/a",
+        ] {
+            let words = std::iter::once("ftpq").chain(line.split_whitespace());
+            assert!(Args::try_parse_from(words).is_err(), "{line}");
+        }
+    }
+}

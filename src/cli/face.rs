@@ -1,0 +1,133 @@
+//! What every command works with: the house, the global options, and where words go.
+
+use super::args::Global;
+use super::exit::Failed;
+use super::words::safe;
+use crate::config::Config;
+use crate::engine::{Desk, Display, House};
+use serde::Serialize;
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
+use std::path::{Component, Path, PathBuf};
+
+/// What the process was started with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Surroundings {
+    /// `$FTPQ_QUEUE`.
+    pub(super) queue: Option<OsString>,
+    /// `$XDG_STATE_HOME`.
+    pub(super) state: Option<OsString>,
+    pub(super) home: Option<PathBuf>,
+    pub(super) folder: PathBuf,
+}
+
+/// One command's view of the world.
+pub(super) struct Face<'a> {
+    pub(super) house: &'a dyn House,
+    pub(super) global: Global,
+    pub(super) around: Surroundings,
+    pub(super) input: Option<Box<dyn BufRead + Send>>,
+    pub(super) out: Box<dyn Write + Send>,
+    pub(super) err: Box<dyn Write + Send>,
+}
+
+impl<'a> Face<'a> {
+    /// The face of this process.
+    pub(super) fn of_process(global: Global, house: &'a dyn House) -> Self {
+        let around = Surroundings {
+            queue: env::var_os("FTPQ_QUEUE"),
+            state: env::var_os("XDG_STATE_HOME"),
+            home: env::home_dir(),
+            // Without a current folder relative paths fail where they are used, with their names.
+            folder: env::current_dir().unwrap_or_default(),
+        };
+        Self {
+            house,
+            global,
+            around,
+            input: Some(Box::new(BufReader::new(io::stdin()))),
+            out: Box::new(BufWriter::new(io::stdout())),
+            err: Box::new(io::stderr()),
+        }
+    }
+
+    /// Prints a line of the result.
+    pub(super) fn say(&mut self, line: &str) -> Result<(), Failed> {
+        writeln!(self.out, "{line}").map_err(unheard)
+    }
+
+    /// Prints an object of the result as one line of JSON.
+    pub(super) fn say_json(&mut self, value: &impl Serialize) -> Result<(), Failed> {
+        let line =
+            serde_json::to_string(value).map_err(|e| Failed::Io("can't write JSON".to_owned(), io::Error::other(e)))?;
+        self.say(&line)
+    }
+
+    /// Prints one line on standard error.
+    pub(super) fn complain(&mut self, text: &str) {
+        // When standard error is gone too, there is nowhere left to say so.
+        let _ = writeln!(self.err, "ftpq: {}", safe(&text));
+    }
+
+    /// Sees that all results are out.
+    pub(super) fn flush(&mut self) -> Result<(), Failed> {
+        self.out.flush().map_err(unheard)
+    }
+
+    /// The queue's folder, absolute.
+    pub(super) fn queue(&self) -> Result<PathBuf, Failed> {
+        let around = &self.around;
+        let given =
+            self.global.queue.clone().or_else(|| around.queue.clone().filter(|q| !q.is_empty()).map(Into::into));
+        if let Some(folder) = given {
+            return self.absolute(&folder);
+        }
+        let state = around.state.clone().map(PathBuf::from).filter(|folder| folder.is_absolute());
+        state
+            .or_else(|| around.home.as_ref().map(|home| home.join(".local/state")))
+            .map(|folder| folder.join("ftpq"))
+            .ok_or_else(|| Failed::Usage("no home folder is known; name the queue's folder with --queue".to_owned()))
+    }
+
+    /// The desk of the queue.
+    pub(super) async fn desk(&self) -> Result<Box<dyn Desk>, Failed> {
+        Ok(self.house.desk(&self.queue()?).await?)
+    }
+
+    /// The settings file.
+    pub(super) fn config(&self) -> Result<Config, Failed> {
+        Ok(Config::load(self.global.config.as_deref())?)
+    }
+
+    /// How a run is to be shown.
+    pub(super) fn display(&self) -> Display {
+        Display { json: self.global.json, quiet: self.global.quiet, verbose: self.global.verbose }
+    }
+
+    /// A path as it stands on the command line, made absolute; it need not exist. One place has one such path:
+    /// destinations are told apart by their text.
+    pub(super) fn absolute(&self, path: &Path) -> Result<PathBuf, Failed> {
+        let full = self.around.folder.join(path);
+        let shown = || safe(&path.display());
+        if full.components().any(|part| part == Component::ParentDir) {
+            // Only the file system knows what `..` behind a link is.
+            return full
+                .canonicalize()
+                .map_err(|e| Failed::Usage(format!("{}: {e}; write the folder without `..`, or make it", shown())));
+        }
+        if !full.is_absolute() {
+            return Err(Failed::Usage(format!("{}: the current folder is gone; write a path from the root", shown())));
+        }
+        // Drops `.` and doubled slashes.
+        Ok(full.components().collect())
+    }
+}
+
+fn unheard(error: io::Error) -> Failed {
+    if error.kind() == ErrorKind::BrokenPipe {
+        Failed::Unheard
+    } else {
+        Failed::Io("can't write to standard output".to_owned(), error)
+    }
+}

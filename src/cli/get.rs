@@ -1,0 +1,80 @@
+//! `get`: queues some files and downloads just those.
+
+use super::add::{Order, enqueue};
+use super::args::GetArgs;
+use super::exit::{Exit, Failed};
+use super::face::Face;
+use super::inputs::Input;
+use super::login::Login;
+use super::options;
+use super::run::{Start, start};
+use super::words::safe;
+use crate::engine::Added;
+use crate::manifest::ReadOptions;
+use crate::model::{Change, IdSet, JobState, Selection};
+use std::path::{Path, PathBuf};
+
+/// Runs the command.
+pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Failed> {
+    let overrides = options::settings(&args.data, &args.file, &args.tls)?;
+    let config = face.config()?;
+    let login = Login::new(face, &args.login, config.clone())?;
+    let password = login.pair();
+    let (into, name) = place(face, &args)?;
+    let mut inputs: Vec<Input> =
+        (1..).zip(args.urls).map(|(number, text)| Input::Url { text, number, name: name.clone() }).collect();
+    inputs.extend(Input::sort(args.manifest));
+    let read = ReadOptions { format: None, base: None, into };
+    let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad: false };
+    let added = enqueue(face, order).await?.added;
+    let only = all(&added);
+    if only.is_empty() {
+        face.complain("the manifest is empty; there is nothing to get");
+        return Ok(Exit::Done);
+    }
+    wake(face, &added.known).await?;
+    start(face, &args.run, Start { only: Some(only), overrides, password, config }).await
+}
+
+/// The folder for the files, and the name of the one file where the user gives it.
+fn place(face: &Face<'_>, args: &GetArgs) -> Result<(PathBuf, Option<String>), Failed> {
+    let Some(output) = &args.output else {
+        return Ok((face.absolute(args.into.as_deref().unwrap_or_else(|| Path::new(".")))?, None));
+    };
+    let bad = |why: &str| Failed::Usage(format!("-o {}: {why}", safe(&output.display())));
+    if args.urls.len() != 1 {
+        return Err(bad("one name fits one URL; give a folder with --into instead"));
+    }
+    if output.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(bad("names a folder; give it with --into instead"));
+    }
+    let name = output.file_name().and_then(|name| name.to_str()).ok_or_else(|| bad("is no UTF-8 file name"))?;
+    let folder = output.parent().unwrap_or_else(|| Path::new(""));
+    Ok((face.absolute(folder)?, Some(name.to_owned())))
+}
+
+fn all(added: &Added) -> IdSet {
+    let mut ids = added.known.clone();
+    for (first, last) in added.new.ranges() {
+        ids.insert_range(first, last);
+    }
+    ids
+}
+
+/// Jobs that were there and ended otherwise than done get another chance: the user asks for them now.
+async fn wake(face: &Face<'_>, known: &IdSet) -> Result<(), Failed> {
+    if known.is_empty() {
+        return Ok(());
+    }
+    let desk = face.desk().await?;
+    for (state, change) in [
+        (JobState::Failed, Change::Retry),
+        (JobState::Cancelled, Change::Retry),
+        (JobState::Waiting, Change::Retry),
+        (JobState::Paused, Change::Resume),
+    ] {
+        let selection = Selection { ids: Some(known.clone()), state: Some(state), host: None };
+        desk.change(selection, change).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! What is named to be queued: URLs, manifests, standard input; read in chunks, off the runtime's own threads.
+
+use super::exit::Failed;
+use super::face::Face;
+use super::words::safe;
+use crate::manifest::{Entry, LineError, ReadOptions, Reader, single};
+use crate::model::without_userinfo;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::PathBuf;
+
+/// Entries handed over at a time.
+pub(super) const CHUNK: usize = 1000;
+
+/// Something named on the command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// A URL, its number among the URLs, and the name its file is to have.
+    Url {
+        text: String,
+        number: u64,
+        name: Option<String>,
+    },
+    Manifest(PathBuf),
+    Stdin,
+}
+
+impl Input {
+    /// What each word names: `-`, anything with `://`, or else a file.
+    pub(super) fn sort(words: Vec<OsString>) -> Vec<Self> {
+        let mut urls = 0;
+        let sort = |word: OsString| match word.to_str() {
+            Some("-") => Self::Stdin,
+            Some(text) if text.contains("://") => {
+                urls += 1;
+                Self::Url { text: text.to_owned(), number: urls, name: None }
+            }
+            _ => Self::Manifest(word.into()),
+        };
+        words.into_iter().map(sort).collect()
+    }
+
+    /// Whether other users can read a password in the process list.
+    pub(super) fn shows_password(&self) -> bool {
+        matches!(self, Self::Url { text, .. } if holds_password(text))
+    }
+}
+
+/// Whether a text seems to be a URL with a password.
+pub(super) fn holds_password(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(_, rest)| without_userinfo(rest) != rest)
+}
+
+/// Entries of one input, in chunks.
+pub(super) struct Feed(Box<dyn Iterator<Item = Result<Entry, LineError>> + Send>);
+
+/// A chunk, whether more may come, and the feed to ask for it.
+pub(super) type Fed = (Feed, Vec<Result<Entry, LineError>>);
+
+impl Feed {
+    /// Opens an input.
+    pub(super) fn open(face: &mut Face<'_>, input: Input, options: &ReadOptions) -> Result<Self, Failed> {
+        let reader = match input {
+            Input::Url { text, number, name } => {
+                let entry = single(&text, name.as_deref(), number, options);
+                return Ok(Self(Box::new(std::iter::once(entry))));
+            }
+            Input::Stdin => {
+                let input = face.input.take();
+                let input = input.ok_or_else(|| Failed::Usage("standard input can be read only once".to_owned()))?;
+                Reader::open(input, "standard input".to_owned(), options.clone())
+            }
+            Input::Manifest(path) => {
+                let name = safe(&path.display());
+                let file = File::open(face.around.folder.join(&path)).map_err(|e| {
+                    let advice = if name.contains('/') { "" } else { "; a URL starts with ftp://" };
+                    Failed::Usage(format!("can't read the manifest {name}: {e}{advice}"))
+                })?;
+                Reader::open(Box::new(BufReader::with_capacity(64 << 10, file)), name, options.clone())
+            }
+        };
+        Ok(Self(Box::new(reader)))
+    }
+
+    /// The next entries, [`CHUNK`] at most; none at the end.
+    pub(super) async fn next(self) -> Result<Fed, Failed> {
+        let Self(mut entries) = self;
+        // Standard input may keep one waiting, and a desk answers on the runtime's threads.
+        let read = tokio::task::spawn_blocking(move || {
+            let chunk: Vec<_> = entries.by_ref().take(CHUNK).collect();
+            (Self(entries), chunk)
+        });
+        read.await.map_err(|e| Failed::Io("reading a manifest came to a halt".to_owned(), io::Error::other(e)))
+    }
+}

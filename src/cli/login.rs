@@ -1,0 +1,83 @@
+//! Users and passwords for URLs that have none.
+
+use super::exit::Failed;
+use super::face::Face;
+use super::options::LoginOptions;
+use crate::config::{Config, read_password_file};
+use crate::model::{Account, JobSpec, Secret, Source};
+use std::collections::HashMap;
+
+/// What is given on the command line and in the settings file.
+pub(super) struct Login {
+    pub(super) user: Option<String>,
+    pub(super) password: Option<Secret>,
+    pub(super) config: Config,
+}
+
+impl Login {
+    /// Reads the password file, and warns when others can read it too.
+    pub(super) fn new(face: &mut Face<'_>, options: &LoginOptions, config: Config) -> Result<Self, Failed> {
+        let mut password = None;
+        if let Some(path) = &options.password_file {
+            let read = read_password_file(path)?;
+            if let Some(warning) = read.warning {
+                face.complain(&warning);
+            }
+            password = Some(read.secret);
+        }
+        Ok(Self { user: options.user.clone(), password, config })
+    }
+
+    /// Gives a job the user its URL lacks, and tells the password to keep: the URL's own, else the one given here for
+    /// that user.
+    pub(super) fn complete(&self, mut spec: JobSpec, own: Option<Secret>) -> (JobSpec, Option<(Account, Secret)>) {
+        let account = spec.source.account();
+        if own.is_none() && account.user == Account::ANONYMOUS {
+            let user = self.user.as_deref().or_else(|| self.config.user(&account.host_key()));
+            if let Some(user) = user {
+                let account = Account { user: user.to_owned(), ..account.clone() };
+                spec.source = Source::new(account, spec.source.path().clone(), spec.source.transfer_type());
+            }
+        }
+        let account = spec.source.account();
+        let meant = match &self.user {
+            Some(user) => *user == account.user,
+            None => !account.is_anonymous(),
+        };
+        let secret = own.or_else(|| self.password.clone().filter(|_| meant)).map(|secret| (account.clone(), secret));
+        (spec, secret)
+    }
+
+    /// User and password for a run, where both are given.
+    pub(super) fn pair(&self) -> Option<(String, Secret)> {
+        self.user.clone().zip(self.password.clone())
+    }
+}
+
+/// The passwords handed over already, so that each goes once; bounded, a forgotten one just goes again.
+#[derive(Default)]
+pub(super) struct Handed {
+    known: HashMap<Account, Secret>,
+    warned: bool,
+}
+
+impl Handed {
+    const LIMIT: usize = 4096;
+
+    /// Whether the password still has to be handed over, and a warning when the account had another one before.
+    pub(super) fn take(&mut self, account: &Account, secret: &Secret) -> (bool, Option<String>) {
+        let warning = match self.known.get(account) {
+            Some(known) if known == secret => return (false, None),
+            Some(_) if !self.warned => {
+                self.warned = true;
+                Some(format!("two passwords are given for {}; the last one is kept", account.credential()))
+            }
+            _ => None,
+        };
+        if self.known.len() >= Self::LIMIT {
+            self.known.clear();
+        }
+        self.known.insert(account.clone(), secret.clone());
+        (true, warning)
+    }
+}

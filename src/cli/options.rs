@@ -1,0 +1,143 @@
+//! Options that several commands share, and the settings they make.
+
+use super::exit::Failed;
+use crate::config::Config;
+use crate::model::{DataMode, Durability, Existing, PortRange, Settings, TLS_LATER, Tls, TransferType, parse_bytes};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::value_parser;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// How data connections are opened.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Connections")]
+pub(super) struct DataOptions {
+    /// How data connections are opened; auto is EPSV, then PASV
+    #[arg(long, value_name = "MODE",
+        value_parser = words::<DataMode>(&["auto", "passive", "epsv", "pasv", "active", "eprt", "port"]))]
+    data_mode: Option<DataMode>,
+    /// Address to name in PORT and EPRT, behind NAT
+    #[arg(long, value_name = "ADDR")]
+    active_address: Option<IpAddr>,
+    /// Ports to name in PORT and EPRT
+    #[arg(long, value_name = "LOW-HIGH")]
+    active_ports: Option<PortRange>,
+    /// Local address of every connection
+    #[arg(long, value_name = "ADDR")]
+    bind: Option<IpAddr>,
+    /// Seconds without progress, in any phase, after which an attempt has failed
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u32).range(1..=86_400))]
+    timeout: Option<u32>,
+    /// Further attempts after one that got no byte
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000_000))]
+    retries: Option<u32>,
+}
+
+/// What is done with the files.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Files")]
+pub(super) struct FileOptions {
+    /// Representation type; ascii converts line ends and can't be resumed
+    #[arg(long = "type", value_name = "TYPE", value_parser = words::<TransferType>(&["image", "ascii"]))]
+    transfer_type: Option<TransferType>,
+    /// Start unfinished files again
+    #[arg(long)]
+    no_resume: bool,
+    /// What to do with a file that is already there
+    #[arg(long, value_name = "WHAT",
+        value_parser = words::<Existing>(&["check", "resume", "overwrite", "skip", "error"]))]
+    existing: Option<Existing>,
+    /// How hard bytes are pushed to the disk before they count
+    #[arg(long, value_name = "HOW", value_parser = words::<Durability>(&["full", "none"]))]
+    durability: Option<Durability>,
+    /// Most bytes a second of one transfer; K, M and G are binary
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
+    limit_rate: Option<u64>,
+}
+
+/// TLS, which comes later: accepted here to be refused in clear words.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Connections")]
+pub(super) struct TlsOptions {
+    /// Use of TLS: auto or off (explicit and implicit come with a later version)
+    #[arg(long, value_name = "HOW",
+        value_parser = words::<Tls>(&["auto", "off", "explicit", "implicit"]), hide_possible_values = true)]
+    tls: Option<Tls>,
+    #[arg(long, value_name = "FILE", hide = true)]
+    ca_file: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    insecure: bool,
+}
+
+/// User and password for URLs that have none.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Login")]
+pub(super) struct LoginOptions {
+    /// User name for URLs that have none
+    #[arg(long, value_name = "NAME", value_parser = user_name)]
+    pub(super) user: Option<String>,
+    /// File whose first line is the password for URLs that have none
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+}
+
+/// Options of a run as a whole.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Connections")]
+pub(super) struct RunOptions {
+    /// Connections over all hosts at a time
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(Config::MAX_CONNECTIONS)))]
+    pub(super) connections: Option<u32>,
+    /// Connections to one host at a time
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(Config::MAX_PER_HOST)))]
+    pub(super) per_host: Option<u32>,
+    /// Take logins from netrc: --netrc for ~/.netrc, --netrc=FILE for another
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, help_heading = "Login")]
+    #[expect(clippy::option_option, reason = "absent, given, given with a file: as clap tells them apart")]
+    pub(super) netrc: Option<Option<PathBuf>>,
+}
+
+/// The settings that the options make.
+pub(super) fn settings(data: &DataOptions, file: &FileOptions, tls: &TlsOptions) -> Result<Settings, Failed> {
+    if tls.insecure || tls.ca_file.is_some() {
+        let option = if tls.insecure { "--insecure" } else { "--ca-file" };
+        return Err(Failed::Usage(format!("{option}: {TLS_LATER}")));
+    }
+    let settings = Settings {
+        data_mode: data.data_mode,
+        active_address: data.active_address,
+        active_ports: data.active_ports,
+        bind: data.bind,
+        timeout: data.timeout,
+        retries: data.retries,
+        transfer_type: file.transfer_type,
+        resume: file.no_resume.then_some(false),
+        existing: file.existing,
+        durability: file.durability,
+        limit_rate: file.limit_rate,
+        tls: tls.tls,
+    };
+    settings.check().map_err(|e| Failed::Usage(e.to_string()))?;
+    Ok(settings)
+}
+
+/// A parser of one of these words, which are the type's own.
+fn words<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+    words: &'static [&'static str],
+) -> impl TypedValueParser<Value = T> {
+    PossibleValuesParser::new(words).try_map(|word| serde_json::from_value::<T>(Value::String(word)))
+}
+
+fn rate(text: &str) -> Result<u64, String> {
+    parse_bytes(text).and_then(|n| if n == 0 { Err("write 1 byte a second or more".to_owned()) } else { Ok(n) })
+}
+
+fn user_name(text: &str) -> Result<String, String> {
+    match text {
+        "" => Err("a user name can't be empty".to_owned()),
+        _ if text.chars().any(char::is_control) => Err("a user name can't hold control characters".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}

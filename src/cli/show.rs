@@ -1,0 +1,109 @@
+//! `show`: one job with its whole history.
+
+use super::exit::{Exit, Failed};
+use super::face::Face;
+use super::list::size;
+use super::words::{bytes, count, safe, span, time};
+use crate::model::{Attempt, Failure, Job, JobId, JobState};
+
+/// Runs the command.
+pub(super) async fn show(face: &mut Face<'_>, id: JobId) -> Result<Exit, Failed> {
+    let job = face.desk().await?.show(id).await?;
+    let job = job.ok_or_else(|| Failed::Usage(format!("there is no job {id}; `ftpq list` shows what there is")))?;
+    if face.global.json {
+        face.say_json(&job)?;
+    } else {
+        for line in lines(&job)? {
+            face.say(&line)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn lines(job: &Job) -> Result<Vec<String>, Failed> {
+    let mut lines = Vec::new();
+    let mut field = |name: &str, text: String| lines.push(format!("{name:<12} {text}"));
+    field("job", job.id.to_string());
+    let due = job.record.not_before.filter(|_| job.state == JobState::Waiting);
+    field("state", format!("{}{}", job.state, due.map_or_else(String::new, |at| format!(" until {}", time(at)))));
+    field("source", safe(&job.spec.source));
+    field("destination", safe(&job.spec.destination));
+    if let Some(size) = size(job) {
+        field("size", exact(size));
+    }
+    if let Some(sum) = &job.spec.expect.checksum {
+        field("checksum", sum.to_string());
+    }
+    if !job.spec.settings.is_empty() {
+        let settings = serde_json::to_string(&job.spec.settings)
+            .map_err(|e| Failed::Io("can't show the settings".to_owned(), std::io::Error::other(e)))?;
+        field("settings", safe(&settings));
+    }
+    if let Some(progress) = &job.record.progress {
+        field("kept", format!("{} durable", exact(progress.durable)));
+    }
+    if let Some(receipt) = &job.record.receipt {
+        field("finished", time(receipt.finished_at));
+        if let Some(sum) = &receipt.checksum {
+            field("verified", sum.to_string());
+        }
+        if let Some(note) = &receipt.note {
+            field("note", safe(note));
+        }
+    }
+    if job.state != JobState::Done
+        && let Some(failure) = &job.record.failure
+    {
+        lines.extend(failed("last failure", failure));
+    }
+    lines.extend(history(job));
+    Ok(lines)
+}
+
+fn history(job: &Job) -> Vec<String> {
+    let history = &job.record.history;
+    if history.is_empty() {
+        return vec!["attempts     none yet".to_owned()];
+    }
+    let made = u64::from(job.record.attempts);
+    let shown = history.len() as u64;
+    let older = if made > shown { format!(", the last {shown} shown") } else { String::new() };
+    let mut lines = vec![String::new(), format!("{}{older}", count(made, "attempt"))];
+    for (number, attempt) in (made.saturating_sub(shown) + 1..).zip(history) {
+        lines.extend(story(number, attempt));
+    }
+    lines
+}
+
+fn story(number: u64, attempt: &Attempt) -> Vec<String> {
+    let Attempt { started_at, ended_at, from, fetched, note, failure } = attempt;
+    let took = span(ended_at.saturating_sub(*started_at));
+    let (start, end) = (time(*started_at), time(*ended_at));
+    let mut lines = vec![
+        format!("#{number:<3} {start} to {end} ({took})"),
+        format!("     from {}, fetched {}", exact(*from), exact(*fetched)),
+    ];
+    if let Some(note) = note {
+        lines.push(format!("     note: {}", safe(note)));
+    }
+    if let Some(failure) = failure {
+        lines.extend(failed("     failed", failure));
+    }
+    lines
+}
+
+/// Stage and message, the server's words, the advice: a line each.
+fn failed(name: &str, failure: &Failure) -> Vec<String> {
+    let Failure { stage, message, reply, advice, .. } = failure;
+    let indent = if name.starts_with(' ') { "       " } else { "             " };
+    let name = if name.starts_with(' ') { format!("{name}:") } else { name.to_owned() };
+    let mut lines = vec![format!("{name} {}: {}", stage.name(), safe(message))];
+    lines.extend(reply.as_ref().map(|words| format!("{indent}the server said: {}", safe(words))));
+    lines.extend(advice.as_ref().map(|advice| format!("{indent}what to do: {}", safe(advice))));
+    lines
+}
+
+/// A number of bytes in binary units and exactly.
+fn exact(number: u64) -> String {
+    if number < 1024 { bytes(number) } else { format!("{} ({number} bytes)", bytes(number)) }
+}

@@ -1,0 +1,112 @@
+//! `status`: counts, hosts, and the run going on.
+
+use super::exit::{Exit, Failed};
+use super::face::Face;
+use super::words::{bytes, count, rate, safe, span, time};
+use crate::model::{HostStatus, JobState, Quirks, RunningFile, Snapshot, StatusReport};
+
+/// Runs the command.
+pub(super) async fn status(face: &mut Face<'_>) -> Result<Exit, Failed> {
+    let report = face.desk().await?.status().await?;
+    if face.global.json {
+        face.say_json(&report)?;
+    } else {
+        for line in lines(&report) {
+            face.say(&line)?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn lines(report: &StatusReport) -> Vec<String> {
+    let mut lines = vec![format!("queue  {}", safe(&report.queue))];
+    let counts: Vec<String> = JobState::ALL
+        .into_iter()
+        .filter(|&state| report.jobs.get(state) > 0)
+        .map(|state| format!("{} {state}", report.jobs.get(state)))
+        .collect();
+    let total = report.jobs.total();
+    let counts = if total == 0 { String::new() } else { format!(": {}", counts.join(", ")) };
+    lines.push(format!("jobs   {total}{counts}"));
+    match &report.run {
+        Some(run) => lines.extend(running(run, report.pid)),
+        None if report.jobs.left() > 0 => lines.push("run    none; `ftpq run` starts one".to_owned()),
+        None => lines.push("run    none".to_owned()),
+    }
+    lines.extend(hosts(&report.hosts));
+    lines
+}
+
+fn running(run: &Snapshot, pid: Option<u32>) -> Vec<String> {
+    let process = pid.map_or_else(String::new, |pid| format!("process {pid}, "));
+    let left = run.seconds_left.map_or_else(String::new, |s| format!(", about {} left", span(s)));
+    let unknown = if run.unsized_left > 0 {
+        format!(" and {} of unknown size", count(run.unsized_left, "file"))
+    } else {
+        String::new()
+    };
+    let mut lines = vec![
+        format!("run    {process}{} done, {} failed, {} left", run.files_done, run.files_failed, run.files_left),
+        format!("       {} at {}, {} to come{unknown}{left}", bytes(run.bytes), rate(run.rate), bytes(run.bytes_left)),
+    ];
+    lines.extend(table(
+        &["JOB", "NAME", "PHASE", "HAVE", "OF", "RATE"],
+        run.running.iter().map(|file: &RunningFile| {
+            let of = file.size.map_or_else(|| "?".to_owned(), bytes);
+            vec![file.job.to_string(), safe(&file.name), safe(&file.phase), bytes(file.have), of, rate(file.rate)]
+        }),
+    ));
+    lines
+}
+
+fn hosts(hosts: &[HostStatus]) -> Vec<String> {
+    table(
+        &["HOST", "LEFT", "CONNECTIONS", "KNOWN OF IT"],
+        hosts.iter().map(|host| {
+            let limit = host.connection_limit.map_or_else(String::new, |most| {
+                let when = host.limit_learned_at.map_or_else(String::new, |at| format!(", seen {}", time(at)));
+                format!("{most} at most{when}")
+            });
+            vec![safe(&host.host), host.left.to_string(), limit, quirks(host.quirks)]
+        }),
+    )
+}
+
+fn quirks(quirks: Quirks) -> String {
+    let Quirks { no_epsv, no_rest, no_size, no_mdtm, foreign_terminator } = quirks;
+    [
+        (no_epsv, "no EPSV"),
+        (no_rest, "no REST"),
+        (no_size, "no SIZE"),
+        (no_mdtm, "no MDTM"),
+        (foreign_terminator, "ends replies with another code"),
+    ]
+    .into_iter()
+    .filter_map(|(is_so, words)| is_so.then_some(words))
+    .collect::<Vec<_>>()
+    .join(", ")
+}
+
+/// A table with a blank line before it and columns as wide as their widest cell; nothing without rows.
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<String> {
+    let mut rows: Vec<Vec<String>> = rows.collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    rows.insert(0, header.iter().map(|&name| name.to_owned()).collect());
+    let wide = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|c| unicode_width::UnicodeWidthStr::width(c.as_str())).max()
+    };
+    let widths: Vec<usize> = (0..header.len()).map(|column| wide(column).unwrap_or(0)).collect();
+    let mut lines = vec![String::new()];
+    for row in &rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let pad = width.saturating_sub(unicode_width::UnicodeWidthStr::width(cell.as_str()));
+            line.push_str(cell);
+            line.extend(std::iter::repeat_n(' ', pad + 2));
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    lines
+}

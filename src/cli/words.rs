@@ -1,0 +1,83 @@
+//! Numbers and plurals for people.
+
+use super::date::rfc3339;
+use crate::model::printable;
+
+/// Longest text from outside that stands in one line.
+const WIDE: usize = 1000;
+
+/// A number of bytes in binary units with one decimal: `12.3 MiB`.
+#[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+pub(super) fn bytes(count: u64) -> String {
+    if count < 1024 {
+        return format!("{count} B");
+    }
+    let mut value = count as f64;
+    let mut unit = "B";
+    for next in ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"] {
+        // 1023.95 and more would be shown as 1024.0 of the smaller unit.
+        if value < 1023.95 {
+            break;
+        }
+        value /= 1024.0;
+        unit = next;
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// A rate: `12.3 MiB/s`.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to what u64 holds")]
+pub(super) fn rate(bytes_a_second: f64) -> String {
+    format!("{}/s", bytes(bytes_a_second.clamp(0.0, 1e18) as u64))
+}
+
+/// A span of time by its two largest units: `2 h 5 min`.
+pub(super) fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3600 % 24),
+    }
+}
+
+/// A count with its noun: `1 job`, `2 jobs`.
+pub(super) fn count(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A text from outside, safe for a terminal.
+pub(super) fn safe(text: &impl ToString) -> String {
+    printable(&text.to_string(), WIDE)
+}
+
+/// A time for people.
+pub(super) fn time(seconds: u64) -> String {
+    rfc3339(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_one_decimal_and_never_1024_of_a_unit() {
+        for (count, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (12_902_400, "12.3 MiB"),
+            ((1 << 20) - 1, "1.0 MiB"),
+            (u64::MAX, "16.0 EiB"),
+        ] {
+            assert_eq!(bytes(count), text);
+        }
+        assert_eq!(rate(-1.0), "0 B/s");
+        assert_eq!(rate(f64::NAN), "0 B/s");
+    }
+
+    #[test]
+    fn spans_show_two_units() {
+        assert_eq!([span(59), span(61), span(7500), span(90_000)], ["59 s", "1 min 1 s", "2 h 5 min", "1 d 1 h"]);
+    }
+}

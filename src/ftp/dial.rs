@@ -1,0 +1,87 @@
+//! What a session is opened with.
+
+use crate::model::{Account, DataMode, PortRange, Quirks, Secret};
+use crate::wire::Credentials;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Password of guests (RFC 1635).
+const GUEST: &str = "ftpq@";
+
+/// Takes the dialogue, one printable line a call, without passwords.
+pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// How connections are made. May change between two transfers of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// How data connections are opened.
+    pub data_mode: DataMode,
+    /// Address that PORT and EPRT tell the server, where it is not the socket's own.
+    pub active_address: Option<IpAddr>,
+    /// Ports that PORT and EPRT may name.
+    pub active_ports: Option<PortRange>,
+    /// Local address of every connection.
+    pub bind: Option<IpAddr>,
+    /// Longest time without progress.
+    pub timeout: Duration,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            data_mode: DataMode::Auto,
+            active_address: None,
+            active_ports: None,
+            bind: None,
+            timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Whom to be. The user may be another than the account's: netrc may name one.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// User name.
+    pub user: String,
+    /// Password; guests need none.
+    pub secret: Option<Secret>,
+    /// What ACCT sends, should the server ask.
+    pub account: Option<Secret>,
+}
+
+impl Login {
+    /// The credentials to send; guests get the usual password.
+    pub(super) fn credentials(&self) -> Credentials {
+        let guest = self.user.eq_ignore_ascii_case(Account::ANONYMOUS) || self.user.eq_ignore_ascii_case("ftp");
+        let secret = self.secret.clone().or_else(|| guest.then(|| Secret::new(GUEST)));
+        Credentials { user: self.user.clone(), secret, account: self.account.clone() }
+    }
+}
+
+/// All that a session is opened with.
+#[derive(Clone)]
+pub struct Dial {
+    /// Server and user.
+    pub account: Account,
+    /// Whom to be.
+    pub login: Login,
+    /// How connections are made.
+    pub options: SessionOptions,
+    /// What is known about the server.
+    pub quirks: Quirks,
+    /// Where the dialogue is shown.
+    pub trace: Option<Trace>,
+}
+
+impl fmt::Debug for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dial")
+            .field("account", &self.account)
+            .field("login", &self.login)
+            .field("options", &self.options)
+            .field("quirks", &self.quirks)
+            .finish_non_exhaustive()
+    }
+}

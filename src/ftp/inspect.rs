@@ -1,0 +1,145 @@
+//! Size, time and identity of a remote file, before its transfer.
+
+use super::session::Session;
+use crate::model::{Cause, Failure, FailureKind, Identity, RemotePath, Stage, TransferType};
+use crate::wire::{self, Command, Context, EntryKind, Reply, ReplyClass, classify, says_missing};
+
+/// What a question about a file brought.
+enum Answer {
+    /// The server answered it.
+    Told(Reply),
+    /// The server has nothing, or gives nothing, under this name.
+    Denied(Failure, bool),
+    /// The server does not know the command.
+    Unknown,
+    /// The server refuses the command for this file; that says nothing about the file.
+    Unclear,
+}
+
+/// What MLST brought.
+enum Listed {
+    /// All that is needed.
+    Whole(Identity),
+    /// Not enough; whether it denied the file, and whether in plain words.
+    Wanting(Option<(Failure, bool)>),
+}
+
+impl Session {
+    /// What the server says of the file, in TYPE I: MLST's facts where it offers them, else SIZE and MDTM. What a
+    /// server can't tell stays `None`.
+    ///
+    /// # Errors
+    /// When there is no such file (said by two commands, where the server knows two), it is a folder, or the session
+    /// fails.
+    pub async fn inspect(&mut self, path: &RemotePath) -> Result<Identity, Failure> {
+        self.set_type(TransferType::Image).await?;
+        let name = self.locate(path).await?;
+        let mut denials = Vec::new();
+        if self.features.mlst.is_some_and(|facts| facts.size && facts.modify) {
+            match self.list(&name).await? {
+                Listed::Whole(identity) => return Ok(identity),
+                Listed::Wanting(denial) => denials.extend(denial),
+            }
+        }
+        let size = if self.quirks.no_size {
+            Answer::Unknown
+        } else {
+            self.question(Command::Size(name.clone()), &name).await?
+        };
+        self.quirks.no_size |= matches!(size, Answer::Unknown);
+        let time = if self.quirks.no_mdtm {
+            Answer::Unknown
+        } else {
+            self.question(Command::Mdtm(name.clone()), &name).await?
+        };
+        self.quirks.no_mdtm |= matches!(time, Answer::Unknown);
+
+        let mut identity = Identity::default();
+        let mut exists = false;
+        for (answer, is_size) in [(size, true), (time, false)] {
+            match answer {
+                Answer::Told(reply) if is_size => {
+                    identity.size = wire::size(&reply);
+                    exists = true;
+                }
+                Answer::Told(reply) => {
+                    identity.modified = wire::modification_time(&reply);
+                    exists = true;
+                }
+                Answer::Denied(failure, plain) => denials.push((failure, plain)),
+                Answer::Unknown | Answer::Unclear => {}
+            }
+        }
+        // One 550 alone may concern the command: some servers refuse SIZE and still send the file.
+        let sure = denials.len() > 1 || denials.iter().any(|(_, plain)| *plain);
+        match denials.pop() {
+            Some((failure, _)) if sure && !exists => Err(self.missing_or_folder(failure, &name).await?),
+            _ => Ok(identity),
+        }
+    }
+
+    async fn list(&mut self, name: &[u8]) -> Result<Listed, Failure> {
+        let entry = match self.question(Command::Mlst(name.to_vec()), name).await? {
+            Answer::Told(reply) => wire::entry(&reply),
+            Answer::Denied(failure, plain) => return Ok(Listed::Wanting(Some((failure, plain)))),
+            Answer::Unknown | Answer::Unclear => {
+                self.features.mlst = None;
+                None
+            }
+        };
+        let Some(entry) = entry else { return Ok(Listed::Wanting(None)) };
+        if entry.kind == EntryKind::Directory {
+            return Err(folder());
+        }
+        // A link's own facts are not those of the file it leads to.
+        let (EntryKind::File, Some(size), Some(modified)) = (entry.kind, entry.size, entry.modify) else {
+            return Ok(Listed::Wanting(None));
+        };
+        if !self.listing_checked && !self.quirks.no_size {
+            self.listing_checked = true;
+            if let Answer::Told(reply) = self.question(Command::Size(name.to_vec()), name).await?
+                && wire::size(&reply).is_some_and(|other| other != size)
+            {
+                self.control.note("* MLST and SIZE differ; MLST is not used any more");
+                self.features.mlst = None;
+                return Ok(Listed::Wanting(None));
+            }
+        }
+        Ok(Listed::Whole(Identity { size: Some(size), modified: Some(modified), unique: entry.unique }))
+    }
+
+    async fn question(&mut self, command: Command, name: &[u8]) -> Result<Answer, Failure> {
+        let reply = self.control.ask(Stage::Inspect, &command).await?;
+        let context = Context::new(Stage::Inspect, command.verb()).with_path(name);
+        match reply.code.get() {
+            213 | 250 => Ok(Answer::Told(reply)),
+            500 | 502 => Ok(Answer::Unknown),
+            550 => {
+                let failure = classify(&context, &reply);
+                match failure.kind {
+                    FailureKind::Transient => Err(failure),
+                    _ => Ok(Answer::Denied(failure, says_missing(&reply, name))),
+                }
+            }
+            530 | 532 => Err(self.judge(&context, &reply)),
+            _ if matches!(reply.code.class(), ReplyClass::Completion | ReplyClass::Permanent) => Ok(Answer::Unclear),
+            _ => Err(self.judge(&context, &reply)),
+        }
+    }
+
+    /// Tells a folder from a file that is missing, where one CWD can do no harm to later paths.
+    async fn missing_or_folder(&mut self, denial: Failure, name: &[u8]) -> Result<Failure, Failure> {
+        if denial.cause == Cause::Missing && self.has_unix_paths() {
+            let reply = self.control.ask(Stage::Inspect, &Command::Cwd(name.to_vec())).await?;
+            if reply.is(ReplyClass::Completion) {
+                return Ok(folder());
+            }
+        }
+        Ok(denial)
+    }
+}
+
+fn folder() -> Failure {
+    Failure::permanent(Stage::Inspect, Cause::Unsupported, "the path is a folder, not a file")
+        .with_advice("name the files in it one by one")
+}

@@ -1,0 +1,229 @@
+//! From EPSV, PASV, EPRT or PORT to the moment when data flows.
+
+use super::connect;
+use super::control::Control;
+use super::listener::Listener;
+use super::retrieval::Retrieval;
+use super::session::Session;
+use super::trouble;
+use crate::model::{Cause, DataMode, Failure, RemotePath, Stage, TransferType};
+use crate::wire::{Command, End, Input, Opening, Reply, ReplyClass, Retrieve, RetrievePlan, Step, announced_size};
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep_until};
+
+/// Longest wait for a passive port when PASV is still left to be tried.
+const IMPATIENT: Duration = Duration::from_secs(10);
+/// Longest wait for a server that says it is done, and has not yet connected.
+const LATE: Duration = Duration::from_secs(5);
+
+/// A transfer under way.
+struct Opened {
+    data: TcpStream,
+    announced: Option<u64>,
+}
+
+impl Session {
+    /// Opens a transfer of the file from an offset in bytes. Returns when the server accepted it, or sends already.
+    ///
+    /// # Errors
+    /// When the server refuses or the data connection can't be made. A refused REST is among [`Session::quirks`] then.
+    pub async fn retrieve(
+        &mut self,
+        path: &RemotePath,
+        kind: TransferType,
+        from: u64,
+    ) -> Result<Retrieval<'_>, Failure> {
+        if from > 0 && kind == TransferType::Ascii {
+            return Err(trouble::impossible(
+                Stage::Restart,
+                "a transfer in TYPE A can't be resumed",
+                "fetch it from its beginning, or with --type image",
+            ));
+        }
+        self.set_type(kind).await?;
+        let path = self.locate(path).await?;
+        let (opening, listener) = self.opening()?;
+        let plan = RetrievePlan { path, from, rest_dirty: self.rest_dirty, opening };
+        let (mut machine, first) = Retrieve::begin(plan);
+        let opened = self.open_transfer(&mut machine, first, listener).await;
+        let lessons = machine.lessons();
+        self.quirks.no_epsv |= lessons.no_epsv;
+        self.quirks.no_rest |= lessons.no_rest;
+        match opened {
+            Ok(opened) => Ok(Retrieval::new(self, machine, opened.data, opened.announced)),
+            Err(failure) => {
+                if failure.cause == Cause::Protocol {
+                    self.control.give_up();
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    /// How the data connection is to be opened; for active modes with the listener, whose port has to be told.
+    fn opening(&self) -> Result<(Opening, Option<Listener>), Failure> {
+        let server = self.control.peer().map_err(|error| trouble::lost(Stage::Data, "control", &error))?;
+        let opening = match self.options.data_mode {
+            // PASV knows no IPv6.
+            DataMode::Auto | DataMode::Passive if server.is_ipv6() => Opening::ExtendedPassive,
+            DataMode::Auto | DataMode::Passive if self.quirks.no_epsv => Opening::Passive,
+            DataMode::Auto | DataMode::Passive => Opening::ExtendedThenPassive,
+            DataMode::Epsv => Opening::ExtendedPassive,
+            DataMode::Pasv => Opening::Passive,
+            mode @ (DataMode::Active | DataMode::Eprt | DataMode::Port) => {
+                let local = self.control.local().map_err(|error| trouble::lost(Stage::Data, "control", &error))?;
+                let listener = Listener::open(local, &self.options, self.control.trace())?;
+                return Ok((Opening::Active(listener.command(mode)?), Some(listener)));
+            }
+        };
+        Ok((opening, None))
+    }
+
+    async fn open_transfer(
+        &mut self,
+        machine: &mut Retrieve,
+        first: Command,
+        listener: Option<Listener>,
+    ) -> Result<Opened, Failure> {
+        let server = self.control.peer().map_err(|error| trouble::lost(Stage::Data, "control", &error))?;
+        let mut step = Step::Send(first);
+        let mut data = None;
+        let mut nowhere = None;
+        loop {
+            let next = match step {
+                Step::Send(command @ Command::Retr(_)) => {
+                    self.control.send(Stage::Retrieve, &command).await?;
+                    let accepting = Accepting { control: &mut self.control, machine, listener, server: server.ip() };
+                    return accepting.run(data).await;
+                }
+                Step::Send(command) => {
+                    // Also when its reply is lost: what counts is what the server may remember.
+                    self.rest_dirty |= matches!(command, Command::Rest(from) if from > 0);
+                    let reply = self.control.ask(machine.stage(), &command).await?;
+                    machine.on(Input::Reply(&reply))
+                }
+                Step::Connect(port) => match self.connect_data(server, port, machine.has_another_way()).await {
+                    Ok(stream) => {
+                        data = Some(stream);
+                        machine.on(Input::DataOpened)
+                    }
+                    Err(error) => {
+                        self.control.note(&format!("* data port {port}: {error}"));
+                        nowhere = Some(trouble::unreachable(port, &error));
+                        machine.on(Input::DataUnreachable)
+                    }
+                },
+                Step::Unreachable => return Err(nowhere.unwrap_or_else(misplaced)),
+                Step::Done(End::Refused(failure) | End::Unconfirmed(failure)) => return Err(failure),
+                Step::Wait | Step::Done(End::Confirmed) => return Err(misplaced()),
+            };
+            step = next.map_err(|_| misplaced())?;
+        }
+    }
+
+    /// Connects to a port of the server. Its address is the control connection's, whatever a reply says.
+    async fn connect_data(&self, mut server: SocketAddr, port: u16, another_way: bool) -> io::Result<TcpStream> {
+        server.set_port(port);
+        let patience = self.options.timeout;
+        connect::data(server, self.options.bind, if another_way { patience.min(IMPATIENT) } else { patience }).await
+    }
+}
+
+/// A transfer whose RETR is sent: replies and the data connection come in any order.
+struct Accepting<'a> {
+    control: &'a mut Control,
+    machine: &'a mut Retrieve,
+    listener: Option<Listener>,
+    server: IpAddr,
+}
+
+impl Accepting<'_> {
+    async fn run(mut self, mut data: Option<TcpStream>) -> Result<Opened, Failure> {
+        let mut announced = None;
+        // Data that ends before any reply may be the file or a refusal: the reply says which.
+        let mut watch_data = true;
+        let mut late = None;
+        loop {
+            if let Some(stream) = data.take() {
+                if self.machine.is_accepted() {
+                    return Ok(Opened { data: stream, announced });
+                }
+                data = Some(stream);
+            }
+            let timer = late.unwrap_or_else(Instant::now);
+            tokio::select! {
+                biased;
+                reply = self.control.reply(Stage::Retrieve), if !self.machine.is_confirmed_early() => {
+                    let reply = reply.map_err(|failure| self.silence(failure, data.is_some()))?;
+                    announced = announced.or_else(|| hint(&reply));
+                    self.on_reply(&reply)?;
+                    if self.machine.is_confirmed_early() {
+                        late = Some(Instant::now() + LATE.min(self.control.timeout()));
+                    }
+                }
+                flowing = has_bytes(data.as_ref()), if data.is_some() && watch_data => {
+                    watch_data = false;
+                    if flowing && let Some(stream) = data.take() {
+                        return Ok(Opened { data: stream, announced });
+                    }
+                }
+                accepted = accept(self.listener.as_ref(), self.server), if data.is_none() => {
+                    data = Some(accepted.map_err(|error| trouble::lost(Stage::Data, "data", &error))?);
+                    self.machine.on(Input::DataOpened).map_err(|_| misplaced())?;
+                }
+                () = sleep_until(timer), if late.is_some() => return Err(self.never_connected()),
+            }
+        }
+    }
+
+    fn on_reply(&mut self, reply: &Reply) -> Result<(), Failure> {
+        match self.machine.on(Input::Reply(reply)) {
+            Ok(Step::Done(End::Refused(failure) | End::Unconfirmed(failure))) => Err(failure),
+            Ok(_) => Ok(()),
+            Err(_) => Err(misplaced()),
+        }
+    }
+
+    /// A server that accepted the transfer and is silent since should have connected.
+    fn silence(&self, failure: Failure, connected: bool) -> Failure {
+        if failure.cause == Cause::Timeout && !connected && self.machine.is_accepted() {
+            self.never_connected()
+        } else {
+            failure
+        }
+    }
+
+    fn never_connected(&self) -> Failure {
+        match &self.listener {
+            Some(listener) => trouble::never_connected(listener.address()),
+            None => misplaced(),
+        }
+    }
+}
+
+fn hint(reply: &Reply) -> Option<u64> {
+    reply.is(ReplyClass::Preliminary).then(|| announced_size(reply))?
+}
+
+/// Whether the data connection has bytes, once it has bytes or its end.
+async fn has_bytes(data: Option<&TcpStream>) -> bool {
+    match data {
+        Some(stream) => matches!(stream.peek(&mut [0; 1]).await, Ok(1..)),
+        None => std::future::pending().await,
+    }
+}
+
+async fn accept(listener: Option<&Listener>, server: IpAddr) -> io::Result<TcpStream> {
+    match listener {
+        Some(listener) => listener.accept(server).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The dialogue took a turn that it can't take.
+fn misplaced() -> Failure {
+    trouble::out_of_step(Stage::Retrieve, "the transfer is out of order")
+}

@@ -1,0 +1,197 @@
+//! A session: signed in, and ready for files.
+
+use super::connect;
+use super::control::Control;
+use super::dial::{Dial, SessionOptions};
+use super::trouble;
+use crate::model::{Failure, Quirks, RemotePath, Scheme, Stage, TransferType};
+use crate::wire::{self, Command, Context, Features, LoginStep, Reply, ReplyClass, classify};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Replies that a login may take.
+const LOGIN_REPLIES: usize = 32;
+/// Longest wait for the reply to QUIT.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A control connection that is signed in. One transfer at a time.
+pub struct Session {
+    pub(super) control: Control,
+    pub(super) options: SessionOptions,
+    pub(super) quirks: Quirks,
+    pub(super) features: Features,
+    /// MLST's size was compared with SIZE's.
+    pub(super) listing_checked: bool,
+    /// An earlier REST may still be in force.
+    pub(super) rest_dirty: bool,
+    transfer_type: TransferType,
+    /// The login directory, where it could be read.
+    home: Option<Vec<u8>>,
+    /// Directories gone down from the login directory; used only where paths can't be put together.
+    here: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("quirks", &self.quirks)
+            .field("usable", &self.is_usable())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Connects and signs in; the session is in TYPE I then.
+    ///
+    /// # Errors
+    /// When the host can't be reached or the server refuses. A password is sent once.
+    pub async fn open(dial: &Dial) -> Result<Self, Failure> {
+        if dial.account.scheme != Scheme::Ftp {
+            return Err(trouble::impossible(
+                Stage::Connect,
+                &format!("this build can't speak {}://", dial.account.scheme.name()),
+                "use ftp://, if the server allows it without encryption",
+            ));
+        }
+        let stream = connect::control(&dial.account, &dial.options).await?;
+        let mut control = Control::new(stream, dial.trace.clone(), dial.options.timeout);
+        control.set_foreign_terminator(dial.quirks.foreign_terminator);
+        if let Ok(peer) = control.peer() {
+            control.note(&format!("* connected to {peer}"));
+        }
+        let ready = sign_in(&mut control, dial).await?;
+        control.set_logged_in();
+        Ok(Self {
+            control,
+            options: dial.options.clone(),
+            quirks: dial.quirks,
+            features: ready.features,
+            listing_checked: false,
+            rest_dirty: false,
+            transfer_type: TransferType::Image,
+            home: ready.directory,
+            here: Vec::new(),
+        })
+    }
+
+    /// What was known about the server, and what this session learned.
+    #[must_use]
+    pub fn quirks(&self) -> Quirks {
+        Quirks {
+            foreign_terminator: self.quirks.foreign_terminator || self.control.foreign_terminator(),
+            ..self.quirks
+        }
+    }
+
+    /// Puts in what was learned elsewhere, as when bytes showed that REST is ignored.
+    pub fn set_quirks(&mut self, quirks: Quirks) {
+        self.quirks = quirks;
+        self.control.set_foreign_terminator(quirks.foreign_terminator);
+    }
+
+    /// Changes how later connections are made. The control connection stays as it is, but for the time allowed.
+    pub fn set_options(&mut self, options: SessionOptions) {
+        self.control.set_timeout(options.timeout);
+        self.options = options;
+    }
+
+    /// Whether another command may be sent: every reply came, no other, and the server has not closed.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.control.is_in_step()
+    }
+
+    /// Says goodbye; takes a second at most.
+    pub async fn quit(mut self) {
+        if self.is_usable() {
+            // The server's answer changes nothing: the connection is closed either way.
+            let _ = timeout(FAREWELL, self.control.ask(Stage::Prepare, &Command::Quit)).await;
+        }
+    }
+
+    /// Whether a path can be put together with the login directory and sent as one.
+    pub(super) fn has_unix_paths(&self) -> bool {
+        self.home.as_ref().is_some_and(|home| home.first() == Some(&b'/'))
+    }
+
+    /// The path as it has to be sent now, after the directories on the way were gone to where that is needed.
+    pub(super) async fn locate(&mut self, path: &RemotePath) -> Result<Vec<u8>, Failure> {
+        if path.is_absolute() {
+            return Ok(path.as_bytes().to_vec());
+        }
+        if let Some(home) = self.home.as_ref().filter(|_| self.has_unix_paths()) {
+            let mut whole = home.clone();
+            if whole.last() != Some(&b'/') {
+                whole.push(b'/');
+            }
+            whole.extend_from_slice(path.as_bytes());
+            return Ok(whole);
+        }
+        // VMS, OS/400 and servers without PWD: only single components are sure to be understood.
+        let mut wanted: Vec<&[u8]> = path.as_bytes().split(|&b| b == b'/').filter(|part| !part.is_empty()).collect();
+        let name = wanted.pop().unwrap_or_default().to_vec();
+        let shared = self.here.iter().zip(&wanted).take_while(|(here, wanted)| here.as_slice() == **wanted).count();
+        while self.here.len() > shared {
+            self.go_up().await?;
+        }
+        for &part in wanted.iter().skip(shared) {
+            self.go_down(part).await?;
+        }
+        Ok(name)
+    }
+
+    async fn go_up(&mut self) -> Result<(), Failure> {
+        let reply = self.control.ask(Stage::Prepare, &Command::Cdup).await?;
+        if !reply.is(ReplyClass::Completion) {
+            // Where the session stands is not known any more.
+            self.control.give_up();
+            return Err(trouble::out_of_step(Stage::Prepare, "the server does not go back to the parent folder")
+                .with_reply(&reply.text()));
+        }
+        self.here.pop();
+        Ok(())
+    }
+
+    async fn go_down(&mut self, part: &[u8]) -> Result<(), Failure> {
+        let reply = self.control.ask(Stage::Prepare, &Command::Cwd(part.to_vec())).await?;
+        if !reply.is(ReplyClass::Completion) {
+            return Err(self.judge(&Context::new(Stage::Prepare, "CWD").with_path(part), &reply));
+        }
+        self.here.push(part.to_vec());
+        Ok(())
+    }
+
+    /// Sets the representation type where it is another.
+    pub(super) async fn set_type(&mut self, wanted: TransferType) -> Result<(), Failure> {
+        if self.transfer_type == wanted {
+            return Ok(());
+        }
+        let reply = self.control.ask(Stage::Prepare, &Command::Type(wanted)).await?;
+        if !reply.is(ReplyClass::Completion) {
+            return Err(self.judge(&Context::new(Stage::Prepare, "TYPE"), &reply));
+        }
+        self.transfer_type = wanted;
+        Ok(())
+    }
+
+    /// The failure that a reply is. One that answers no question of ours ends the session.
+    pub(super) fn judge(&mut self, context: &Context<'_>, reply: &Reply) -> Failure {
+        if !matches!(reply.code.class(), ReplyClass::Transient | ReplyClass::Permanent) {
+            self.control.give_up();
+        }
+        classify(context, reply)
+    }
+}
+
+async fn sign_in(control: &mut Control, dial: &Dial) -> Result<wire::Ready, Failure> {
+    let mut login = wire::Login::new(dial.login.credentials());
+    for _ in 0..LOGIN_REPLIES {
+        let reply = control.reply(login.stage()).await?;
+        match login.on(&reply)? {
+            LoginStep::Send(command) => control.send(login.stage(), &command).await?,
+            LoginStep::Wait => {}
+            LoginStep::Done(ready) => return Ok(ready),
+        }
+    }
+    Err(trouble::out_of_step(login.stage(), "the login does not come to an end"))
+}

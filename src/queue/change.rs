@@ -1,0 +1,286 @@
+//! What workers and users do to jobs: claim, settle, change, look.
+
+use super::books::Books;
+use super::index::{ranges, set_of, wide};
+use super::journal::Entry;
+use super::{Changes, GroupLoad, QueueError};
+use crate::model::{
+    Account, Change, Claim, Counts, IdSet, Job, JobId, JobState, Move, Progress, Selection, Settlement,
+};
+use std::collections::BTreeMap;
+
+/// Values in one change; larger ones are committed in parts.
+const BATCH: usize = 1024;
+
+/// Refused jobs that are named.
+const NAMED: usize = 100;
+
+/// Numbers in sets of at most a thousand ranges, so that a line of the journal stays short.
+pub(super) fn in_parts(ids: impl Iterator<Item = u64>) -> Vec<IdSet> {
+    let mut parts = Vec::new();
+    let mut part: Vec<u64> = Vec::new();
+    let mut spans = 0;
+    for id in ids {
+        if part.last().is_none_or(|last| last + 1 != id) {
+            spans += 1;
+        }
+        if spans > 1000 || part.len() >= 1_000_000 {
+            parts.push(set_of(part.drain(..)));
+            spans = 1;
+        }
+        part.push(id);
+    }
+    if !part.is_empty() {
+        parts.push(set_of(part));
+    }
+    parts
+}
+
+/// What one job's change came to.
+enum Step {
+    Moved(JobState),
+    Rewritten,
+    Removed,
+    Refused(String),
+}
+
+impl Books {
+    /// Takes jobs of an account in hand, lowest numbers first.
+    pub(super) fn claim(
+        &mut self,
+        account: &Account,
+        max: usize,
+        only: Option<&IdSet>,
+        now: u64,
+    ) -> Result<Vec<Claim>, QueueError> {
+        self.index.lanes_mut().iter_mut().for_each(|lane| lane.ripen(now));
+        let ids = self.index.claimable(account, &ranges(only), max, |id| self.held.contains(&id));
+        let mut claims = Vec::with_capacity(ids.len());
+        for &id in &ids {
+            let job = self.job(id)?.ok_or(QueueError::NoSuchJob(JobId(id)))?;
+            claims.push(Claim::new(Job { state: JobState::Running, ..job }));
+        }
+        self.held.extend(ids);
+        Ok(claims)
+    }
+
+    /// What can be claimed, account by account; accounts with nothing to do are left out.
+    pub(super) fn groups(&mut self, only: Option<&IdSet>, now: u64) -> Vec<GroupLoad> {
+        self.index.lanes_mut().iter_mut().for_each(|lane| lane.ripen(now));
+        let mut loads: Vec<GroupLoad> = Vec::new();
+        for lane in self.index.lanes() {
+            let (waiting, next_due) = lane.due();
+            let ready = lane.queued + lane.ripe();
+            loads.push(GroupLoad { account: lane.account.clone(), ready, waiting, next_due });
+        }
+        if let Some(only) = only {
+            self.narrow(&mut loads, only, now);
+        } else {
+            for id in self.held.iter().copied() {
+                let Some((first, _)) = self.index.find(id) else { continue };
+                let open = matches!(self.index.state(id), Some(JobState::Queued | JobState::Waiting));
+                let lane = self.index.pack(first).map(|pack| pack.lane);
+                if let Some(load) = lane.filter(|_| open).and_then(|at| loads.get_mut(at)) {
+                    load.ready = load.ready.saturating_sub(1);
+                }
+            }
+        }
+        loads.retain(|load| load.ready + load.waiting > 0);
+        loads
+    }
+
+    fn narrow(&self, loads: &mut [GroupLoad], only: &IdSet, now: u64) {
+        for load in loads.iter_mut() {
+            (load.ready, load.waiting, load.next_due) = (0, 0, None);
+        }
+        for (low, high) in ranges(Some(only)) {
+            for (id, pack, state) in self.index.jobs(low, high) {
+                let Some(load) = loads.get_mut(pack.lane).filter(|_| !self.held.contains(&id)) else { continue };
+                match (state, self.index.due_of(id)) {
+                    (JobState::Waiting, Some(at)) if at > now => {
+                        load.waiting += 1;
+                        load.next_due = Some(load.next_due.map_or(at, |first| first.min(at)));
+                    }
+                    (JobState::Queued | JobState::Waiting, _) => load.ready += 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// Keeps how far an unfinished file has got.
+    pub(super) fn checkpoint(&mut self, id: JobId, progress: Progress) -> Result<(), QueueError> {
+        let state = self.index.state(id.0).ok_or(QueueError::NoSuchJob(id))?;
+        let (mut record, _) = self.record(id.0)?;
+        record.progress = Some(progress);
+        self.stage_job(id.0, state, record)
+    }
+
+    /// Takes a worker's last word; returns the state after it.
+    pub(super) fn settle(&mut self, claim: &Claim, settlement: Settlement) -> Result<JobState, QueueError> {
+        let id = claim.job().id;
+        self.held.remove(&id.0);
+        let stored = self.index.state(id.0).ok_or(QueueError::NoSuchJob(id))?;
+        // The claim proves that a worker had it; a user may have paused, cancelled or resumed it meanwhile.
+        let from = match stored {
+            JobState::Queued | JobState::Waiting => JobState::Running,
+            other => other,
+        };
+        let to = from.apply(settlement.as_move()).map_err(|e| QueueError::Refused(e.to_string()))?;
+        let (before, _) = self.record(id.0)?;
+        let mut record = before.clone();
+        settlement.write_to(&mut record);
+        if to != stored || record != before {
+            self.stage_job(id.0, to, record)?;
+        }
+        Ok(to)
+    }
+
+    /// Changes the selected jobs. A large change is durable in parts, in order of the numbers.
+    pub(super) fn change(&mut self, selection: &Selection, change: Change) -> Result<Changes, QueueError> {
+        let mut changes = Changes::default();
+        if let Some(ids) = &selection.ids {
+            self.name_missing(ids, &mut changes);
+        }
+        let ids: Vec<u64> = self.selected(selection).map(|(id, _)| id).collect();
+        let mut moved: BTreeMap<JobState, Vec<u64>> = BTreeMap::new();
+        let mut removed = Vec::new();
+        for id in ids {
+            let was_running = self.index.state(id).is_some_and(|s| self.effective(id, s) == JobState::Running);
+            match self.change_one(id, change)? {
+                Step::Refused(why) => {
+                    if selection.ids.is_some() && changes.refused.len() < NAMED {
+                        changes.refused.push((JobId(id), why));
+                    }
+                    continue;
+                }
+                Step::Moved(to) => moved.entry(to).or_default().push(id),
+                Step::Removed => removed.push(id),
+                Step::Rewritten => {}
+            }
+            changes.changed += 1;
+            if was_running {
+                changes.affected_running.push(JobId(id));
+            }
+            if self.staged() >= BATCH {
+                self.stage_changes(&mut moved, &mut removed);
+                self.commit()?;
+            }
+        }
+        self.stage_changes(&mut moved, &mut removed);
+        Ok(changes)
+    }
+
+    fn name_missing(&self, ids: &IdSet, changes: &mut Changes) {
+        for (low, high) in ids.ranges() {
+            // Beyond the last job all are missing; a hundred of them are enough.
+            let end = high.0.min(self.numbers.next_id.saturating_add(wide(NAMED)));
+            for id in (low.0..=end).chain([high.0]).filter(|&id| self.index.state(id).is_none()) {
+                if changes.refused.len() >= NAMED {
+                    return;
+                }
+                if changes.refused.last().is_none_or(|(last, _)| last.0 != id) {
+                    changes.refused.push((JobId(id), "there is no such job".to_owned()));
+                }
+            }
+        }
+    }
+
+    fn stage_changes(&mut self, moved: &mut BTreeMap<JobState, Vec<u64>>, removed: &mut Vec<u64>) {
+        for (state, ids) in std::mem::take(moved) {
+            for ids in in_parts(ids.into_iter()) {
+                self.stage_entry(Entry::State { state, ids });
+            }
+        }
+        for ids in in_parts(removed.drain(..)) {
+            self.stage_entry(Entry::Removed { ids });
+        }
+    }
+
+    fn change_one(&mut self, id: u64, change: Change) -> Result<Step, QueueError> {
+        let Some(stored) = self.index.state(id) else { return Ok(Step::Refused("there is no such job".to_owned())) };
+        let state = self.effective(id, stored);
+        let Some(attempted) = change.as_move() else {
+            if self.held.contains(&id) {
+                let why = match state {
+                    JobState::Running => "it is running; cancel it first",
+                    _ => "its worker is still stopping; try again in a moment",
+                };
+                return Ok(Step::Refused(why.to_owned()));
+            }
+            self.stage_removal(id)?;
+            return Ok(Step::Removed);
+        };
+        let to = match state.apply(attempted) {
+            Ok(to) => to,
+            Err(e) => return Ok(Step::Refused(e.to_string())),
+        };
+        if matches!(attempted, Move::Retry | Move::Resume) {
+            let (before, _) = self.record(id)?;
+            let mut record = before.clone();
+            record.not_before = None;
+            if attempted == Move::Retry {
+                record.fruitless = 0;
+            }
+            if record != before {
+                self.stage_job(id, to, record)?;
+                return Ok(Step::Rewritten);
+            }
+        }
+        self.stage_state(id, Some(to), None);
+        Ok(Step::Moved(to))
+    }
+
+    /// Selected jobs, ascending, with their states.
+    pub(super) fn selected<'a>(&'a self, selection: &'a Selection) -> impl Iterator<Item = (u64, JobState)> + 'a {
+        let lanes: Vec<bool> = self.index.lanes().iter().map(|lane| on_host(&lane.account, selection)).collect();
+        ranges(selection.ids.as_ref())
+            .into_iter()
+            .flat_map(|(low, high)| self.index.jobs(low, high))
+            .filter(move |(_, pack, _)| lanes.get(pack.lane).is_some_and(|&yes| yes))
+            .map(|(id, _, stored)| (id, self.effective(id, stored)))
+            .filter(|(_, state)| selection.state.is_none_or(|wanted| wanted == *state))
+    }
+
+    /// How many of the selected jobs stand where. Without a selection no job is looked at.
+    pub(super) fn counts(&self, selection: &Selection) -> Counts {
+        if *selection != Selection::default() {
+            return self.selected(selection).fold(Counts::default(), |mut counts, (_, state)| {
+                *counts.get_mut(state) += 1;
+                counts
+            });
+        }
+        let mut counts = self.index.counts();
+        for stored in self.held.iter().filter_map(|&id| self.index.state(id)) {
+            if matches!(stored, JobState::Queued | JobState::Waiting) {
+                *counts.get_mut(stored) -= 1;
+                counts.running += 1;
+            }
+        }
+        counts
+    }
+
+    /// Selected jobs with a higher number than `after`, ascending, `limit` at most.
+    pub(super) fn list(
+        &mut self,
+        mut selection: Selection,
+        after: Option<JobId>,
+        limit: usize,
+    ) -> Result<Vec<Job>, QueueError> {
+        if let Some(after) = after {
+            let mut ids = IdSet::default();
+            for (low, high) in ranges(selection.ids.as_ref()) {
+                ids.insert_range(JobId(low.max(after.0.saturating_add(1))), JobId(high));
+            }
+            selection.ids = Some(ids);
+        }
+        let ids: Vec<u64> = self.selected(&selection).map(|(id, _)| id).take(limit).collect();
+        ids.into_iter().filter_map(|id| self.job(id).transpose()).collect()
+    }
+}
+
+fn on_host(account: &Account, selection: &Selection) -> bool {
+    selection.host.as_ref().is_none_or(|host| {
+        account.host.eq_ignore_ascii_case(host) || account.host_key().to_string().eq_ignore_ascii_case(host)
+    })
+}

@@ -1,0 +1,325 @@
+//! The handle that the rest of the program holds, and the thread behind it.
+//!
+//! The thread takes requests in order, gathers what waits, makes it durable as one change, and only then answers.
+
+use super::backend::Memory;
+use super::books::Books;
+use super::lock::Lock;
+use super::open::Damage;
+use super::{Accepted, Changes, GroupLoad, OpenReport, QueueError, files, open};
+use crate::model::{
+    Account, Change, Claim, Counts, HostFacts, HostKey, IdSet, Job, JobId, JobSpec, JobState, Progress, Selection,
+    Settlement,
+};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// Most requests, and most values, that become one change.
+const GROUP: usize = 1024;
+
+/// Most jobs of one [`Queue::list`].
+const LIST: usize = 10_000;
+
+type Answer = Box<dyn FnOnce(Result<(), QueueError>) + Send>;
+type Work = Box<dyn FnOnce(&mut Books) -> Answer + Send>;
+
+enum Request {
+    Work(Work),
+    Close(oneshot::Sender<Result<(), QueueError>>),
+}
+
+/// The queue. Clones share one store; a thread of its own does all the work.
+#[derive(Clone)]
+pub struct Queue {
+    requests: Sender<Request>,
+    intakes: Arc<Semaphore>,
+    tokens: Arc<AtomicU64>,
+}
+
+/// An open intake. Dropping it takes nothing.
+pub struct Intake {
+    queue: Queue,
+    token: u64,
+    _turn: OwnedSemaphorePermit,
+}
+
+impl Queue {
+    /// Opens the queue in that folder, which is made for its owner alone where it is missing. Blocks.
+    ///
+    /// # Errors
+    /// When another process has it, a later version wrote it, or it can't be read, written or rebuilt.
+    pub fn open(dir: &Path) -> Result<(Self, OpenReport), QueueError> {
+        files::make_dir(dir)?;
+        let lock = Lock::take(dir)?;
+        let opened = open::open(dir, Damage::Rebuild)?;
+        let report = OpenReport { notices: opened.notices, rebuilt: opened.rebuilt };
+        let queue = Self::start(opened.books, Some((dir.to_owned(), lock)))?;
+        Ok((queue, report))
+    }
+
+    /// A queue that lasts as long as the process.
+    ///
+    /// # Panics
+    /// When the system gives no thread.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a process that gets no thread can't go on")]
+    pub fn in_memory() -> Self {
+        let books = Books::new(Path::new("memory"), Box::new(Memory::default()), String::new());
+        Self::start(books, None).expect("a thread for the queue")
+    }
+
+    fn start(books: Books, home: Option<(PathBuf, Lock)>) -> Result<Self, QueueError> {
+        let (requests, inbox) = channel();
+        let path = books.path.clone();
+        std::thread::Builder::new()
+            .name("queue".to_owned())
+            .spawn(move || serve(books, home, &inbox))
+            .map_err(|e| QueueError::io("starting a thread for", &path, &e))?;
+        Ok(Self { requests, intakes: Arc::new(Semaphore::new(1)), tokens: Arc::new(AtomicU64::new(0)) })
+    }
+
+    /// Sends work to the thread, and returns what came of it once that is durable.
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Books) -> Result<T, QueueError> + Send + 'static,
+    ) -> Result<T, QueueError> {
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |books| {
+            let result = match &books.staged.failed {
+                Some(error) => Err(error.clone()),
+                None => work(books),
+            };
+            if let Err(error @ (QueueError::Damaged { .. } | QueueError::Full { .. } | QueueError::Io { .. })) = &result
+                && books.staged() > 0
+            {
+                // Half a change must not be written along with others.
+                books.staged.failed.get_or_insert_with(|| error.clone());
+            }
+            // Whoever went away has no use for the answer.
+            Box::new(move |committed| drop(answer.send(committed.and(result))))
+        });
+        self.requests.send(Request::Work(work)).map_err(|_| QueueError::Closed)?;
+        answered.await.map_err(|_| QueueError::Closed)?
+    }
+
+    /// Begins an intake; one at a time, others wait.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn begin_add(&self) -> Result<Intake, QueueError> {
+        let turn = Arc::clone(&self.intakes).acquire_owned().await.map_err(|_| QueueError::Closed)?;
+        let token = self.tokens.fetch_add(1, Ordering::Relaxed);
+        self.ask(move |books| books.begin_intake(token)).await?;
+        Ok(Intake { queue: self.clone(), token, _turn: turn })
+    }
+
+    /// What can be claimed at `now` (seconds since 1970-01-01 UTC), account by account.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn groups(&self, only: Option<IdSet>, now: u64) -> Result<Vec<GroupLoad>, QueueError> {
+        self.ask(move |books| Ok(books.groups(only.as_ref(), now))).await
+    }
+
+    /// Takes jobs of an account in hand, lowest numbers first: queued ones, and waiting ones whose time has come.
+    ///
+    /// Claims are not stored: after a crash these jobs are as they were. Await it to the end: claims that nobody
+    /// takes stay running until the queue is opened again.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn claim(
+        &self,
+        account: &Account,
+        max: usize,
+        only: Option<IdSet>,
+        now: u64,
+    ) -> Result<Vec<Claim>, QueueError> {
+        let account = account.clone();
+        self.ask(move |books| books.claim(&account, max, only.as_ref(), now)).await
+    }
+
+    /// Keeps how far an unfinished file has got; durable on return.
+    ///
+    /// # Errors
+    /// When there is no such job, or it could not be made durable.
+    pub async fn checkpoint(&self, id: JobId, progress: Progress) -> Result<(), QueueError> {
+        self.ask(move |books| books.checkpoint(id, progress)).await
+    }
+
+    /// Takes a worker's last word, durably; returns the state after it: what a user paused or cancelled stays so.
+    ///
+    /// # Errors
+    /// When it could not be made durable; the job is then as it was stored last.
+    pub async fn settle(&self, claim: Claim, settlement: Settlement) -> Result<JobState, QueueError> {
+        self.ask(move |books| books.settle(&claim, settlement)).await
+    }
+
+    /// Changes the selected jobs. A large change is durable in parts, lowest numbers first.
+    ///
+    /// # Errors
+    /// When it could not be made durable.
+    pub async fn change(&self, selection: Selection, change: Change) -> Result<Changes, QueueError> {
+        self.ask(move |books| books.change(&selection, change)).await
+    }
+
+    /// How many of the selected jobs stand where. With an empty selection no job is looked at.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn counts(&self, selection: Selection) -> Result<Counts, QueueError> {
+        self.ask(move |books| Ok(books.counts(&selection))).await
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn get(&self, id: JobId) -> Result<Option<Job>, QueueError> {
+        self.ask(move |books| books.job(id.0)).await
+    }
+
+    /// Selected jobs with a higher number than `after`, ascending, `limit` at most, and never more than 10,000.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn list(&self, selection: Selection, after: Option<JobId>, limit: usize) -> Result<Vec<Job>, QueueError> {
+        self.ask(move |books| books.list(selection, after, limit.min(LIST))).await
+    }
+
+    /// What was learned of a host.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn facts(&self, host: &HostKey) -> Result<Option<HostFacts>, QueueError> {
+        let host = host.to_string();
+        self.ask(move |books| Ok(books.facts.get(&host).cloned())).await
+    }
+
+    /// Keeps what was learned of a host; durable on return.
+    ///
+    /// # Errors
+    /// When it could not be made durable.
+    pub async fn set_facts(&self, host: HostKey, facts: HostFacts) -> Result<(), QueueError> {
+        self.ask(move |books| books.stage_facts(&host.to_string(), facts)).await
+    }
+
+    /// What was learned of all hosts.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn all_facts(&self) -> Result<Vec<(HostKey, HostFacts)>, QueueError> {
+        let key = |text: &str| {
+            let (host, port) = text.rsplit_once(':')?;
+            Some(HostKey { host: host.to_owned(), port: port.parse().ok()? })
+        };
+        self.ask(move |books| {
+            Ok(books.facts.iter().filter_map(|(host, facts)| Some((key(host)?, facts.clone()))).collect())
+        })
+        .await
+    }
+
+    /// Closes the queue for all its handles, once everything is durable and the folder is free for others.
+    ///
+    /// # Errors
+    /// When something could not be made durable.
+    pub async fn close(self) -> Result<(), QueueError> {
+        let (answer, answered) = oneshot::channel();
+        self.requests.send(Request::Close(answer)).map_err(|_| QueueError::Closed)?;
+        answered.await.map_err(|_| QueueError::Closed)?
+    }
+}
+
+impl Intake {
+    /// Hands jobs over. Their destinations are compared with all that are there.
+    ///
+    /// # Errors
+    /// When another source has a destination, or the disk is full; the whole intake is then void.
+    pub async fn push(&mut self, jobs: Vec<JobSpec>) -> Result<(), QueueError> {
+        let token = self.token;
+        self.queue.ask(move |books| books.push(token, jobs)).await
+    }
+
+    /// Accepts all jobs handed over; they are durable when this returns.
+    ///
+    /// # Errors
+    /// When they could not be made durable.
+    pub async fn accept(self) -> Result<Accepted, QueueError> {
+        let token = self.token;
+        self.queue.ask(move |books| books.accept(token)).await
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        let token = self.token;
+        // Nothing is lost when it can't be dropped now: what isn't published is removed when the queue is opened.
+        let work: Work = Box::new(move |books| {
+            let _ = books.abandon_intake(token);
+            Box::new(drop)
+        });
+        let _ = self.queue.requests.send(Request::Work(work));
+    }
+}
+
+/// Serves requests until the queue is closed or all handles are gone.
+fn serve(mut books: Books, home: Option<(PathBuf, Lock)>, inbox: &Receiver<Request>) {
+    while let Ok(first) = inbox.recv() {
+        if let (Some(error), Some((dir, _))) = (books.staged.failed.clone(), &home) {
+            books = reopen(books, dir, &error);
+        }
+        let mut answers: Vec<Answer> = Vec::new();
+        let mut closing = None;
+        let mut next = Some(first);
+        while let Some(request) = next {
+            match request {
+                Request::Work(work) => answers.push(work(&mut books)),
+                Request::Close(answer) => {
+                    closing = Some(answer);
+                    break;
+                }
+            }
+            let is_full = answers.len() >= GROUP || books.staged() >= GROUP;
+            next = if is_full { None } else { inbox.try_recv().ok() };
+        }
+        let result = books.commit();
+        for answer in answers {
+            answer(result.clone());
+        }
+        if let Some(answer) = closing {
+            drop(books);
+            drop(home);
+            // Whoever went away has no use for the answer.
+            let _ = answer.send(result);
+            return;
+        }
+    }
+}
+
+/// Opens the folder again after a full disk or another error of the system, which sled can't get over by itself.
+/// Damage is left to the next process, which rebuilds the queue and says so.
+fn reopen(books: Books, dir: &Path, error: &QueueError) -> Books {
+    if !matches!(error, QueueError::Full { .. } | QueueError::Io { .. }) {
+        return books;
+    }
+    let held = books.held.clone();
+    drop(books);
+    match open::open(dir, Damage::Refuse) {
+        Ok(opened) => {
+            let mut books = opened.books;
+            books.held = held;
+            books
+        }
+        // Damage has to be mended and said: the next process does both.
+        Err(error) => broken(dir, error),
+    }
+}
+
+fn broken(dir: &Path, error: QueueError) -> Books {
+    let mut books = Books::new(dir, Box::new(Memory::default()), String::new());
+    books.staged.failed = Some(error);
+    books
+}

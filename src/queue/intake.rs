@@ -1,0 +1,314 @@
+//! Taking manifests in: packs are written in parts, and published all at once or not at all.
+
+use super::books::Books;
+use super::destinations::Destinations;
+use super::index::{set_of, wide};
+use super::journal::Entry;
+use super::manifests::Draft;
+use super::{Accepted, QueueError, keys, pack};
+use crate::model::{Account, Clash, JobId, JobSpec, JobState};
+use std::collections::HashMap;
+
+/// Jobs that are gathered, then sorted into packs by account.
+const CHUNK: usize = 8192;
+
+/// Jobs are gathered up to about this many bytes of paths.
+const CHUNK_BYTES: usize = 8 * 1024 * 1024;
+
+/// An intake that is going on. Nothing of it is seen before it is accepted.
+pub(super) struct OpenIntake {
+    token: u64,
+    next: u64,
+    gathered: Vec<(JobSpec, u64)>,
+    gathered_bytes: usize,
+    /// Positions in `gathered` by hash.
+    by_hash: HashMap<u64, Vec<usize>>,
+    /// First number, account and length of the packs written.
+    packs: Vec<(u64, Account, usize)>,
+    fresh: Destinations,
+    known: Vec<u64>,
+    draft: Option<Draft>,
+}
+
+impl OpenIntake {
+    /// The pack of a number that isn't published yet: its first number and the job's position in it.
+    pub(super) fn find(&self, id: u64) -> Option<(u64, usize)> {
+        let at = self.packs.partition_point(|&(first, _, _)| first <= id);
+        let (first, _, len) = self.packs.get(at.checked_sub(1)?)?;
+        let offset = usize::try_from(id - first).ok()?;
+        (offset < *len).then_some((*first, offset))
+    }
+}
+
+impl Books {
+    /// Begins an intake; what an earlier one left is dropped.
+    pub(super) fn begin_intake(&mut self, token: u64) -> Result<(), QueueError> {
+        self.drop_intake()?;
+        if self.destinations.is_none() {
+            self.destinations = Some(self.load_destinations()?);
+        }
+        let draft = self.keeper.as_ref().map(|keeper| keeper.manifests.draft()).transpose()?;
+        self.intake = Some(OpenIntake {
+            token,
+            next: self.numbers.next_id,
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            by_hash: HashMap::new(),
+            packs: Vec::new(),
+            fresh: Destinations::default(),
+            known: Vec::new(),
+            draft,
+        });
+        Ok(())
+    }
+
+    fn load_destinations(&self) -> Result<Destinations, QueueError> {
+        let mut map = Destinations::default();
+        self.store.scan(&[keys::HASHES], &mut |key, value| {
+            let hashes = pack::open_hashes(value).map_err(|e| self.broken(&e))?;
+            for (id, hash) in (keys::number(key).unwrap_or(0)..).zip(hashes) {
+                if self.index.state(id).is_some() {
+                    map.insert(hash, id);
+                }
+            }
+            Ok(())
+        })?;
+        Ok(map)
+    }
+
+    /// Drops an intake, if it is still the one that goes on.
+    pub(super) fn abandon_intake(&mut self, token: u64) -> Result<(), QueueError> {
+        if self.intake.as_ref().is_some_and(|intake| intake.token == token) { self.drop_intake() } else { Ok(()) }
+    }
+
+    fn drop_intake(&mut self) -> Result<(), QueueError> {
+        let Some(intake) = self.intake.take() else { return Ok(()) };
+        self.forget_unpacked();
+        if let Some(draft) = intake.draft {
+            draft.discard()?;
+        }
+        let of_pack = |first| [keys::JOBS, keys::STATES, keys::HASHES].map(|prefix| keys::numbered(prefix, first));
+        let batch = intake.packs.iter().flat_map(|&(first, _, _)| of_pack(first)).map(|key| (key, None)).collect();
+        self.store.apply(&batch)
+    }
+
+    /// Takes jobs into an intake. After an error the intake is void.
+    pub(super) fn push(&mut self, token: u64, jobs: Vec<JobSpec>) -> Result<(), QueueError> {
+        let mut intake = self.intake.take().filter(|i| i.token == token).ok_or(QueueError::IntakeEnded)?;
+        // The intake stands in its place while jobs are looked up in it.
+        for spec in jobs {
+            let hash = pack::hash(&spec.destination);
+            self.intake = Some(intake);
+            let is_new = self.is_new(&spec, hash);
+            intake = self.intake.take().ok_or(QueueError::IntakeEnded)?;
+            match is_new {
+                Ok(true) => {
+                    intake.gathered_bytes +=
+                        spec.source.path().as_bytes().len() + spec.destination.path().as_str().len();
+                    intake.by_hash.entry(hash).or_default().push(intake.gathered.len());
+                    intake.gathered.push((spec, hash));
+                    if intake.gathered.len() >= CHUNK || intake.gathered_bytes >= CHUNK_BYTES {
+                        intake = self.write_or_drop(intake)?;
+                    }
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    self.intake = Some(intake);
+                    self.drop_intake()?;
+                    return Err(error);
+                }
+            }
+        }
+        self.intake = Some(intake);
+        Ok(())
+    }
+
+    fn write_or_drop(&mut self, mut intake: OpenIntake) -> Result<OpenIntake, QueueError> {
+        let result = self.write_gathered(&mut intake);
+        if result.is_err() {
+            self.intake = Some(intake);
+            // The first error is the one that counts; what is left in the store is dropped when it is opened.
+            if let Err(error) = self.drop_intake() {
+                self.staged.failed.get_or_insert(error);
+            }
+            return result.and(Err(QueueError::IntakeEnded));
+        }
+        Ok(intake)
+    }
+
+    /// Whether no job has that destination; one that has it with the same source is noted as known.
+    fn is_new(&mut self, spec: &JobSpec, hash: u64) -> Result<bool, QueueError> {
+        let Some(intake) = &self.intake else { return Err(QueueError::IntakeEnded) };
+        let same_place = |other: &JobSpec| other.destination.to_string() == spec.destination.to_string();
+        let published = self.destinations.as_ref().map(|map| map.get(hash)).unwrap_or_default();
+        let fresh = intake.fresh.get(hash);
+        for &at in intake.by_hash.get(&hash).into_iter().flatten() {
+            if let Some((other, _)) = intake.gathered.get(at).filter(|(other, _)| same_place(other)) {
+                return same_source(spec, other, intake.next + wide(at)).map(|()| false);
+            }
+        }
+        for id in fresh {
+            let other = self.spec(id)?;
+            if same_place(&other) {
+                return same_source(spec, &other, id).map(|()| false);
+            }
+        }
+        for id in published {
+            if self.index.state(id).is_none() {
+                continue;
+            }
+            let other = self.spec(id)?;
+            if same_place(&other) {
+                same_source(spec, &other, id)?;
+                if let Some(intake) = &mut self.intake {
+                    intake.known.push(id);
+                }
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Gives the gathered jobs their numbers, sorted by account, and writes them in packs.
+    fn write_gathered(&mut self, intake: &mut OpenIntake) -> Result<(), QueueError> {
+        intake.by_hash.clear();
+        intake.gathered_bytes = 0;
+        let mut order: HashMap<Account, usize> = HashMap::new();
+        let mut groups: Vec<(Account, Vec<(JobSpec, u64)>)> = Vec::new();
+        for (spec, hash) in intake.gathered.drain(..) {
+            let account = spec.source.account();
+            let at = if let Some(&at) = order.get(account) {
+                at
+            } else {
+                order.insert(account.clone(), groups.len());
+                groups.push((account.clone(), Vec::new()));
+                groups.len() - 1
+            };
+            if let Some((_, jobs)) = groups.get_mut(at) {
+                jobs.push((spec, hash));
+            }
+        }
+        for (account, jobs) in groups {
+            let mut packer = Packer::new(account, intake.next);
+            for (spec, hash) in jobs {
+                let text = self.text(&spec)?;
+                if let Some(draft) = &mut intake.draft {
+                    draft.push(intake.next, &text)?;
+                }
+                intake.fresh.insert(hash, intake.next);
+                intake.next += 1;
+                if packer.is_full() {
+                    intake.packs.push(packer.write(self)?);
+                }
+                packer.push(text, hash);
+            }
+            intake.packs.push(packer.write(self)?);
+        }
+        Ok(())
+    }
+
+    /// The JSON text of a job.
+    pub(super) fn text(&self, spec: &JobSpec) -> Result<Vec<u8>, QueueError> {
+        serde_json::to_vec(spec).map_err(|e| QueueError::Io {
+            doing: "writing",
+            path: self.path.clone(),
+            why: e.to_string(),
+        })
+    }
+
+    /// Publishes all jobs of an intake; they are durable when this returns.
+    pub(super) fn accept(&mut self, token: u64) -> Result<Accepted, QueueError> {
+        let intake = self.intake.take().filter(|i| i.token == token).ok_or(QueueError::IntakeEnded)?;
+        let mut intake = self.write_or_drop(intake)?;
+        let first = self.numbers.next_id;
+        let known = set_of(std::mem::take(&mut intake.known));
+        if intake.next == first {
+            self.intake = Some(intake);
+            self.drop_intake()?;
+            return Ok(Accepted { new: set_of([]), known });
+        }
+        let last = intake.next - 1;
+        // A manifest without its line in the journal was not accepted: it goes away when the queue is opened.
+        if let (Some(keeper), Some(draft)) = (&mut self.keeper, intake.draft.take())
+            && let Err(error) = keeper.manifests.keep(draft, first, last)
+        {
+            self.intake = Some(intake);
+            self.drop_intake()?;
+            return Err(error);
+        }
+        for (first, account, len) in intake.packs {
+            self.index.add(first, &account, vec![Some(JobState::Queued); len]);
+        }
+        self.numbers.next_id = last + 1;
+        self.stage_entry(Entry::Accepted { first, last });
+        self.stage_numbers();
+        if let Some(map) = &mut self.destinations {
+            map.merge(intake.fresh);
+        }
+        self.commit()?;
+        let mut new = set_of([]);
+        new.insert_range(JobId(first), JobId(last));
+        Ok(Accepted { new, known })
+    }
+}
+
+fn same_source(refused: &JobSpec, known: &JobSpec, job: u64) -> Result<(), QueueError> {
+    if refused.source == known.source {
+        return Ok(());
+    }
+    Err(QueueError::Clash(Box::new(Clash {
+        destination: known.destination.clone(),
+        job: JobId(job),
+        known: known.source.clone(),
+        refused: refused.source.clone(),
+    })))
+}
+
+/// Jobs of one account on their way into packs.
+pub(super) struct Packer {
+    account: Account,
+    first: u64,
+    texts: Vec<Vec<u8>>,
+    hashes: Vec<u64>,
+    bytes: usize,
+}
+
+impl Packer {
+    /// Packs for an account, from that number on.
+    pub(super) fn new(account: Account, first: u64) -> Self {
+        Self { account, first, texts: Vec::new(), hashes: Vec::new(), bytes: 0 }
+    }
+
+    /// The account.
+    pub(super) fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Whether the pack has to be written before another job comes in.
+    pub(super) fn is_full(&self) -> bool {
+        self.texts.len() >= pack::JOBS || self.bytes >= pack::BYTES
+    }
+
+    /// Whether there is nothing to write.
+    pub(super) fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
+    /// Adds a job.
+    pub(super) fn push(&mut self, text: Vec<u8>, hash: u64) {
+        self.bytes += text.len();
+        self.texts.push(text);
+        self.hashes.push(hash);
+    }
+
+    /// Writes the pack; returns its first number, account and length, and goes on behind it.
+    pub(super) fn write(&mut self, books: &mut Books) -> Result<(u64, Account, usize), QueueError> {
+        books.write_pack(self.first, &self.account, &self.texts, &self.hashes)?;
+        let written = (self.first, self.account.clone(), self.texts.len());
+        self.first += wide(self.texts.len());
+        self.texts.clear();
+        self.hashes.clear();
+        self.bytes = 0;
+        Ok(written)
+    }
+}

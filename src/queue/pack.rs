@@ -1,0 +1,138 @@
+//! Packs: up to 256 jobs of one account in one value, their states in a second, their destinations' hashes in a third.
+
+use super::frame::{self, FrameError};
+use crate::model::{Account, Destination, JobSpec, JobState};
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+use serde::{Deserialize, Serialize};
+use std::io::{Read, Write};
+
+/// Most jobs in a pack.
+pub(super) const JOBS: usize = 256;
+
+/// A pack is closed early once its jobs' JSON has this many bytes.
+pub(super) const BYTES: usize = 256 * 1024;
+
+/// Most bytes of a pack's JSON that are read: what closes a pack and one long job fit in many times.
+const MOST: u64 = 64 * 1024 * 1024;
+
+/// States of a pack's jobs, in order of their numbers; `None` where the job was removed.
+pub(super) type States = Vec<Option<JobState>>;
+
+/// What is stored under `s`.
+#[derive(Serialize, Deserialize)]
+struct StoredStates {
+    account: Account,
+    states: String,
+}
+
+/// The value of jobs given as JSON texts: a JSON array, deflated.
+pub(super) fn seal_jobs(texts: &[Vec<u8>]) -> Result<Vec<u8>, FrameError> {
+    let failed = |e: std::io::Error| FrameError::Content(e.to_string());
+    let mut out = DeflateEncoder::new(Vec::new(), Compression::fast());
+    for (n, text) in texts.iter().enumerate() {
+        out.write_all(if n == 0 { b"[" } else { b"," }).map_err(failed)?;
+        out.write_all(text).map_err(failed)?;
+    }
+    out.write_all(b"]").map_err(failed)?;
+    Ok(frame::seal(&out.finish().map_err(failed)?))
+}
+
+/// The jobs of a pack.
+pub(super) fn open_jobs(value: &[u8]) -> Result<Vec<JobSpec>, FrameError> {
+    let mut text = Vec::new();
+    DeflateDecoder::new(frame::open(value)?)
+        .take(MOST)
+        .read_to_end(&mut text)
+        .map_err(|e| FrameError::Content(e.to_string()))?;
+    serde_json::from_slice(&text).map_err(|e| FrameError::Content(e.to_string()))
+}
+
+/// The value of a pack's states: the account once, and a letter a job.
+pub(super) fn seal_states(account: &Account, states: &[Option<JobState>]) -> Result<Vec<u8>, FrameError> {
+    let states = states.iter().map(|&state| letter(state)).collect();
+    frame::seal_json(&StoredStates { account: account.clone(), states })
+}
+
+/// The account and states of a pack.
+pub(super) fn open_states(value: &[u8]) -> Result<(Account, States), FrameError> {
+    let stored: StoredStates = frame::open_json(value)?;
+    let states: Option<States> = stored.states.chars().map(from_letter).collect();
+    match states {
+        Some(states) if !states.is_empty() && states.len() <= JOBS => Ok((stored.account, states)),
+        _ => Err(FrameError::Content("a pack's states".to_owned())),
+    }
+}
+
+/// The value of a pack's hashes: eight bytes each, big endian.
+pub(super) fn seal_hashes(hashes: &[u64]) -> Vec<u8> {
+    let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.to_be_bytes()).collect();
+    frame::seal(&bytes)
+}
+
+/// The hashes of a pack.
+pub(super) fn open_hashes(value: &[u8]) -> Result<Vec<u64>, FrameError> {
+    let (whole, rest) = frame::open(value)?.as_chunks::<8>();
+    if rest.is_empty() {
+        Ok(whole.iter().map(|bytes| u64::from_be_bytes(*bytes)).collect())
+    } else {
+        Err(FrameError::Content("a pack's hashes".to_owned()))
+    }
+}
+
+/// FNV-1a of the whole path, 64 bits: stored, hence never to be changed. A hit is always confirmed by the path itself.
+pub(super) fn hash(destination: &Destination) -> u64 {
+    destination
+        .to_string()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// The letter a state is stored as. Running is never stored.
+fn letter(state: Option<JobState>) -> char {
+    match state {
+        Some(JobState::Queued | JobState::Running) => 'q',
+        Some(JobState::Waiting) => 'w',
+        Some(JobState::Paused) => 'p',
+        Some(JobState::Done) => 'd',
+        Some(JobState::Failed) => 'f',
+        Some(JobState::Cancelled) => 'c',
+        None => '-',
+    }
+}
+
+#[expect(clippy::option_option, reason = "a removed job is one thing, an unknown letter another")]
+fn from_letter(letter: char) -> Option<Option<JobState>> {
+    match letter {
+        'q' => Some(Some(JobState::Queued)),
+        'w' => Some(Some(JobState::Waiting)),
+        'p' => Some(Some(JobState::Paused)),
+        'd' => Some(Some(JobState::Done)),
+        'f' => Some(Some(JobState::Failed)),
+        'c' => Some(Some(JobState::Cancelled)),
+        '-' => Some(None),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_read_back_and_running_becomes_queued() {
+        let account = Account::try_from("ftp://bob@h:2121".to_owned()).unwrap();
+        let states: States = JobState::ALL.into_iter().map(Some).chain([None]).collect();
+        let (read, back) = open_states(&seal_states(&account, &states).unwrap()).unwrap();
+        assert_eq!(read, account);
+        for (before, after) in states.into_iter().zip(back) {
+            let expected = if before == Some(JobState::Running) { Some(JobState::Queued) } else { before };
+            assert_eq!(after, expected);
+        }
+    }
+
+    #[test]
+    fn hashes_are_read_back() {
+        assert_eq!(open_hashes(&seal_hashes(&[1, u64::MAX])).unwrap(), [1, u64::MAX]);
+        assert!(open_hashes(&frame::seal(b"odd")).is_err());
+    }
+}

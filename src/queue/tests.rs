@@ -1,0 +1,317 @@
+//! The contract of a queue, run for both backends.
+
+use super::*;
+use crate::model::{
+    Attempt, Cause, Change, Claim, Counts, Destination, Expectation, Failure, HostFacts, HostKey, JobSpec, JobState,
+    Progress, Receipt, RelPath, Selection, Settings, Settlement, Source, Stage,
+};
+
+pub(super) fn spec(url: &str, path: &str) -> JobSpec {
+    JobSpec {
+        source: url.parse().unwrap(),
+        destination: Destination::new("/data", RelPath::new(path).unwrap()).unwrap(),
+        expect: Expectation::default(),
+        settings: Settings::default(),
+    }
+}
+
+pub(super) fn specs(host: &str, numbers: std::ops::Range<u64>) -> Vec<JobSpec> {
+    numbers.map(|n| spec(&format!("ftp://{host}/pub/{n}.gz"), &format!("{host}/{n}.gz"))).collect()
+}
+
+pub(super) fn account(text: &str) -> Account {
+    Account::try_from(text.to_owned()).unwrap()
+}
+
+pub(super) fn attempt(fetched: u64, failed: bool) -> Attempt {
+    let failure = failed.then(|| Failure::transient(Stage::Retrieve, Cause::Disconnected, "the connection broke"));
+    Attempt { started_at: 1, ended_at: 2, from: 0, fetched, note: None, failure }
+}
+
+pub(super) fn done() -> Settlement {
+    Settlement::Done { receipt: Receipt { size: 7, ..Receipt::default() }, attempt: attempt(7, false) }
+}
+
+pub(super) async fn add(queue: &Queue, jobs: Vec<JobSpec>) -> Result<Accepted, QueueError> {
+    let mut intake = queue.begin_add().await?;
+    intake.push(jobs).await?;
+    intake.accept().await
+}
+
+pub(super) async fn all(queue: &Queue) -> Counts {
+    queue.counts(Selection::default()).await.unwrap()
+}
+
+fn ids(numbers: impl IntoIterator<Item = u64>) -> IdSet {
+    numbers.into_iter().map(JobId).collect()
+}
+
+fn by_ids(numbers: impl IntoIterator<Item = u64>) -> Selection {
+    Selection { ids: Some(ids(numbers)), ..Selection::default() }
+}
+
+async fn claim_one(queue: &Queue, host: &str, now: u64) -> Claim {
+    queue.claim(&account(&format!("ftp://{host}")), 1, None, now).await.unwrap().pop().unwrap()
+}
+
+/// One suite, and a run of it for each backend.
+macro_rules! contract {
+    ($($name:ident)*) => {
+        mod in_memory { $(
+            #[tokio::test]
+            async fn $name() {
+                super::$name(super::Queue::in_memory()).await;
+            }
+        )* }
+        mod on_disk { $(
+            #[tokio::test]
+            async fn $name() {
+                let dir = tempfile::tempdir().unwrap();
+                super::$name(super::Queue::open(dir.path()).unwrap().0).await;
+            }
+        )* }
+    };
+}
+
+contract! {
+    the_same_jobs_are_known_the_second_time
+    another_source_for_one_destination_is_refused_whole
+    an_intake_that_is_dropped_leaves_nothing
+    equal_hashes_do_not_make_equal_destinations
+    jobs_are_claimed_once_and_lowest_first
+    waiting_jobs_come_back_when_their_time_has_come
+    a_user_wins_over_a_worker_unless_the_file_is_done
+    a_resumed_job_is_not_claimed_while_its_worker_stops
+    removal_frees_the_destination_and_no_number_comes_back
+    retry_starts_the_count_of_failures_anew
+    illegal_changes_are_named_only_for_named_jobs
+    selections_narrow_by_state_host_and_number
+    packs_hold_many_accounts_in_order
+    progress_and_facts_are_kept
+}
+
+async fn the_same_jobs_are_known_the_second_time(queue: Queue) {
+    let first = add(&queue, specs("h", 0..600)).await.unwrap();
+    assert_eq!((first.new, first.known), (ids(1..=600), ids([])));
+    let again = add(&queue, specs("h", 0..601)).await.unwrap();
+    assert_eq!((again.new, again.known), (ids([601]), ids(1..=600)));
+    // Twice within one intake is one job.
+    let twice = add(&queue, [specs("i", 0..2), specs("i", 0..2)].concat()).await.unwrap();
+    assert_eq!(twice.new, ids(602..=603));
+    assert_eq!(all(&queue).await.queued, 603);
+}
+
+async fn another_source_for_one_destination_is_refused_whole(queue: Queue) {
+    add(&queue, vec![spec("ftp://h/a", "a")]).await.unwrap();
+    let error = add(&queue, vec![spec("ftp://h/b", "b"), spec("ftp://other/a", "a")]).await.unwrap_err();
+    let QueueError::Clash(clash) = error else { panic!("{error:?}") };
+    assert_eq!((clash.job, clash.known.to_string().as_str()), (JobId(1), "ftp://h/a"));
+    // Within one intake too.
+    let error = add(&queue, vec![spec("ftp://h/c", "c"), spec("ftp://h/d", "c")]).await.unwrap_err();
+    assert!(matches!(error, QueueError::Clash(_)), "{error:?}");
+    assert_eq!(all(&queue).await.total(), 1);
+    assert_eq!(add(&queue, vec![spec("ftp://h/b", "b")]).await.unwrap().new, ids([2]));
+}
+
+async fn an_intake_that_is_dropped_leaves_nothing(queue: Queue) {
+    let mut intake = queue.begin_add().await.unwrap();
+    intake.push(specs("h", 0..20_000)).await.unwrap();
+    drop(intake);
+    assert_eq!(all(&queue).await.total(), 0);
+    // Its packs are gone: these have other borders.
+    add(&queue, specs("h", 0..10)).await.unwrap();
+    add(&queue, specs("h", 5..300)).await.unwrap();
+    assert_eq!(queue.get(JobId(300)).await.unwrap().unwrap().spec, specs("h", 299..300)[0]);
+    assert_eq!(queue.get(JobId(301)).await.unwrap(), None);
+}
+
+/// Two paths whose FNV-1a hash is the same, found by search, would do; the map is told to mistake them instead.
+async fn equal_hashes_do_not_make_equal_destinations(queue: Queue) {
+    add(&queue, specs("h", 0..2)).await.unwrap();
+    let (a, b) =
+        (super::pack::hash(&specs("h", 0..1)[0].destination), super::pack::hash(&specs("h", 7..8)[0].destination));
+    let mut map = super::destinations::Destinations::default();
+    map.insert(b, 1);
+    map.insert(a, 2);
+    map.insert(a, 1);
+    queue
+        .ask(move |books| {
+            books.destinations = Some(map);
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let taken = add(&queue, [specs("h", 0..1), specs("h", 7..8)].concat()).await.unwrap();
+    assert_eq!((taken.new, taken.known), (ids([3]), ids([1])));
+}
+
+async fn jobs_are_claimed_once_and_lowest_first(queue: Queue) {
+    add(&queue, specs("h", 0..600)).await.unwrap();
+    let account = account("ftp://h");
+    let claims = queue.claim(&account, 300, None, 0).await.unwrap();
+    let numbers: Vec<u64> = claims.iter().map(|c| c.job().id.0).collect();
+    assert_eq!(numbers, (1..=300).collect::<Vec<_>>());
+    assert_eq!(claims[0].job().state, JobState::Running);
+    let only = queue.claim(&account, 9, Some(ids([2, 350, 360])), 0).await.unwrap();
+    assert_eq!(only.iter().map(|c| c.job().id.0).collect::<Vec<_>>(), [350, 360]);
+    let counts = all(&queue).await;
+    assert_eq!((counts.running, counts.queued), (302, 298));
+    assert_eq!(queue.groups(None, 0).await.unwrap()[0].ready, 298);
+    assert_eq!(queue.groups(Some(ids(299..=302)), 0).await.unwrap()[0].ready, 2);
+    for claim in claims {
+        assert_eq!(queue.settle(claim, done()).await.unwrap(), JobState::Done);
+    }
+    assert_eq!(queue.claim(&account, 1, None, 0).await.unwrap()[0].job().id, JobId(301));
+}
+
+async fn waiting_jobs_come_back_when_their_time_has_come(queue: Queue) {
+    add(&queue, specs("h", 0..3)).await.unwrap();
+    let claim = claim_one(&queue, "h", 10).await;
+    let later = Settlement::RetryAt { at: 100, attempt: attempt(0, true), progress: None };
+    assert_eq!(queue.settle(claim, later).await.unwrap(), JobState::Waiting);
+    let load = queue.groups(None, 99).await.unwrap().remove(0);
+    assert_eq!((load.ready, load.waiting, load.next_due), (2, 1, Some(100)));
+    let load = queue.groups(Some(ids([1])), 99).await.unwrap().remove(0);
+    assert_eq!((load.ready, load.waiting, load.next_due), (0, 1, Some(100)));
+    assert_eq!(claim_one(&queue, "h", 99).await.job().id, JobId(2));
+    let claim = claim_one(&queue, "h", 100).await;
+    assert_eq!((claim.job().id, claim.job().record.fruitless), (JobId(1), 1));
+    // Put back untried, it is ready at once.
+    let untried = Settlement::Release { attempt: None, progress: None };
+    assert_eq!(queue.settle(claim, untried).await.unwrap(), JobState::Queued);
+    assert_eq!(claim_one(&queue, "h", 0).await.job().id, JobId(1));
+}
+
+async fn a_user_wins_over_a_worker_unless_the_file_is_done(queue: Queue) {
+    add(&queue, specs("h", 0..2)).await.unwrap();
+    let (first, second) = (claim_one(&queue, "h", 0).await, claim_one(&queue, "h", 0).await);
+    let paused = queue.change(Selection::default(), Change::Pause).await.unwrap();
+    assert_eq!((paused.changed, paused.affected_running), (2, vec![JobId(1), JobId(2)]));
+    let later = Settlement::RetryAt { at: 100, attempt: attempt(0, true), progress: None };
+    assert_eq!(queue.settle(first, later).await.unwrap(), JobState::Paused);
+    assert_eq!(queue.settle(second, done()).await.unwrap(), JobState::Done);
+    assert!(queue.groups(None, 1000).await.unwrap().is_empty());
+}
+
+async fn a_resumed_job_is_not_claimed_while_its_worker_stops(queue: Queue) {
+    add(&queue, specs("h", 0..1)).await.unwrap();
+    let claim = claim_one(&queue, "h", 0).await;
+    queue.change(Selection::default(), Change::Pause).await.unwrap();
+    queue.change(Selection::default(), Change::Resume).await.unwrap();
+    assert_eq!(all(&queue).await.running, 1);
+    assert!(queue.claim(&account("ftp://h"), 1, None, 0).await.unwrap().is_empty());
+    let untried = Settlement::Release { attempt: None, progress: None };
+    assert_eq!(queue.settle(claim, untried).await.unwrap(), JobState::Queued);
+    assert_eq!(claim_one(&queue, "h", 0).await.job().id, JobId(1));
+}
+
+async fn removal_frees_the_destination_and_no_number_comes_back(queue: Queue) {
+    add(&queue, specs("h", 0..300)).await.unwrap();
+    let claim = claim_one(&queue, "h", 0).await;
+    let refused = queue.change(by_ids([1]), Change::Remove).await.unwrap();
+    assert_eq!((refused.changed, refused.refused[0].0), (0, JobId(1)));
+    queue.change(by_ids([1]), Change::Cancel).await.unwrap();
+    assert_eq!(queue.change(by_ids([1]), Change::Remove).await.unwrap().changed, 0, "its worker is still there");
+    queue.settle(claim, Settlement::Release { attempt: None, progress: None }).await.unwrap();
+    assert_eq!(queue.change(by_ids(1..=300), Change::Remove).await.unwrap().changed, 300);
+    assert_eq!(all(&queue).await.total(), 0);
+    assert_eq!(queue.get(JobId(1)).await.unwrap(), None);
+    let other = add(&queue, vec![spec("ftp://other/x", "h/0.gz")]).await.unwrap();
+    assert_eq!(other.new, ids([301]));
+}
+
+async fn retry_starts_the_count_of_failures_anew(queue: Queue) {
+    add(&queue, specs("h", 0..2)).await.unwrap();
+    for _ in 0..3 {
+        let claim = claim_one(&queue, "h", u64::MAX).await;
+        let later = Settlement::RetryAt { at: 5, attempt: attempt(0, true), progress: None };
+        queue.settle(claim, later).await.unwrap();
+    }
+    let claim = claim_one(&queue, "h", u64::MAX).await;
+    queue.settle(claim, Settlement::GiveUp { attempt: attempt(0, true), progress: None }).await.unwrap();
+    assert_eq!(queue.get(JobId(1)).await.unwrap().unwrap().record.fruitless, 4);
+    let failed = Selection { state: Some(JobState::Failed), ..Selection::default() };
+    assert_eq!(queue.change(failed, Change::Retry).await.unwrap().changed, 1);
+    let job = queue.get(JobId(1)).await.unwrap().unwrap();
+    assert_eq!((job.state, job.record.fruitless, job.record.not_before), (JobState::Queued, 0, None));
+    assert_eq!(job.record.history.len(), 4);
+}
+
+async fn illegal_changes_are_named_only_for_named_jobs(queue: Queue) {
+    add(&queue, specs("h", 0..2)).await.unwrap();
+    let claim = claim_one(&queue, "h", 0).await;
+    queue.settle(claim, done()).await.unwrap();
+    let named = queue.change(by_ids([1, 2, 77]), Change::Pause).await.unwrap();
+    assert_eq!(named.changed, 1);
+    let refused: Vec<u64> = named.refused.iter().map(|(id, _)| id.0).collect();
+    assert_eq!(refused, [77, 1], "{:?}", named.refused);
+    let everything = queue.change(Selection::default(), Change::Resume).await.unwrap();
+    assert_eq!((everything.changed, everything.refused.len()), (1, 0));
+    let mut huge = IdSet::default();
+    huge.insert_range(JobId(1), JobId(u64::MAX));
+    let huge = queue.change(Selection { ids: Some(huge), ..Selection::default() }, Change::Cancel).await.unwrap();
+    assert_eq!((huge.changed, huge.refused.len()), (1, 100));
+}
+
+async fn selections_narrow_by_state_host_and_number(queue: Queue) {
+    add(
+        &queue,
+        [
+            specs("a", 0..10),
+            specs("b:2121", 0..10)
+                .into_iter()
+                .enumerate()
+                .map(|(n, s)| JobSpec { destination: spec("ftp://x/y", &format!("b{n}")).destination, ..s })
+                .collect(),
+        ]
+        .concat(),
+    )
+    .await
+    .unwrap();
+    let host = |name: &str| Selection { host: Some(name.to_owned()), ..Selection::default() };
+    for (name, count) in [("a", 10), ("B", 10), ("b:2121", 10), ("b:21", 0), ("a:21", 10)] {
+        assert_eq!(queue.counts(host(name)).await.unwrap().total(), count, "{name}");
+    }
+    queue.change(host("b"), Change::Pause).await.unwrap();
+    let paused = Selection { state: Some(JobState::Paused), ..Selection::default() };
+    let page = queue.list(paused.clone(), Some(JobId(13)), 3).await.unwrap();
+    assert_eq!(page.iter().map(|j| j.id.0).collect::<Vec<_>>(), [14, 15, 16]);
+    let both = Selection { ids: Some(ids([1, 15])), ..paused };
+    assert_eq!(queue.list(both, None, 9).await.unwrap().len(), 1);
+}
+
+async fn packs_hold_many_accounts_in_order(queue: Queue) {
+    let hosts = ["a", "b", "c"];
+    let mixed: Vec<JobSpec> = (0..900).map(|n| specs(hosts[n % 3], (n as u64)..(n as u64) + 1).remove(0)).collect();
+    let taken = add(&queue, mixed.clone()).await.unwrap();
+    assert_eq!(taken.new, ids(1..=900));
+    let mut found: Vec<String> =
+        queue.list(Selection::default(), None, 1000).await.unwrap().iter().map(|j| j.spec.source.to_string()).collect();
+    let mut expected: Vec<String> = mixed.iter().map(|s| s.source.to_string()).collect();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+    for load in queue.groups(None, 0).await.unwrap() {
+        assert_eq!(load.ready, 300);
+        let claims = queue.claim(&load.account, 1000, None, 0).await.unwrap();
+        assert!(claims.iter().all(|c| *c.job().spec.source.account() == load.account));
+        assert_eq!(claims.len(), 300);
+    }
+}
+
+async fn progress_and_facts_are_kept(queue: Queue) {
+    add(&queue, specs("h", 0..1)).await.unwrap();
+    let claim = claim_one(&queue, "h", 0).await;
+    let progress = Progress { durable: 4096, boot_id: "b".to_owned(), ..Progress::default() };
+    queue.checkpoint(JobId(1), progress.clone()).await.unwrap();
+    queue.settle(claim, Settlement::Release { attempt: None, progress: None }).await.unwrap();
+    assert_eq!(claim_one(&queue, "h", 0).await.job().record.progress, Some(progress));
+    assert!(matches!(queue.checkpoint(JobId(9), Progress::default()).await, Err(QueueError::NoSuchJob(JobId(9)))));
+    let host = HostKey { host: "[::1]".to_owned(), port: 2121 };
+    let facts = HostFacts { connection_limit: Some(2), ..HostFacts::default() };
+    queue.set_facts(host.clone(), facts.clone()).await.unwrap();
+    assert_eq!(queue.facts(&host).await.unwrap(), Some(facts.clone()));
+    assert_eq!(queue.all_facts().await.unwrap(), [(host, facts)]);
+    let source: Source = "ftp://h/pub/0.gz".parse().unwrap();
+    assert_eq!(queue.get(JobId(1)).await.unwrap().unwrap().spec.source, source);
+}
