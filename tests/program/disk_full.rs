@@ -1,0 +1,125 @@
+//! A full file system: nothing is lost, it is said, and the next run goes on.
+
+use crate::support::{Ended, Ftpq, Scripted, Traits, pseudo_random, report, watch};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// A small file system of its own; unmounted when dropped.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(at: &Path, mebibytes: u32) -> Option<Self> {
+        fs::create_dir_all(at).unwrap();
+        let size = format!("size={mebibytes}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
+        mounted.is_ok_and(|o| o.status.success()).then(|| Self(at.to_owned()))
+    }
+
+    fn grow(&self, mebibytes: u32) {
+        let size = format!("remount,size={mebibytes}m");
+        let done = Command::new("mount").args(["-o", &size]).arg(&self.0).output();
+        assert!(done.is_ok_and(|o| o.status.success()), "the small file system does not grow");
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+fn assert_said(ended: &Ended, words: &[&str]) {
+    let text = ended.err.to_lowercase();
+    assert!(words.iter().any(|w| text.contains(w)), "standard error has none of {words:?}:\n{ended}");
+}
+
+/// `unsized_` hides the size, so that the end of the space comes as a surprise in mid-transfer.
+fn disk_full_in_mid_transfer(unsized_: bool) {
+    let ftpq = Ftpq::new();
+    let place = ftpq.folder().join("small");
+    let Some(small) = Small::mount(&place, 4) else { return report::skip("needs root, to mount a small file system") };
+    let data = pseudo_random(110, 6_000_000);
+    let other = pseudo_random(111, 200_000);
+    let server = Scripted::with(Traits { pace: 8_000_000, ..Traits::default() }, move |turn| match turn.verb {
+        "SIZE" if unsized_ => crate::support::Act::say("502 Command not implemented."),
+        "RETR" if unsized_ && turn.honest.is_some() => crate::support::Act::Deliver(crate::support::Delivery {
+            opening: "150 Here.".to_owned(),
+            ..turn.delivery()
+        }),
+        _ => crate::support::Act::Usual,
+    });
+    server.put("big.bin", data.clone());
+    server.put("other.bin", other.clone());
+    let manifest = ftpq.write("list", format!("{} big.bin\n", server.url("big.bin")));
+    ftpq.run(&["add", &manifest, "--into", place.to_str().unwrap()]).expect_code(0);
+    // What goes elsewhere is not held up.
+    ftpq.add(&[(server.url("other.bin"), "other.bin")]);
+    let ended = ftpq.run(&["run"]).expect_code(5);
+    assert_said(&ended, &["disk full", "no space", "is full", "space left", "not enough space"]);
+    ftpq.assert_file("other.bin", &other, &ended);
+    assert!(!place.join("big.bin").exists(), "{ended}");
+    let job = ftpq.json_one(&["show", "1"]);
+    assert!(["queued", "waiting", "paused"].contains(&job["state"].as_str().unwrap()), "{job:#}\n{ended}");
+    let have = watch::length(&watch::part_of(&place.join("big.bin")));
+    let before = server.core().sent("big.bin");
+    small.grow(64);
+    let again = ftpq.run(&["run"]).expect_code(0);
+    let got = fs::read(place.join("big.bin")).unwrap();
+    assert!(got == data, "{:?}\n{again}", crate::support::bytes::difference(&got, &data));
+    let fetched = server.core().sent("big.bin") - before;
+    let limit = data.len() as u64 - have + 70_000;
+    assert!(fetched <= limit, "{have} bytes were there, and {fetched} of {} were fetched\n{ended}{again}", data.len());
+    report::table(&format!(
+        "disk full, size {}: exit 5 with {have} bytes kept; then {fetched} of {} fetched\n",
+        if unsized_ { "unknown" } else { "known" },
+        data.len()
+    ));
+}
+
+#[test]
+fn a_full_disk_is_exit_5_and_the_next_run_continues() {
+    disk_full_in_mid_transfer(false);
+}
+
+#[test]
+fn a_full_disk_with_a_file_of_unknown_size_is_exit_5_and_the_next_run_continues() {
+    disk_full_in_mid_transfer(true);
+}
+
+#[test]
+fn a_full_disk_under_the_queue_is_exit_5_and_nothing_accepted_is_lost() {
+    let ftpq = Ftpq::new();
+    let Some(small) = Small::mount(&ftpq.queue(), 2) else {
+        return report::skip("needs root, to mount a small file system");
+    };
+    let list: String = (0..200_000).map(|n| format!("ftp://127.0.0.1:9/a/rather/long/path/to/a/file/{n}\n")).collect();
+    let manifest = ftpq.write("list", list);
+    let into = ftpq.downloads();
+    let ended = ftpq.run(&["add", &manifest, "--into", into.to_str().unwrap()]);
+    assert!(ended.code == Some(5), "exit 5 was expected\n{ended}");
+    small.grow(512);
+    let jobs = |story: &Ended| {
+        let status = ftpq.json_one(&["status"]);
+        status["jobs"]["queued"].as_u64().unwrap_or_else(|| panic!("{status:#}\n{story}"))
+    };
+    assert_eq!(jobs(&ended), 0, "a manifest that was refused is there in part\n{ended}");
+    let again = ftpq.run(&["add", &manifest, "--into", into.to_str().unwrap()]).expect_code(0);
+    assert_eq!(jobs(&again), 200_000, "{again}");
+}
+
+#[test]
+fn a_folder_without_permission_is_exit_5_and_names_the_folder() {
+    let server = Scripted::honest();
+    server.put("a.bin", pseudo_random(112, 1000));
+    let ftpq = Ftpq::new();
+    // A file where a folder should be stops root too.
+    fs::write(ftpq.downloads().join("sub"), "not a folder").unwrap();
+    ftpq.add(&[(server.url("a.bin"), "sub/a.bin")]);
+    let ended = ftpq.run(&["run"]);
+    assert!(matches!(ended.code, Some(1 | 5)), "{ended}");
+    assert!(ended.err.contains("sub"), "it does not say what is in the way\n{ended}");
+    assert_eq!(fs::read(ftpq.downloads().join("sub")).unwrap(), b"not a folder", "{ended}");
+}

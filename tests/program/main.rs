@@ -1,0 +1,29 @@
+//! The program as a whole, black box: the binary against scripted and real servers.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::format_collect,
+    clippy::needless_for_each,
+    reason = "a test ends by a panic, and says where"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod adding;
+mod changing;
+mod crash;
+mod disk_full;
+mod failpoints;
+mod hostile_names;
+mod hostile_replies;
+mod lies_data;
+mod lies_files;
+mod lies_replies;
+mod policies;
+mod secrets;
+mod servers;
+mod stopping;
+mod verdict;

@@ -1,0 +1,13 @@
+//! What the whole-program tests stand on: the program under test, real and scripted servers, files, reports.
+
+pub(crate) mod bytes;
+pub(crate) mod ftpq;
+pub(crate) mod real;
+pub(crate) mod report;
+pub(crate) mod schema;
+pub(crate) mod scripted;
+pub(crate) mod watch;
+
+pub(crate) use bytes::pseudo_random;
+pub(crate) use ftpq::{Ended, Ftpq};
+pub(crate) use scripted::{Act, Delivery, End, Scripted, Traits, Turn};

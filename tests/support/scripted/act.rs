@@ -1,0 +1,95 @@
+//! What a test may do to a conversation.
+
+use super::Core;
+use std::{sync::Arc, time::Duration};
+
+/// One command, shown to the hook before it is answered.
+pub(crate) struct Turn<'a> {
+    /// The whole server.
+    pub(crate) core: &'a Core,
+    /// How often this verb was seen before, over all sessions.
+    pub(crate) before: usize,
+    /// The verb in upper case; `GREETING` before the first command.
+    pub(crate) verb: &'a str,
+    /// What follows the verb.
+    pub(crate) arg: &'a str,
+    /// Offset that REST set.
+    pub(crate) rest: u64,
+    /// The honest delivery, for RETR of a file that is there.
+    pub(crate) honest: Option<&'a Delivery>,
+}
+
+impl Turn<'_> {
+    /// The honest delivery of the file that RETR names.
+    pub(crate) fn delivery(&self) -> Delivery {
+        self.honest.cloned().unwrap_or_else(|| panic!("{} {} delivers nothing", self.verb, self.arg))
+    }
+}
+
+/// The server's answer.
+pub(crate) enum Act {
+    /// As an honest server answers.
+    Usual,
+    /// These bytes, and nothing is done.
+    Say(Vec<u8>),
+    /// These bytes one after the other with a pause between them, and nothing is done.
+    Drip(Vec<u8>, Duration),
+    /// These bytes over and over until the client goes away.
+    Flood(Vec<u8>),
+    /// Nothing at all; the connection stays open.
+    Silence,
+    /// These bytes, then the connection is closed.
+    SayAndClose(Vec<u8>),
+    /// What an honest server does, with its reply put into other words.
+    Reword(Box<dyn FnOnce(&str) -> String>),
+    /// Bytes over a data connection.
+    Deliver(Delivery),
+}
+
+impl Act {
+    /// A reply of one line.
+    pub(crate) fn say(line: &str) -> Self {
+        Self::Say(format!("{line}\r\n").into_bytes())
+    }
+
+    /// A reply of one line, after which the control connection is closed.
+    pub(crate) fn say_and_close(line: &str) -> Self {
+        Self::SayAndClose(format!("{line}\r\n").into_bytes())
+    }
+}
+
+/// How RETR is carried out.
+#[derive(Clone)]
+pub(crate) struct Delivery {
+    /// Name under which the bytes are counted.
+    pub(crate) name: String,
+    /// The file's content.
+    pub(crate) data: Arc<Vec<u8>>,
+    /// First byte that is sent.
+    pub(crate) from: usize,
+    /// Byte before which sending stops.
+    pub(crate) upto: usize,
+    /// The reply before the data; empty leaves it out.
+    pub(crate) opening: String,
+    /// What becomes of the data connection.
+    pub(crate) end: End,
+    /// The reply after the data; empty leaves it out.
+    pub(crate) verdict: String,
+    /// Whether the last reply is sent before the data.
+    pub(crate) verdict_first: bool,
+    /// Whether the control connection is closed after that.
+    pub(crate) hang_up: bool,
+    /// Bytes a second; 0 for as fast as it goes.
+    pub(crate) pace: u64,
+}
+
+/// The end of a data connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Closed in order.
+    Close,
+    /// Reset.
+    Reset,
+    /// Left open without a further byte.
+    Stall,
+}

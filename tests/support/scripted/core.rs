@@ -1,0 +1,205 @@
+//! What all sessions of a scripted server share.
+
+use super::{Act, Turn};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+/// A file in memory.
+#[derive(Clone)]
+pub(crate) struct RemoteFile {
+    /// Content.
+    pub(crate) data: Arc<Vec<u8>>,
+    /// What MDTM says.
+    pub(crate) modified: String,
+}
+
+/// Lasting ways of a server.
+#[derive(Clone)]
+pub(crate) struct Traits {
+    /// REST is answered with 350 and forgotten.
+    pub(crate) ignores_rest: bool,
+    /// REST is forgotten when another command than RETR follows.
+    pub(crate) rest_must_be_last: bool,
+    /// MLST is offered and answered.
+    pub(crate) mlst: bool,
+    /// Bytes a second of each transfer; 0 for no limit.
+    pub(crate) pace: u64,
+    /// Control connections at a time, beyond which 421 is answered.
+    pub(crate) max_sessions: usize,
+    /// Pause after each byte of a reply, in milliseconds.
+    pub(crate) drip_ms: Option<u64>,
+    /// Passwords by user; a user that is missing may use any password.
+    pub(crate) passwords: BTreeMap<String, String>,
+    /// The reply to a wrong password.
+    pub(crate) login_refusal: String,
+}
+
+impl Default for Traits {
+    fn default() -> Self {
+        Self {
+            ignores_rest: false,
+            rest_must_be_last: false,
+            mlst: false,
+            pace: 0,
+            max_sessions: usize::MAX,
+            drip_ms: None,
+            passwords: BTreeMap::from([("user".to_owned(), "password".to_owned())]),
+            login_refusal: "530 Login incorrect.".to_owned(),
+        }
+    }
+}
+
+/// A line of the dialogue.
+struct Logged {
+    session: usize,
+    after: u128,
+    from_client: bool,
+    line: String,
+}
+
+#[derive(Default)]
+struct Seen {
+    files: BTreeMap<String, RemoteFile>,
+    dialogue: Vec<Logged>,
+    sent: BTreeMap<String, u64>,
+    sessions: usize,
+    open: usize,
+    peak: usize,
+}
+
+type Hook = Box<dyn Fn(&Turn) -> Act + Send + Sync>;
+
+/// The shared part of a scripted server.
+pub(crate) struct Core {
+    /// Lasting ways.
+    pub(crate) traits: Traits,
+    seen: Mutex<Seen>,
+    hook: Hook,
+    stop: AtomicBool,
+    start: Instant,
+}
+
+impl Core {
+    pub(super) fn new(traits: Traits, hook: Hook) -> Self {
+        let (seen, stop, start) = (Mutex::default(), AtomicBool::new(false), Instant::now());
+        Self { traits, seen, hook, stop, start }
+    }
+
+    /// Puts a file there, or replaces it.
+    pub(crate) fn put(&self, path: &str, data: Vec<u8>, modified: &str) {
+        let file = RemoteFile { data: Arc::new(data), modified: modified.to_owned() };
+        self.lock().files.insert(path.to_owned(), file);
+    }
+
+    /// The file at a path.
+    pub(crate) fn file(&self, path: &str) -> Option<RemoteFile> {
+        self.lock().files.get(path).cloned()
+    }
+
+    /// Bytes of a file that went into data connections.
+    pub(crate) fn sent(&self, path: &str) -> u64 {
+        self.lock().sent.get(path).copied().unwrap_or_default()
+    }
+
+    /// Bytes of all files that went into data connections.
+    pub(crate) fn sent_total(&self) -> u64 {
+        self.lock().sent.values().sum()
+    }
+
+    /// Most sessions open at a time, and all that there ever were.
+    pub(crate) fn sessions(&self) -> (usize, usize) {
+        let seen = self.lock();
+        (seen.peak, seen.sessions)
+    }
+
+    /// The arguments of every command with this verb, in order.
+    pub(crate) fn args(&self, verb: &str) -> Vec<String> {
+        let seen = self.lock();
+        let lines = seen.dialogue.iter().filter(|l| l.from_client).map(|l| split(&l.line));
+        lines.filter(|(v, _)| v == verb).map(|(_, arg)| arg.to_owned()).collect()
+    }
+
+    /// Every command line of all sessions.
+    pub(crate) fn commands(&self) -> Vec<String> {
+        self.lock().dialogue.iter().filter(|l| l.from_client).map(|l| l.line.clone()).collect()
+    }
+
+    /// Every command line of one session.
+    pub(crate) fn commands_of(&self, session: usize) -> Vec<String> {
+        let seen = self.lock();
+        let lines = seen.dialogue.iter().filter(|l| l.from_client && l.session == session);
+        lines.map(|l| l.line.clone()).collect()
+    }
+
+    /// The dialogue so far, for a failed test's message.
+    pub(crate) fn dialogue(&self) -> String {
+        let seen = self.lock();
+        let skipped = seen.dialogue.len().saturating_sub(200);
+        let mut text = format!("dialogue with the server ({skipped} earlier lines left out):\n");
+        for line in &seen.dialogue[skipped..] {
+            let arrow = if line.from_client { "->" } else { "<-" };
+            let shown: String = line.line.chars().take(160).collect();
+            writeln!(text, "  {:>6} ms #{} {arrow} {}", line.after, line.session, shown.escape_debug()).unwrap();
+        }
+        text
+    }
+
+    pub(super) fn stop(&self) {
+        self.stop.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn stopping(&self) -> bool {
+        self.stop.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn ask_hook(&self, turn: &Turn) -> Act {
+        (self.hook)(turn)
+    }
+
+    pub(super) fn times_seen(&self, verb: &str) -> usize {
+        self.args(verb).len()
+    }
+
+    pub(super) fn note(&self, session: usize, from_client: bool, line: &str) {
+        let line = line.trim_end_matches(['\r', '\n']).to_owned();
+        let after = self.start.elapsed().as_millis();
+        self.lock().dialogue.push(Logged { session, after, from_client, line });
+    }
+
+    pub(super) fn note_sent(&self, name: &str, bytes: usize) {
+        *self.lock().sent.entry(name.to_owned()).or_default() += bytes as u64;
+    }
+
+    /// Counts a session in; whether there is room for it.
+    pub(super) fn enter(&self) -> bool {
+        let mut seen = self.lock();
+        seen.sessions += 1;
+        seen.open += 1;
+        let fits = seen.open <= self.traits.max_sessions;
+        if fits {
+            seen.peak = seen.peak.max(seen.open);
+        }
+        fits
+    }
+
+    pub(super) fn leave(&self) {
+        self.lock().open -= 1;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Verb in upper case, and the rest of a command line.
+pub(super) fn split(line: &str) -> (String, &str) {
+    let (verb, arg) = line.split_once(' ').unwrap_or((line, ""));
+    (verb.to_ascii_uppercase(), arg)
+}

@@ -1,0 +1,309 @@
+//! One control connection.
+
+use super::{
+    Act, Core, Delivery, End, Turn,
+    core::split,
+    data::{self, Meeting},
+};
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{Shutdown, TcpStream},
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// A flood ends after this many bytes, so that a client without bounds fails its test and not the machine.
+const FLOOD_BYTES: usize = 256 << 20;
+
+/// Serves one client until it goes away.
+pub(super) fn serve(core: &Arc<Core>, stream: TcpStream, number: usize) {
+    let fits = core.enter();
+    let _ = stream.set_nodelay(true);
+    let _ = stream.set_nonblocking(false);
+    let _ = stream.set_read_timeout(Some(Duration::from_millis(50)));
+    let _ = stream.set_write_timeout(Some(Duration::from_secs(5)));
+    let mut session = Session {
+        core,
+        stream,
+        number,
+        unread: Vec::new(),
+        user: None,
+        logged_in: false,
+        ascii: true,
+        cwd: String::new(),
+        rest: 0,
+        meeting: None,
+        words: None,
+    };
+    if fits {
+        session.converse();
+    } else {
+        session.reply("421 There are too many connections from your internet address.");
+    }
+    let _ = session.stream.shutdown(Shutdown::Both);
+    core.leave();
+}
+
+struct Session<'a> {
+    core: &'a Arc<Core>,
+    stream: TcpStream,
+    number: usize,
+    unread: Vec<u8>,
+    user: Option<String>,
+    logged_in: bool,
+    ascii: bool,
+    cwd: String,
+    rest: u64,
+    meeting: Option<Meeting>,
+    words: Option<Words>,
+}
+
+type Words = Box<dyn FnOnce(&str) -> String>;
+
+impl Session<'_> {
+    fn converse(&mut self) {
+        let act = self.ask("GREETING", "", 0, None);
+        if !self.perform(act, "GREETING", "") {
+            return;
+        }
+        while let Some(line) = self.read_line() {
+            let (verb, arg) = split(&line);
+            let before = self.core.times_seen(&verb);
+            self.core.note(self.number, true, &line);
+            if self.core.traits.rest_must_be_last && !matches!(verb.as_str(), "REST" | "RETR") {
+                self.rest = 0;
+            }
+            let honest = (verb == "RETR").then(|| self.honest_delivery(arg)).flatten();
+            let act = self.ask(&verb, arg, before, honest.as_ref());
+            if !self.perform(act, &verb, arg) || verb == "QUIT" {
+                return;
+            }
+        }
+    }
+
+    fn ask(&self, verb: &str, arg: &str, before: usize, honest: Option<&Delivery>) -> Act {
+        let turn = Turn { core: self.core, before, verb, arg, rest: self.rest, honest };
+        self.core.ask_hook(&turn)
+    }
+
+    /// Carries out the hook's wish; whether the session goes on.
+    fn perform(&mut self, act: Act, verb: &str, arg: &str) -> bool {
+        match act {
+            Act::Usual => self.usual(verb, arg),
+            Act::Say(bytes) => self.write(&bytes),
+            Act::Drip(bytes, pause) => bytes.iter().all(|b| {
+                thread::sleep(pause);
+                !self.core.stopping() && self.write(&[*b])
+            }),
+            Act::Flood(bytes) => {
+                let times = FLOOD_BYTES / bytes.len().max(1);
+                (0..times).all(|_| !self.core.stopping() && self.stream.write_all(&bytes).is_ok())
+            }
+            Act::Silence => true,
+            Act::SayAndClose(bytes) => {
+                self.write(&bytes);
+                false
+            }
+            Act::Reword(words) => {
+                self.words = Some(words);
+                self.usual(verb, arg)
+            }
+            Act::Deliver(delivery) => self.deliver(&delivery),
+        }
+    }
+
+    fn usual(&mut self, verb: &str, arg: &str) -> bool {
+        let needs_login = !matches!(verb, "GREETING" | "USER" | "PASS" | "ACCT" | "QUIT" | "FEAT" | "AUTH" | "NOOP");
+        if needs_login && !self.logged_in {
+            return self.reply("530 Please login with USER and PASS.");
+        }
+        match verb {
+            "GREETING" => self.reply("220 scripted"),
+            "USER" => {
+                self.user = Some(arg.to_owned());
+                self.reply("331 Please specify the password.")
+            }
+            "PASS" => self.pass(arg),
+            "FEAT" => {
+                let mlst = if self.core.traits.mlst { " MLST type*;size*;modify*;unique*;\r\n" } else { "" };
+                self.reply(&format!(
+                    "211-Features:\r\n EPRT\r\n EPSV\r\n MDTM\r\n{mlst} PASV\r\n REST STREAM\r\n SIZE\r\n UTF8\r\n211 End"
+                ))
+            }
+            "TYPE" => {
+                self.ascii = arg.to_ascii_uppercase().starts_with('A');
+                self.reply("200 Type set.")
+            }
+            "OPTS" | "MODE" | "STRU" | "NOOP" | "ALLO" => self.reply("200 OK."),
+            "SYST" => self.reply("215 UNIX Type: L8"),
+            "PWD" | "XPWD" => self.reply(&format!("257 \"/{}\" is the current directory", self.cwd)),
+            "CWD" => {
+                self.cwd = self.resolve(arg);
+                self.reply("250 Directory successfully changed.")
+            }
+            "SIZE" | "MDTM" | "MLST" => self.inspect(verb, arg),
+            "REST" => self.restart(arg),
+            "EPSV" | "PASV" | "PORT" | "EPRT" => self.open(verb, arg),
+            "RETR" => {
+                if let Some(delivery) = self.honest_delivery(arg) {
+                    return self.deliver(&delivery);
+                }
+                self.meeting = None;
+                self.reply("550 Failed to open file.")
+            }
+            "ABOR" => self.reply("226 ABOR: nothing to abort."),
+            "QUIT" => self.reply("221 Goodbye."),
+            _ => self.reply("502 Command not implemented."),
+        }
+    }
+
+    fn pass(&mut self, arg: &str) -> bool {
+        let Some(user) = self.user.clone() else { return self.reply("503 Login with USER first.") };
+        if self.core.traits.passwords.get(&user).is_some_and(|p| p != arg) {
+            let refusal = self.core.traits.login_refusal.clone();
+            return self.reply(&refusal);
+        }
+        self.logged_in = true;
+        self.reply("230 Login successful.")
+    }
+
+    fn inspect(&mut self, verb: &str, arg: &str) -> bool {
+        let Some(file) = self.core.file(&self.resolve(arg)) else { return self.reply("550 Could not get file info.") };
+        match verb {
+            "SIZE" if self.ascii => self.reply("550 SIZE not allowed in ASCII mode."),
+            "SIZE" => self.reply(&format!("213 {}", file.data.len())),
+            "MDTM" => self.reply(&format!("213 {}", file.modified)),
+            _ if self.core.traits.mlst => {
+                let (size, modified) = (file.data.len(), file.modified);
+                self.reply(&format!(
+                    "250-Listing {arg}\r\n type=file;size={size};modify={modified};unique=1; {arg}\r\n250 End"
+                ))
+            }
+            _ => self.reply("502 Command not implemented."),
+        }
+    }
+
+    fn restart(&mut self, arg: &str) -> bool {
+        match arg.parse() {
+            Ok(_) if self.ascii => self.reply("501 REST: Resuming transfers not allowed in ASCII mode"),
+            Ok(offset) => {
+                self.rest = if self.core.traits.ignores_rest { 0 } else { offset };
+                self.reply(&format!("350 Restart position accepted ({offset})."))
+            }
+            Err(_) => self.reply("501 That is no offset."),
+        }
+    }
+
+    fn open(&mut self, verb: &str, arg: &str) -> bool {
+        match data::arrange(&self.stream, verb, arg) {
+            Ok((meeting, reply)) => {
+                self.meeting = Some(meeting);
+                self.reply(&reply)
+            }
+            Err(reply) => self.reply(&reply),
+        }
+    }
+
+    fn honest_delivery(&self, arg: &str) -> Option<Delivery> {
+        let name = self.resolve(arg);
+        let file = self.core.file(&name)?;
+        let data = if self.ascii { Arc::new(with_crlf(&file.data)) } else { file.data };
+        let upto = data.len();
+        let from = usize::try_from(self.rest).unwrap_or(usize::MAX).min(upto);
+        let opening = format!("150 Opening data connection for {name} ({upto} bytes).");
+        Some(Delivery {
+            name,
+            data,
+            from,
+            upto,
+            opening,
+            end: End::Close,
+            verdict: "226 Transfer complete.".to_owned(),
+            verdict_first: false,
+            hang_up: false,
+            pace: self.core.traits.pace,
+        })
+    }
+
+    /// As vsftpd, proftpd and pure-ftpd do: the data connection first, then 150, then the bytes.
+    fn deliver(&mut self, delivery: &Delivery) -> bool {
+        self.rest = 0;
+        let Some(meeting) = self.meeting.take() else { return self.reply("425 Use PORT or PASV first.") };
+        let Some(mut stream) = meeting.meet(self.core) else {
+            return self.reply("425 Failed to establish connection.");
+        };
+        let (verdict, opening) = (delivery.verdict.clone(), delivery.opening.clone());
+        if !opening.is_empty() && !self.reply(&opening) {
+            return false;
+        }
+        if delivery.verdict_first && !self.reply(&verdict) {
+            return false;
+        }
+        let whole = data::send(self.core, &mut stream, delivery);
+        data::end(self.core, stream, delivery.end);
+        if !whole {
+            return self.reply("426 Failure writing network stream.");
+        }
+        let said = verdict.is_empty() || delivery.verdict_first || self.reply(&verdict);
+        said && !delivery.hang_up
+    }
+
+    fn resolve(&self, path: &str) -> String {
+        match path.strip_prefix('/') {
+            Some(absolute) => absolute.to_owned(),
+            None if self.cwd.is_empty() => path.to_owned(),
+            None => format!("{}/{path}", self.cwd),
+        }
+    }
+
+    fn reply(&mut self, line: &str) -> bool {
+        let line = self.words.take().map_or_else(|| line.to_owned(), |words| words(line));
+        self.write(format!("{line}\r\n").as_bytes())
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> bool {
+        if bytes.len() > 1 {
+            self.core.note(self.number, false, &String::from_utf8_lossy(&bytes[..bytes.len().min(400)]));
+        }
+        match self.core.traits.drip_ms {
+            None => self.stream.write_all(bytes).is_ok(),
+            Some(ms) => bytes.iter().all(|b| {
+                thread::sleep(Duration::from_millis(ms));
+                self.stream.write_all(&[*b]).is_ok()
+            }),
+        }
+    }
+
+    fn read_line(&mut self) -> Option<String> {
+        let patience = Instant::now() + Duration::from_secs(120);
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(at) = self.unread.iter().position(|&b| b == b'\n') {
+                let line: Vec<u8> = self.unread.drain(..=at).collect();
+                let line = line.strip_suffix(b"\n").unwrap_or(&line);
+                return Some(String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned());
+            }
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return None,
+                Ok(n) => self.unread.extend_from_slice(&buffer[..n]),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                Err(_) => return None,
+            }
+            if self.core.stopping() || Instant::now() > patience {
+                return None;
+            }
+        }
+    }
+}
+
+fn with_crlf(data: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(data.len());
+    for &b in data {
+        if b == b'\n' {
+            out.push(b'\r');
+        }
+        out.push(b);
+    }
+    out
+}
