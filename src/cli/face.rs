@@ -90,8 +90,8 @@ impl<'a> Face<'a> {
             .ok_or_else(|| Failed::Usage("no home folder is known; name the queue's folder with --queue".to_owned()))
     }
 
-    /// The desk of the queue.
-    pub(super) async fn desk(&self) -> Result<Box<dyn Desk>, Failed> {
+    /// The desk of the queue. Takes the face whole, because it can be sent to another thread but not shared with one.
+    pub(super) async fn desk(&mut self) -> Result<Box<dyn Desk>, Failed> {
         Ok(self.house.desk(&self.queue()?).await?)
     }
 

@@ -62,7 +62,7 @@ fn all(added: &Added) -> IdSet {
 }
 
 /// Jobs that were there and ended otherwise than done get another chance: the user asks for them now.
-async fn wake(face: &Face<'_>, known: &IdSet) -> Result<(), Failed> {
+async fn wake(face: &mut Face<'_>, known: &IdSet) -> Result<(), Failed> {
     if known.is_empty() {
         return Ok(());
     }

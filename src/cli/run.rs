@@ -61,7 +61,7 @@ pub(super) async fn start(face: &mut Face<'_>, options: &RunOptions, start: Star
     Ok(Exit::of_run(&report, asked.as_ref()))
 }
 
-async fn count(face: &Face<'_>, ids: &IdSet) -> Result<Counts, Failed> {
+async fn count(face: &mut Face<'_>, ids: &IdSet) -> Result<Counts, Failed> {
     let selection = Selection { ids: Some(ids.clone()), ..Selection::default() };
     Ok(face.desk().await?.counts(selection).await?)
 }

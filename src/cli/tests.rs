@@ -153,7 +153,8 @@ fn no_output_shows_a_password_whatever_is_wrong() {
         {
             let words = std::iter::once("ftpq").chain(line.split_whitespace());
             let error = Args::try_parse_from(words).err().unwrap().to_string();
-            assert!(!without_passwords(&error).contains("hunter2"), "{error}");
+            let shown = without_passwords(&error);
+            assert!(!shown.contains("hunter2") && shown.starts_with("error: "), "{shown}");
         }
     }
 }
@@ -395,6 +396,24 @@ fn changes_go_to_the_jobs_that_are_named() {
     assert_eq!((selections[1].ids.as_ref(), selections[1].state), (None, Some(JobState::Queued)));
     assert_eq!(selections[2], Selection::default());
     assert_eq!((selections[3].ids.is_some(), selections[3].state), (true, Some(JobState::Waiting)));
+}
+
+#[test]
+fn a_change_without_jobs_changes_nothing() {
+    let trial = Trial::new();
+    for line in ["retry", "pause", "resume", "cancel", "remove"] {
+        let ended = trial.run(line);
+        assert_eq!(ended.exit, Exit::Usage, "{line}");
+        assert!(ended.err.contains("--all"), "{}", ended.err);
+    }
+    assert!(trial.house.state().changes.is_empty());
+}
+
+/// The runtime may move a command from thread to thread.
+#[test]
+fn a_command_can_be_spawned() {
+    fn spawnable(_: impl Future + Send) {}
+    spawnable(super::execute(Args::try_parse_from(["ftpq", "status"]).unwrap(), &Fake::default()));
 }
 
 #[test]
