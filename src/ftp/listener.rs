@@ -2,7 +2,7 @@
 
 use super::dial::{SessionOptions, Trace};
 use super::trouble;
-use crate::model::{DataMode, Failure, Stage};
+use crate::model::{DataMode, Failure, PortRange, Stage};
 use crate::wire::Command;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -25,7 +25,7 @@ impl Listener {
     /// # Errors
     /// When no port of the range is free, or the options can't be met.
     pub(super) fn open(local: SocketAddr, options: &SessionOptions, trace: Option<Trace>) -> Result<Self, Failure> {
-        let (low, high) = options.active_ports.map_or((0, 0), crate::model::PortRange::bounds);
+        let (low, high) = options.active_ports.map_or((0, 0), PortRange::bounds);
         let count = u32::from(high - low) + 1;
         let start = fastrand::u32(..count);
         let mut trouble = io::Error::from(io::ErrorKind::AddrInUse);

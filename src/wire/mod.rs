@@ -31,3 +31,57 @@ pub use numbers::{announced_size, modification_time, size};
 pub use pwd::directory;
 pub use reply::{Broken, Decoder, Reply, ReplyClass, ReplyCode};
 pub use retrieve::{End, Input, Lessons, Opening, Refused, Retrieve, RetrievePlan, Step};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Stage;
+
+    /// Pieces that replies are made of, and some that they are not.
+    const PIECES: [&[u8]; 24] = [
+        b"220",
+        b"227 ",
+        b"229 ",
+        b"211-",
+        b"211 ",
+        b"257 ",
+        b"550 ",
+        b"226-",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"\0",
+        b"\xff",
+        b"\xff\xfb",
+        b"(|||",
+        b"|",
+        b"1,2,3,4,5,6",
+        b",",
+        b"\"",
+        b"99999999999999999999",
+        b"size=",
+        b";",
+        b"20260102030405",
+        b" ",
+    ];
+
+    #[test]
+    fn no_bytes_make_a_parser_panic_or_hang() {
+        let mut dice = fastrand::Rng::with_seed(959);
+        let mut replies = 0;
+        for _ in 0..20_000 {
+            let bytes: Vec<u8> =
+                (0..dice.usize(..20)).flat_map(|_| PIECES[dice.usize(..PIECES.len())].to_vec()).collect();
+            let mut decoder = Decoder::new();
+            decoder.feed(&bytes).unwrap();
+            while let Ok(Some(reply)) = decoder.next_reply().map(|reply| reply.or_else(|| decoder.settle())) {
+                replies += 1;
+                let _ = (passive_address(&reply), extended_passive_port(&reply), directory(&reply), entry(&reply));
+                let _ = (size(&reply), modification_time(&reply), announced_size(&reply), Features::parse(&reply));
+                let shown = classify(&Context::new(Stage::Retrieve, "RETR"), &reply).to_string();
+                assert!(!shown.contains(char::is_control), "{shown:?}");
+            }
+        }
+        assert!(replies > 1_000, "only {replies} replies: the pieces test nothing");
+    }
+}
