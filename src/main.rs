@@ -1,7 +1,7 @@
 //! The `ftpq` program: puts the parts together.
 
 use ftpq::engine::{Board, Desk, DeskError, House, LocalDesk, Observer, Reply, RunOrder, RunReport};
-use ftpq::model::{Event, Selection, Snapshot};
+use ftpq::model::{Counts, Event, Selection, Snapshot};
 use ftpq::queue::{Credentials, Queue, QueueError};
 use ftpq::ui::{Output, Screen};
 use ftpq::{api, cli, engine};
@@ -140,7 +140,7 @@ async fn follow(client: &api::Client, order: &RunOrder) -> Result<Option<RunRepo
         let Ok(now) = client.counts(selection.clone()).await else { return Ok(None) };
         let interrupted = *stop.borrow();
         if now.left() == 0 || interrupted {
-            let base = if order.only.is_some() { Default::default() } else { before };
+            let base = if order.only.is_some() { Counts::default() } else { before };
             return Ok(Some(RunReport {
                 done: now.done.saturating_sub(base.done),
                 failed: now.failed.saturating_sub(base.failed),

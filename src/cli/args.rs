@@ -195,11 +195,11 @@ pub(super) struct ListArgs {
     pub(super) host: Option<String>,
 }
 
-/// Which jobs a change is for; one of the three must be said.
+/// Which jobs a change is for; that one of the three is said is checked later, for a clearer message.
 #[derive(clap::Args)]
 pub(super) struct Which {
     /// Numbers of jobs; 5-9 is a range
-    #[arg(value_name = "ID", value_parser = parse_ids, required_unless_present_any = ["state", "all"])]
+    #[arg(value_name = "ID", value_parser = parse_ids)]
     pub(super) ids: Vec<(JobId, JobId)>,
     /// Jobs in this state
     #[arg(long, value_parser = states())]
@@ -266,7 +266,6 @@ mod tests {
             "",
             "add",
             "get",
-            "pause",
             "remove --all 5",
             "retry --all --state failed",
             "list --state lost",

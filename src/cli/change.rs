@@ -13,6 +13,10 @@ const SHOWN: usize = 3;
 /// Runs one of the commands.
 pub(super) async fn change(face: &mut Face<'_>, which: Which, change: Change) -> Result<Exit, Failed> {
     let by_number = !which.ids.is_empty();
+    // Nothing said must not mean everything.
+    if !by_number && which.state.is_none() && !which.all {
+        return Err(Failed::Usage("say which jobs: their numbers (5-9 is a range), --state STATE or --all".to_owned()));
+    }
     let selection = Selection { ids: id_set(&which.ids), state: which.state, host: None };
     let changed = face.desk().await?.change(selection, change).await?;
     if face.global.json {

@@ -85,8 +85,9 @@ impl Failed {
 
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Manifest | Self::Config(_) => Exit::Usage,
-            Self::Desk(DeskError::DestinationTaken(_)) => Exit::Usage,
+            Self::Usage(_) | Self::Manifest | Self::Config(_) | Self::Desk(DeskError::DestinationTaken(_)) => {
+                Exit::Usage
+            }
             Self::Desk(DeskError::NoAnswer(_)) => Exit::Busy,
             Self::Desk(DeskError::Storage(_) | DeskError::StorageFull(_)) | Self::Io(..) => Exit::Storage,
             Self::Unheard => Exit::Done,
@@ -113,7 +114,7 @@ mod tests {
     #[test]
     fn the_end_of_a_run_is_told_by_the_worst_of_it() {
         let run = |failed, left, storage, interrupted| RunReport { done: 9, failed, left, storage, interrupted };
-        let asked = |failed, paused, done| Counts { failed, paused, done, ..Counts::default() };
+        let asked = |failed, paused, done| Counts { paused, done, failed, ..Counts::default() };
         for (report, counts, exit) in [
             (run(0, 0, false, false), None, Exit::Done),
             (run(2, 0, false, false), None, Exit::SomeFailed),

@@ -2,7 +2,7 @@
 
 use super::args::Global;
 use super::exit::Failed;
-use super::words::safe;
+use super::words::{self, safe};
 use crate::config::Config;
 use crate::engine::{Desk, Display, House};
 use serde::Serialize;
@@ -90,8 +90,8 @@ impl<'a> Face<'a> {
             .ok_or_else(|| Failed::Usage("no home folder is known; name the queue's folder with --queue".to_owned()))
     }
 
-    /// The desk of the queue.
-    pub(super) async fn desk(&self) -> Result<Box<dyn Desk>, Failed> {
+    /// The desk of the queue. Takes the face whole, because it can be sent to another thread but not shared with one.
+    pub(super) async fn desk(&mut self) -> Result<Box<dyn Desk>, Failed> {
         Ok(self.house.desk(&self.queue()?).await?)
     }
 
@@ -109,7 +109,7 @@ impl<'a> Face<'a> {
     /// destinations are told apart by their text.
     pub(super) fn absolute(&self, path: &Path) -> Result<PathBuf, Failed> {
         let full = self.around.folder.join(path);
-        let shown = || safe(&path.display());
+        let shown = || words::path(path);
         if full.components().any(|part| part == Component::ParentDir) {
             // Only the file system knows what `..` behind a link is.
             return full

@@ -8,7 +8,7 @@ use super::inputs::Input;
 use super::login::Login;
 use super::options;
 use super::run::{Start, start};
-use super::words::safe;
+use super::words;
 use crate::engine::Added;
 use crate::manifest::ReadOptions;
 use crate::model::{Change, IdSet, JobState, Selection};
@@ -41,7 +41,7 @@ fn place(face: &Face<'_>, args: &GetArgs) -> Result<(PathBuf, Option<String>), F
     let Some(output) = &args.output else {
         return Ok((face.absolute(args.into.as_deref().unwrap_or_else(|| Path::new(".")))?, None));
     };
-    let bad = |why: &str| Failed::Usage(format!("-o {}: {why}", safe(&output.display())));
+    let bad = |why: &str| Failed::Usage(format!("-o {}: {why}", words::path(output)));
     if args.urls.len() != 1 {
         return Err(bad("one name fits one URL; give a folder with --into instead"));
     }
@@ -62,7 +62,7 @@ fn all(added: &Added) -> IdSet {
 }
 
 /// Jobs that were there and ended otherwise than done get another chance: the user asks for them now.
-async fn wake(face: &Face<'_>, known: &IdSet) -> Result<(), Failed> {
+async fn wake(face: &mut Face<'_>, known: &IdSet) -> Result<(), Failed> {
     if known.is_empty() {
         return Ok(());
     }

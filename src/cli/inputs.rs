@@ -2,7 +2,7 @@
 
 use super::exit::Failed;
 use super::face::Face;
-use super::words::safe;
+use super::words;
 use crate::manifest::{Entry, LineError, ReadOptions, Reader, single};
 use crate::model::without_userinfo;
 use std::ffi::OsString;
@@ -72,7 +72,7 @@ impl Feed {
                 Reader::open(input, "standard input".to_owned(), options.clone())
             }
             Input::Manifest(path) => {
-                let name = safe(&path.display());
+                let name = words::path(&path);
                 let file = File::open(face.around.folder.join(&path)).map_err(|e| {
                     let advice = if name.contains('/') { "" } else { "; a URL starts with ftp://" };
                     Failed::Usage(format!("can't read the manifest {name}: {e}{advice}"))

@@ -1,7 +1,7 @@
 //! The command line.
 //!
 //! It sees the program through two handles alone: [`House`], which opens queues and runs them, and the desk that the
-//! house opens. Results go to standard output, everything else to standard error; [`exit`] is the one place that turns
+//! house opens. Results go to standard output, everything else to standard error; `exit.rs` is the one place that turns
 //! ends into exit codes.
 
 mod add;
@@ -85,7 +85,11 @@ async fn dispatch(args: Args, face: &mut Face<'_>) -> Result<Exit, Failed> {
     }
 }
 
-/// Each line without what could be user information, and safe for a terminal.
+/// Each line without what could be user information behind its first quotation mark, and safe for a terminal.
 fn without_passwords(text: &str) -> String {
-    text.lines().map(|line| printable(&without_userinfo(line), 2000) + "\n").collect()
+    let clean = |line: &str| match line.split_once('\'') {
+        Some((before, quoted)) => format!("{before}'{}", without_userinfo(quoted)),
+        None => without_userinfo(line),
+    };
+    text.lines().map(|line| printable(&clean(line), 2000) + "\n").collect()
 }

@@ -7,7 +7,7 @@ use super::login::Login;
 use super::options::{self, RunOptions};
 use crate::config::Config;
 use crate::engine::RunOrder;
-use crate::model::{Counts, IdSet, Secret, Selection, Settings};
+use crate::model::{Counts, IdSet, JobId, Secret, Selection, Settings};
 
 /// Runs the command.
 pub(super) async fn run(face: &mut Face<'_>, args: RunArgs) -> Result<Exit, Failed> {
@@ -61,13 +61,13 @@ pub(super) async fn start(face: &mut Face<'_>, options: &RunOptions, start: Star
     Ok(Exit::of_run(&report, asked.as_ref()))
 }
 
-async fn count(face: &Face<'_>, ids: &IdSet) -> Result<Counts, Failed> {
+async fn count(face: &mut Face<'_>, ids: &IdSet) -> Result<Counts, Failed> {
     let selection = Selection { ids: Some(ids.clone()), ..Selection::default() };
     Ok(face.desk().await?.counts(selection).await?)
 }
 
 /// The set of the named numbers; none where no number is named.
-pub(super) fn id_set(ranges: &[(crate::model::JobId, crate::model::JobId)]) -> Option<IdSet> {
+pub(super) fn id_set(ranges: &[(JobId, JobId)]) -> Option<IdSet> {
     let mut set = IdSet::default();
     for &(first, last) in ranges {
         set.insert_range(first, last);

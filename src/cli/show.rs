@@ -76,7 +76,7 @@ fn history(job: &Job) -> Vec<String> {
 }
 
 fn story(number: u64, attempt: &Attempt) -> Vec<String> {
-    let Attempt { started_at, ended_at, from, fetched, note, failure } = attempt;
+    let Attempt { started_at, ended_at, from, fetched, gained: _, note, failure } = attempt;
     let took = span(ended_at.saturating_sub(*started_at));
     let (start, end) = (time(*started_at), time(*ended_at));
     let mut lines = vec![

@@ -1,7 +1,8 @@
 //! Numbers and plurals for people.
 
 use super::date::rfc3339;
-use crate::model::printable;
+use crate::model::{printable, without_userinfo};
+use std::path::Path;
 
 /// Longest text from outside that stands in one line.
 const WIDE: usize = 1000;
@@ -49,6 +50,11 @@ pub(super) fn count(number: u64, noun: &str) -> String {
 /// A text from outside, safe for a terminal.
 pub(super) fn safe(text: &impl ToString) -> String {
     printable(&text.to_string(), WIDE)
+}
+
+/// A path from the command line, safe for a terminal; a URL that was taken for a path loses its password.
+pub(super) fn path(path: &Path) -> String {
+    printable(&without_userinfo(&path.to_string_lossy()), WIDE)
 }
 
 /// A time for people.

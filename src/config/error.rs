@@ -1,6 +1,6 @@
 //! Why settings can't be used.
 
-use crate::model::printable;
+use crate::model::{printable, without_userinfo};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -56,5 +56,5 @@ impl ConfigError {
 }
 
 fn shown(path: &Path) -> String {
-    printable(&path.to_string_lossy(), 300)
+    printable(&without_userinfo(&path.to_string_lossy()), 300)
 }

@@ -64,7 +64,7 @@ impl Config {
             transfer_type: Some(TransferType::Image),
             tls: Some(Tls::Auto),
             timeout: Some(60),
-            retries: Some(5),
+            retries: Some(20),
             resume: Some(true),
             existing: Some(Existing::Check),
             durability: Some(Durability::Full),

@@ -64,7 +64,7 @@ fn play(folder: &Path) -> io::Result<bool> {
     let server = Server::start(Arc::clone(&samples), RATE)?;
     let stage = Stage { samples, server, total, into: folder.join("files"), folder };
     println!("An FTP server now runs on {} (this machine only). It offers", stage.server.address());
-    println!("{FILES} files, {} together, and is slow on purpose.\n", mb(total));
+    println!("{FILES} files, {} together, and is slow on purpose.\n", mib(total));
 
     let manifest = stage.write_manifest()?;
     println!("A manifest lists them with sizes and SHA-256 checksums. It goes into the queue:");
@@ -119,7 +119,7 @@ impl Stage<'_> {
 
     /// The first run, killed when the server has sent half of everything.
     fn interrupt(&self) -> io::Result<bool> {
-        println!("\nThe download starts. Half way it will be killed, as a crash or `kill -9` would do it:");
+        println!("\nThe download starts. Half way it will be killed, as by `kill -9` or a crash:");
         let mut child = self.run()?;
         let watched = self.watch(&mut child, || self.server.sent() >= self.total / 2);
         // Fails only where it has ended by itself, which is told below.
@@ -131,12 +131,12 @@ impl Stage<'_> {
             println!("It ended by itself before that ({status}).");
             return Ok(false);
         }
-        println!("Killed, without any time to tidy up. The server had sent {}. On disk is now", mb(self.server.sent()));
+        println!("Killed, with no time to tidy up. The server had sent {}. On disk is now", mib(self.server.sent()));
         for sample in self.samples.iter() {
             let size = sample.content.len() as u64;
             match sample.standing(&self.into)? {
-                Standing::Whole => println!("  {}: whole, {}", sample.name, mb(size)),
-                Standing::Part(have) => println!("  .{}.ftpq-part: {} of {}", sample.name, mb(have), mb(size)),
+                Standing::Whole => println!("  {}: whole, {}", sample.name, mib(size)),
+                Standing::Part(have) => println!("  .{}.ftpq-part: {} of {}", sample.name, mib(have), mib(size)),
                 Standing::Absent => println!("  {}: nothing yet", sample.name),
                 Standing::Wrong(_) => {}
             }
@@ -177,16 +177,16 @@ impl Stage<'_> {
         let sent = self.server.sent();
         let continued = self.server.continued() - before;
         if sent > self.total + self.total * SURPLUS / 100 {
-            wrong.push(format!("the server sent {} for files of {}", mb(sent), mb(self.total)));
+            wrong.push(format!("the server sent {} for files of {}", mib(sent), mib(self.total)));
         }
         if continued == 0 {
             wrong.push("no file was continued in its middle".to_owned());
         }
         if wrong.is_empty() {
-            println!("All {FILES} files are there, compared byte for byte with the server's, with their dates.");
+            println!("All {FILES} files are there, equal to the server's in every byte, with their dates.");
             println!("{continued} of them were continued in the middle; none was fetched twice:");
-            println!("the server sent {} for files of {}.", mb(sent), mb(self.total));
-            println!("The little more is the end of each part file, read again to prove that it still fits.");
+            println!("the server sent {} for files of {}. The little more is", mib(sent), mib(self.total));
+            println!("the end of each part file, read again to prove that it still fits.");
         }
         Ok(told(&wrong))
     }
@@ -231,6 +231,6 @@ fn told(wrong: &[String]) -> bool {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
-fn mb(bytes: u64) -> String {
-    format!("{:.1} MB", bytes as f64 / 1e6)
+fn mib(bytes: u64) -> String {
+    format!("{:.1} MiB", bytes as f64 / 1_048_576.0)
 }

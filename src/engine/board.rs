@@ -109,6 +109,14 @@ impl Board {
         self.begun.elapsed().as_secs_f64()
     }
 
+    pub(super) fn is_running(&self, job: JobId) -> bool {
+        self.lock().files.values().any(|(gauge, _)| gauge.job == job)
+    }
+
+    pub(super) fn running(&self) -> Vec<JobId> {
+        self.lock().files.values().map(|(gauge, _)| gauge.job).collect()
+    }
+
     pub(super) fn bytes_counter(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.bytes)
     }

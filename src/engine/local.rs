@@ -3,7 +3,8 @@
 use super::worker::Word;
 use super::{Added, Board, Changed, Desk, DeskError, Intake, Reply, clock};
 use crate::model::{
-    Account, Change, Counts, HostFacts, HostKey, HostStatus, Job, JobId, JobSpec, Secret, Selection, StatusReport,
+    Account, Change, Counts, HostFacts, HostKey, HostStatus, Job, JobId, JobSpec, JobState, Secret, Selection,
+    StatusReport,
 };
 use crate::queue::{Credentials, Queue, QueueError};
 use std::collections::{BTreeMap, HashMap};
@@ -62,8 +63,28 @@ impl LocalDesk {
         }
     }
 
+    /// Shows a job that was taken beforehand, and is not worked on yet, as what it is to a person: queued.
+    fn overlay(&self, mut job: Job) -> Job {
+        if job.state == JobState::Running && !self.run.as_ref().is_some_and(|run| run.board.is_running(job.id)) {
+            job.state = JobState::Queued;
+        }
+        job
+    }
+
+    async fn count(&self, selection: Selection) -> Result<Counts, DeskError> {
+        let mut counts = self.queue.counts(selection.clone()).await?;
+        if counts.running > 0 {
+            let ids = self.run.as_ref().map(|run| run.board.running()).unwrap_or_default();
+            let here = |id: &JobId| selection.ids.as_ref().is_none_or(|ids| ids.contains(*id));
+            let running = (ids.iter().filter(|id| here(id)).count() as u64).min(counts.running);
+            counts.queued += counts.running - running;
+            counts.running = running;
+        }
+        Ok(counts)
+    }
+
     async fn report(&self) -> Result<StatusReport, DeskError> {
-        let jobs = self.queue.counts(Selection::default()).await?;
+        let jobs = self.count(Selection::default()).await?;
         let mut hosts: BTreeMap<HostKey, HostStatus> = BTreeMap::new();
         for (key, facts) in self.queue.all_facts().await? {
             hosts.insert(key.clone(), host_status(&key, &facts));
@@ -104,15 +125,20 @@ impl Desk for LocalDesk {
     }
 
     fn counts(&self, selection: Selection) -> Reply<'_, Counts> {
-        Box::pin(async move { Ok(self.queue.counts(selection).await?) })
+        Box::pin(self.count(selection))
     }
 
     fn list(&self, selection: Selection, after: Option<JobId>, limit: usize) -> Reply<'_, Vec<Job>> {
-        Box::pin(async move { Ok(self.queue.list(selection, after, limit).await?) })
+        Box::pin(async move {
+            let wanted = selection.state;
+            let jobs = self.queue.list(selection, after, limit).await?;
+            let jobs = jobs.into_iter().map(|job| self.overlay(job));
+            Ok(jobs.filter(|job| wanted.is_none_or(|state| state == job.state)).collect())
+        })
     }
 
     fn show(&self, id: JobId) -> Reply<'_, Option<Job>> {
-        Box::pin(async move { Ok(self.queue.get(id).await?) })
+        Box::pin(async move { Ok(self.queue.get(id).await?.map(|job| self.overlay(job))) })
     }
 
     fn change(&self, selection: Selection, change: Change) -> Reply<'_, Changed> {

@@ -163,6 +163,21 @@ async fn a_silent_server_is_left_in_time() {
 }
 
 #[tokio::test]
+async fn a_reply_that_trickles_for_ever_is_left_in_time() {
+    let play = Play::of(|mut peer| async move {
+        while peer.stream.get_mut().write_all(b"2").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .impatient(1_000);
+    let failure = Session::open(&play.dial).await.unwrap_err();
+    assert_eq!((failure.stage, failure.cause), (Stage::Greeting, Cause::Timeout));
+    assert!(failure.message.contains("whole"), "{failure}");
+    play.over().await;
+}
+
+#[tokio::test]
 async fn a_host_that_can_not_be_reached_is_transient() {
     let mut play = Play::of(|_| async {}).await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -195,6 +210,26 @@ async fn line_ends_never_reach_the_server() {
     dial.login.user = "bob\r\nDELE f".into();
     let failure = Session::open(&dial).await.unwrap_err();
     assert_eq!((failure.kind, failure.cause), (FailureKind::Permanent, Cause::Unsupported));
+    play.over().await;
+}
+
+#[tokio::test]
+async fn a_worker_on_any_thread_can_drive_a_session() {
+    let play = Play::of(|mut peer| async move {
+        peer.login("").await;
+        drop(peer.accept_retr("/f").await);
+        peer.say("226 done").await;
+        peer.line().await;
+    })
+    .await;
+    let dial = play.dial.clone();
+    let worker = tokio::spawn(async move {
+        let mut session = Session::open(&dial).await.unwrap();
+        let verdict = fetch_on(&mut session, 0).await.unwrap().1;
+        session.quit().await;
+        verdict
+    });
+    assert_eq!(worker.await.unwrap(), Verdict::Confirmed);
     play.over().await;
 }
 

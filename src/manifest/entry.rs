@@ -146,7 +146,8 @@ fn has_scheme(text: &str) -> bool {
 fn read_url(text: &str) -> Result<(Source, Option<Secret>), String> {
     let (source, secret) = Source::parse(text).map_err(|e| {
         let split_wrong = matches!(e, SourceError::NotAUrl(_) | SourceError::NotInFtp { .. });
-        let advice = "; in a user name or password, write / ? # @ : as %2F %3F %23 %40 %3A";
+        // Spelled out: an at sign here would be taken for the end of user information, and the text before it cut.
+        let advice = "; in user name and password, write %2F for a slash, %40 for an at sign, %23 for #, %3F for ?";
         format!("{e}{}", if split_wrong && text.contains('@') { advice } else { "" })
     })?;
     match source.account().scheme {

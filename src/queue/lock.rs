@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// Ownership of a queue's folder; given up when dropped.
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 impl Lock {
@@ -36,7 +36,15 @@ impl Lock {
         }
         // The number only helps a message: a full disk must not keep anybody from opening the queue.
         let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file would do, were it not for a child process that is just being started and has it too. A
+        // failure leaves it to that.
+        let _ = rustix::fs::flock(&self.file, rustix::fs::FlockOperation::Unlock);
     }
 }
 

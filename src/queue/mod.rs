@@ -23,6 +23,8 @@ mod destinations;
 mod error;
 mod files;
 mod frame;
+#[cfg(test)]
+mod golden;
 mod handle;
 mod index;
 mod intake;

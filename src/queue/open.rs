@@ -188,6 +188,11 @@ fn attach(layout: &Layout, mut books: Books, manifests: Manifests) -> Result<Ope
         rebuild::replay(&mut books, &manifests, stored, &mut |note| notices.push(note))?;
         books.store.sync()?;
     }
+    let lost = survey.last_seq.saturating_sub(stored);
+    if lost > 1 {
+        // A crash between journal and store leaves one change to catch up with, and no more.
+        notices.push(format!("the queue's store had lost its last {lost} changes; they were taken from the journal"));
+    }
     let mut manifests = manifests;
     if !survey.damaged.is_empty() {
         notices.push(format!(

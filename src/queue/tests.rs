@@ -25,7 +25,7 @@ pub(super) fn account(text: &str) -> Account {
 
 pub(super) fn attempt(fetched: u64, failed: bool) -> Attempt {
     let failure = failed.then(|| Failure::transient(Stage::Retrieve, Cause::Disconnected, "the connection broke"));
-    Attempt { started_at: 1, ended_at: 2, from: 0, fetched, note: None, failure }
+    Attempt { started_at: 1, ended_at: 2, from: 0, fetched, gained: fetched, note: None, failure }
 }
 
 pub(super) fn done() -> Settlement {
@@ -314,4 +314,45 @@ async fn progress_and_facts_are_kept(queue: Queue) {
     assert_eq!(queue.all_facts().await.unwrap(), [(host, facts)]);
     let source: Source = "ftp://h/pub/0.gz".parse().unwrap();
     assert_eq!(queue.get(JobId(1)).await.unwrap().unwrap().spec.source, source);
+}
+
+/// A value of a later version is refused by its number, and nothing is rebuilt over it.
+#[tokio::test]
+async fn a_queue_of_a_later_version_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    Queue::open(dir.path()).unwrap().0.close().await.unwrap();
+    let mut store = sled_store::SledStore::open(&dir.path().join("store")).unwrap();
+    let mut value = vec![9];
+    value.extend_from_slice(&crc32fast::hash(b"\x09later").to_be_bytes());
+    value.extend_from_slice(b"later");
+    backend::Backend::apply(&mut store, &backend::Batch::from([(keys::meta(), Some(value))])).unwrap();
+    backend::Backend::sync(&mut store).unwrap();
+    drop(store);
+    for _ in 0..2 {
+        let error = Queue::open(dir.path()).err().unwrap();
+        assert!(matches!(error, QueueError::Newer { found: 9, known: 1, .. }), "{error:?}");
+    }
+    assert!(!dir.path().join("store.damaged-1").exists());
+}
+
+/// A journal that is mostly history is rewritten, and the queue can be rebuilt from the new one.
+#[tokio::test]
+async fn a_journal_of_mostly_history_is_rewritten() {
+    let dir = tempfile::tempdir().unwrap();
+    let (queue, _) = Queue::open(dir.path()).unwrap();
+    add(&queue, specs("h", 0..3)).await.unwrap();
+    let text = "x".repeat(60_000);
+    for durable in 0..60 {
+        let progress = Progress { durable, boot_id: text.clone(), ..Progress::default() };
+        queue.checkpoint(JobId(2), progress).await.unwrap();
+    }
+    let before = queue.get(JobId(2)).await.unwrap();
+    queue.close().await.unwrap();
+    let size = std::fs::metadata(dir.path().join("journal.jsonl")).unwrap().len();
+    assert!(size < 2_000_000, "{size}");
+    std::fs::remove_dir_all(dir.path().join("store")).unwrap();
+    let (queue, report) = Queue::open(dir.path()).unwrap();
+    assert!(report.rebuilt);
+    assert_eq!(queue.get(JobId(2)).await.unwrap(), before);
+    assert_eq!(all(&queue).await.queued, 3);
 }

@@ -75,11 +75,11 @@ pub fn classify(context: &Context<'_>, reply: &Reply) -> Failure {
             Verdict::permanent(Cause::DataConnection, "the server can't open data connections this way")
                 .advise("choose another --data-mode")
         }
-        (521 | 522 | 534 | 536 | 537, _) => needs_tls(),
+        (521 | 522 | 534 | 536 | 537, _) => needs_tls(context),
         (500, _) if said.any(&["oops"]) => Verdict::transient(Cause::Refused, "the server's own process failed")
             .advise("if it stays, tell the server's operator"),
         (_, Stage::Greeting | Stage::Login) => at_the_door(context, reply, &said),
-        (425, _) => data_connection(&said),
+        (425, _) => data_connection(context, &said),
         (426, _) => Verdict::transient(Cause::Disconnected, "the server broke the data connection off").advise(GOES_ON),
         (450, _) => Verdict::transient(Cause::Refused, "the file is busy").advise(TRIES_LATER),
         (451, _) => local_error(&said),
@@ -185,8 +185,11 @@ fn full() -> Verdict {
     Verdict::transient(Cause::TooManyConnections, "the server takes no more connections").advise(FEWER)
 }
 
-fn needs_tls() -> Verdict {
-    Verdict::permanent(Cause::Unsupported, "the server demands an encrypted connection")
+fn needs_tls(context: &Context<'_>) -> Verdict {
+    // At the door it counts as a refused login, so that no other job tries the same there.
+    let door = matches!(context.stage, Stage::Greeting | Stage::Login);
+    let cause = if door { Cause::LoginRefused } else { Cause::Unsupported };
+    Verdict::permanent(cause, "the server demands an encrypted connection")
         .advise("write the URL with ftpes:// (or ftps:// for port 990)")
 }
 
@@ -194,7 +197,7 @@ fn login_refused(context: &Context<'_>, said: &Said) -> Verdict {
     if said.any(&FULL) || said.only_n_sessions() {
         full()
     } else if said.any(&TLS) && !said.any(&["authenti", "author"]) {
-        needs_tls()
+        needs_tls(context)
     } else if context.stage == Stage::Greeting {
         Verdict::permanent(Cause::LoginRefused, "the server does not let this machine in")
             .advise("ask the server's operator")
@@ -211,17 +214,22 @@ fn at_the_door(context: &Context<'_>, reply: &Reply, said: &Said) -> Verdict {
         ReplyClass::Transient => Verdict::transient(Cause::Refused, refusal).advise(TRIES_LATER),
         ReplyClass::Permanent if context.stage == Stage::Login => Verdict::permanent(Cause::LoginRefused, refusal)
             .advise("check user and password; `ftpq -v` shows the dialogue"),
+        // Another 331 after PASS: to try again would be to send the password twice.
+        ReplyClass::Intermediate if context.stage == Stage::Login => {
+            Verdict::permanent(Cause::LoginRefused, "the server asks for more than a user, a password and an account")
+                .advise("ask the server's operator how programs sign in")
+        }
         ReplyClass::Permanent => Verdict::permanent(Cause::Refused, refusal).advise("ask the server's operator"),
         _ => by_class(context, reply),
     }
 }
 
-fn data_connection(said: &Said) -> Verdict {
+fn data_connection(context: &Context<'_>, said: &Said) -> Verdict {
     if said.any(&["too many"]) {
         return full();
     }
     if said.any(&["tls", "ssl"]) {
-        return needs_tls();
+        return needs_tls(context);
     }
     Verdict::transient(Cause::DataConnection, "the server could not open the data connection")
         .advise("if it stays, choose another --data-mode, or look at the firewalls between")
@@ -246,7 +254,7 @@ fn unavailable(said: &Said) -> Verdict {
     } else if said.any(&["permission", "denied", "not allowed", "prohibited", "forbidden"]) {
         Verdict::permanent(Cause::Missing, "the server gives no right to read the file")
             .advise("check the path and whether this user may read it")
-    } else if said.any(&["not a plain file", "not a regular file", "is a directory", "a directory"]) {
+    } else if said.any(&["plain file", "regular file", "a directory"]) {
         Verdict::permanent(Cause::Unsupported, "the path is a folder or something else that is no file")
             .advise("name the files in it one by one")
     } else {
@@ -352,9 +360,10 @@ mod tests {
             (Login, "530 Only 2 sessions per user allowed", Transient, TooManyConnections),
             (Login, "530 Server overloaded", Transient, TooManyConnections),
             (Login, "530 User x: simultaneous login limit", Transient, TooManyConnections),
-            (Login, "530 Non-anonymous sessions must use encryption.", Permanent, Unsupported),
-            (Login, "534 Policy requires SSL.", Permanent, Unsupported),
+            (Login, "530 Non-anonymous sessions must use encryption.", Permanent, LoginRefused),
+            (Login, "534 Policy requires SSL.", Permanent, LoginRefused),
             (Login, "532 Need account", Permanent, LoginRefused),
+            (Login, "331 again?", Permanent, LoginRefused),
             (Login, "501 bad user name", Permanent, LoginRefused),
             (Login, "451 later", Transient, Refused),
             (Login, "150 what", Transient, Protocol),
@@ -384,6 +393,7 @@ mod tests {
             (Retrieve, "550 Failed to open file.", Permanent, Missing),
             (Retrieve, "550 Permission denied.", Permanent, Missing),
             (Retrieve, "550 a: not a plain file.", Permanent, Unsupported),
+            (Retrieve, "550 I can only retrieve regular files", Permanent, Unsupported),
             (Retrieve, "550 You may not download this", Permanent, Missing),
             (
                 Retrieve,

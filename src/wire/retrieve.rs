@@ -214,6 +214,13 @@ impl Retrieve {
         {
             return step;
         }
+        if matches!((code, &self.plan.opening), (227, Opening::Passive) | (229, Opening::ExtendedPassive)) {
+            let message = "the address for the data connection that the server names can't be understood";
+            let failure = Failure::permanent(Stage::Data, Cause::DataConnection, message)
+                .with_reply(&reply.text())
+                .with_advice("choose another --data-mode");
+            return self.end(Step::Done(End::Refused(failure)));
+        }
         self.refuse(reply, "")
     }
 
@@ -393,7 +400,7 @@ mod tests {
                 vec![EPSV, "unreachable", PASV, "unreachable"],
                 "EPSV, connect 5000, PASV, connect 5001, unreachable",
             ),
-            (Opening::Passive, vec!["227 (1,2,3,4,5)"], "PASV, refused Data Protocol"),
+            (Opening::Passive, vec!["227 (1,2,3,4,5)"], "PASV, refused Data DataConnection"),
             (Opening::Passive, vec![EPSV], "PASV, refused Data Protocol"),
         ] {
             assert_eq!(play(opening, 0, false, &words).0, expected, "{words:?}");
