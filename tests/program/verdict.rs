@@ -73,6 +73,12 @@ impl Case {
         self.judge_ended(&ended, expected)
     }
 
+    /// The same with another limit on the time it takes.
+    pub(crate) fn judge_within(&self, limit: Duration, args: &[&str], expected: &[u8]) -> (Verdict, String) {
+        let ended = self.ftpq.spawn(&[&["--json"], args].concat()).wait(limit);
+        self.judge_ended(&ended, expected)
+    }
+
     /// Starts a run, follows its memory, and judges.
     pub(crate) fn judge_and_weigh(&self, args: &[&str], expected: &[u8]) -> (Verdict, String, u64) {
         let mut run: Running = self.ftpq.spawn(&[&["--json"], args].concat());
