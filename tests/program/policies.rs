@@ -1,10 +1,15 @@
 //! What is done with files that are there, checksums, ASCII, and how a run ends.
 
 use crate::{
-    support::{Act, Ftpq, Scripted, Traits, pseudo_random, watch},
+    support::{Act, Ftpq, Scripted, Traits, pseudo_random, real::MODIFIED, watch},
     verdict::Case,
 };
-use std::{fs, io::Write, process::Command, time::Duration};
+use std::{
+    fs,
+    io::Write,
+    process::Command,
+    time::{Duration, UNIX_EPOCH},
+};
 
 /// A digest by another program than the one under test.
 fn digest(tool: &str, data: &[u8]) -> String {
@@ -88,12 +93,19 @@ fn an_expected_size_that_the_server_has_not_is_an_honest_failure() {
 
 /// One existing file, one policy, what is there at the end, the exit code, and most bytes that may be sent.
 fn existing(policy: &str, there: &[u8], code: i32, at_the_end: &[u8], most_sent: u64) {
+    existing_of(MODIFIED, policy, there, code, at_the_end, most_sent);
+}
+
+/// The same, with the time of the file that is there in seconds since 1970.
+fn existing_of(time: u64, policy: &str, there: &[u8], code: i32, at_the_end: &[u8], most_sent: u64) {
     let data = pseudo_random(154, 100_000);
     let server = Scripted::honest();
     server.put("a.bin", data);
     let ftpq = Ftpq::new();
     let path = ftpq.downloads().join("a.bin");
     fs::write(&path, there).unwrap();
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    file.set_modified(UNIX_EPOCH + Duration::from_secs(time)).unwrap();
     ftpq.add(&[(server.url("a.bin"), "a.bin")]);
     let ended = ftpq.run(&["run", "--retries", "0", "--existing", policy]);
     let story = format!("--existing {policy} with {} bytes there\n{ended}", there.len());
@@ -106,7 +118,8 @@ fn existing(policy: &str, there: &[u8], code: i32, at_the_end: &[u8], most_sent:
 #[test]
 fn existing_check_takes_an_equal_file_and_refuses_a_different_one() {
     let data = pseudo_random(154, 100_000);
-    existing("check", &data, 0, &data, 100_000);
+    existing("check", &data, 0, &data, 0);
+    existing_of(MODIFIED - 86_400, "check", &data, 1, &data, 0);
     existing("check", &data[..60_000], 1, &data[..60_000], 0);
     existing("check", b"another file", 1, b"another file", 0);
 }

@@ -73,6 +73,12 @@ impl Case {
         self.judge_ended(&ended, expected)
     }
 
+    /// The same with another limit on the time it takes.
+    pub(crate) fn judge_within(&self, limit: Duration, args: &[&str], expected: &[u8]) -> (Verdict, String) {
+        let ended = self.ftpq.spawn(&[&["--json"], args].concat()).wait(limit);
+        self.judge_ended(&ended, expected)
+    }
+
     /// Starts a run, follows its memory, and judges.
     pub(crate) fn judge_and_weigh(&self, args: &[&str], expected: &[u8]) -> (Verdict, String, u64) {
         let mut run: Running = self.ftpq.spawn(&[&["--json"], args].concat());
@@ -99,7 +105,7 @@ impl Case {
                 assert!(parts.is_empty(), "part files are left: {parts:?}\n{story}");
                 (Verdict::Right, story)
             }
-            Some(1 | 3) => {
+            Some(1 | 3 | 5) => {
                 assert!(!path.exists(), "exit {:?}, but something stands under the final name\n{story}", ended.code);
                 let failure = last_failure(&ended.lines());
                 let failure = failure.unwrap_or_else(|| panic!("no event tells the failure\n{story}"));
@@ -110,7 +116,7 @@ impl Case {
                 let word = |field: &str| failure[field].as_str().unwrap().to_owned();
                 (Verdict::Failed { stage: word("stage"), cause: word("cause") }, story)
             }
-            _ => panic!("exit 0, 1 or 3 was expected\n{story}"),
+            _ => panic!("exit 0, 1, 3 or 5 was expected\n{story}"),
         }
     }
 }

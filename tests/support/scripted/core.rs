@@ -103,6 +103,12 @@ impl Core {
         self.lock().files.get(path).cloned()
     }
 
+    /// Whether the path is the root or leads to files.
+    pub(super) fn is_folder(&self, path: &str) -> bool {
+        let prefix = format!("{path}/");
+        path.is_empty() || self.lock().files.keys().any(|name| name.starts_with(&prefix))
+    }
+
     /// Bytes of a file that went into data connections.
     pub(crate) fn sent(&self, path: &str) -> u64 {
         self.lock().sent.get(path).copied().unwrap_or_default()

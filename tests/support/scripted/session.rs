@@ -139,7 +139,11 @@ impl Session<'_> {
             "SYST" => self.reply("215 UNIX Type: L8"),
             "PWD" | "XPWD" => self.reply(&format!("257 \"/{}\" is the current directory", self.cwd)),
             "CWD" => {
-                self.cwd = self.resolve(arg);
+                let folder = self.resolve(arg.trim_end_matches('/'));
+                if !self.core.is_folder(&folder) {
+                    return self.reply("550 Failed to change directory.");
+                }
+                self.cwd = folder;
                 self.reply("250 Directory successfully changed.")
             }
             "SIZE" | "MDTM" | "MLST" => self.inspect(verb, arg),
