@@ -111,8 +111,10 @@ impl PartFile {
 
     /// Reserves space for a file of `len` bytes without changing its length; does nothing where the file system can't.
     ///
+    /// A length that no file can have is none to reserve: it is a server's tale, and what arrives will show.
+    ///
     /// # Errors
-    /// When there is no space for it ([`DiskError::is_full`]), or files can't be that long.
+    /// When there is no space for it ([`DiskError::is_full`]).
     pub fn allocate(&self, len: u64) -> Result<(), DiskError> {
         if len == 0 {
             return Ok(());
@@ -120,7 +122,7 @@ impl PartFile {
         loop {
             match fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, len) {
                 Err(Errno::INTR) => {}
-                Ok(()) | Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => return Ok(()),
+                Ok(()) | Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL | Errno::FBIG) => return Ok(()),
                 Err(error) => return Err(self.error("reserve space for", error.into())),
             }
         }

@@ -2,7 +2,7 @@
 
 use super::dial::Trace;
 use super::trouble;
-use crate::model::{Failure, Stage, printable};
+use crate::model::{Failure, Secret, Stage, printable};
 use crate::wire::{Command, Context, Decoder, Reply, ReplyClass, classify};
 use socket2::SockRef;
 use std::io;
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// A whole reply may take at least this long, and four times the time allowed without progress.
-const REPLY_TIME: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 60 });
+const REPLY_TIME: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 /// How long to wait for a better end of a reply that another code seems to end.
 const GRACE: Duration = Duration::from_millis(500);
 /// Characters of a line shown in the dialogue.
@@ -33,7 +33,12 @@ pub(super) struct Control {
     logged_in: bool,
     /// Whether replies are known to end with another code.
     foreign_terminator: bool,
+    /// The password: a server that repeats it must not get it into logs and records.
+    secret: Option<Secret>,
 }
+
+/// A shorter password is not looked for in replies: too much else would be taken for it.
+const LEAST_SECRET: usize = 4;
 
 impl Control {
     /// A control connection whose greeting is still to come.
@@ -47,7 +52,13 @@ impl Control {
             broken: false,
             logged_in: false,
             foreign_terminator: false,
+            secret: None,
         }
+    }
+
+    /// From now on replies are freed of this password.
+    pub(super) fn set_secret(&mut self, secret: Option<&Secret>) {
+        self.secret = secret.filter(|secret| secret.reveal().len() >= LEAST_SECRET).cloned();
     }
 
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
@@ -197,7 +208,10 @@ impl Control {
         }
     }
 
-    fn counted(&mut self, reply: Reply) -> Reply {
+    fn counted(&mut self, mut reply: Reply) -> Reply {
+        if let Some(secret) = &self.secret {
+            reply.hide(secret.reveal().as_bytes());
+        }
         let code = reply.code.get();
         self.show(&reply);
         self.foreign_terminator |= reply.foreign_terminator;

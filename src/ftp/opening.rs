@@ -100,9 +100,10 @@ impl Session {
                     return accepting.run(data).await;
                 }
                 Step::Send(command) => {
-                    // Also when its reply is lost: what counts is what the server may remember.
-                    self.rest_dirty |= matches!(command, Command::Rest(from) if from > 0);
                     let reply = self.control.ask(machine.stage(), &command).await?;
+                    // A refused one leaves nothing behind; one whose reply is lost ends the session.
+                    let refused = matches!(reply.code.class(), ReplyClass::Transient | ReplyClass::Permanent);
+                    self.rest_dirty |= !refused && matches!(command, Command::Rest(from) if from > 0);
                     machine.on(Input::Reply(&reply))
                 }
                 Step::Connect(port) => match self.connect_data(server, port, machine.has_another_way()).await {

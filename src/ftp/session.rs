@@ -59,6 +59,7 @@ impl Session {
         if let Ok(peer) = control.peer() {
             control.note(&format!("* connected to {peer}"));
         }
+        control.set_secret(dial.login.secret.as_ref());
         let ready = sign_in(&mut control, dial).await?;
         control.set_logged_in();
         Ok(Self {

@@ -16,6 +16,7 @@ mod secret;
 mod settings;
 mod snapshot;
 mod source;
+mod state;
 mod text;
 
 pub use assign::{SettingError, TLS_LATER, parse_bytes};
@@ -26,8 +27,7 @@ pub use failure::{Cause, Failure, FailureKind, Stage};
 pub use host::{Account, HostFacts, HostKey, Quirks};
 pub use ids::{IdSet, JobId};
 pub use job::{
-    Attempt, Change, Claim, Clash, Counts, Expectation, IllegalMove, Job, JobRecord, JobSpec, JobState, Move, Receipt,
-    Selection, Settlement,
+    Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Receipt, Selection, Settlement,
 };
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress};
@@ -35,4 +35,5 @@ pub use secret::Secret;
 pub use settings::{DataMode, Durability, Existing, PortRange, Settings, Tls, TransferType};
 pub use snapshot::{HostStatus, RunningFile, Snapshot, StatusReport};
 pub use source::{RemotePath, Scheme, Source, SourceError};
+pub use state::{IllegalMove, JobState, Move};
 pub use text::{printable, without_userinfo};

@@ -51,17 +51,7 @@ impl Run<'_> {
         link: &mut Link,
     ) -> Result<Receipt, Halt> {
         let size = self.wanted_size(remote);
-        let part = on_disk(Stage::Store, || {
-            if start.set_aside {
-                place.set_aside()?;
-            }
-            let part = place.open_part()?;
-            part.truncate(start.have)?;
-            if let Some(size) = size {
-                part.allocate(size)?;
-            }
-            Ok(part)
-        })?;
+        let part = open_part(place, &start, size)?;
         if let Some(why) = &start.why {
             self.add_note(why);
         }
@@ -113,10 +103,7 @@ impl Run<'_> {
         let opened = self.or_stop(session.retrieve(&path, kind, start.from)).await?;
         let mut retrieval = match opened {
             Ok(retrieval) => retrieval,
-            Err(failure) if start.from > 0 && failure.stage == Stage::Restart => {
-                self.add_note(&format!("the server refused to restart: {failure}"));
-                return Err(Halt::Again(None));
-            }
+            Err(failure) if start.from > 0 => return Err(self.restart_refused(failure)),
             Err(failure) => return Err(failure.into()),
         };
         let size = self.task.gauge.size();
@@ -141,6 +128,19 @@ impl Run<'_> {
                 retrieval.abort().await;
                 Err(halt)
             }
+        }
+    }
+
+    /// What follows from a transfer that could not be begun in the middle of the file.
+    fn restart_refused(&mut self, failure: Failure) -> Halt {
+        match (failure.stage, failure.cause) {
+            (Stage::Restart, Cause::Refused) => {
+                self.add_note(&format!("the server refused to restart: {failure}"));
+                Halt::Again(None)
+            }
+            // 554: the file ends before the offset.
+            (_, Cause::Changed) => Halt::Again(Some(failure.to_string())),
+            _ => Halt::Failed(failure),
         }
     }
 
@@ -317,6 +317,28 @@ impl Run<'_> {
     fn differs(&self, announced: Option<u64>) -> String {
         let hint = announced.map_or_else(String::new, |n| format!(" (the server announced {n} bytes)"));
         format!("the bytes at offset {} differ from what was received before: the file changed{hint}", self.from)
+    }
+}
+
+/// The part file, cut to what is to be kept, with space reserved for the rest.
+fn open_part(place: &Place, start: &Start, size: Option<u64>) -> Result<PartFile, Halt> {
+    let part = on_disk(Stage::Store, || {
+        if start.set_aside {
+            place.set_aside()?;
+        }
+        let part = place.open_part()?;
+        part.truncate(start.have)?;
+        Ok(part)
+    })?;
+    let Some(size) = size else { return Ok(part) };
+    match on_disk(Stage::Store, || part.allocate(size)) {
+        Ok(()) => Ok(part),
+        Err(Halt::Failed(mut failure)) if failure.cause == Cause::DiskFull => {
+            let (needed, free) = (size.saturating_sub(start.have), on_disk(Stage::Store, || place.free_bytes())?);
+            failure.message = format!("{}: {needed} more bytes are needed, {free} are free", failure.message);
+            Err(failure.into())
+        }
+        Err(halt) => Err(halt),
     }
 }
 

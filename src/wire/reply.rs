@@ -84,6 +84,24 @@ impl Reply {
         self.code.class() == class
     }
 
+    /// Replaces each occurrence of a password by `***`.
+    pub fn hide(&mut self, secret: &[u8]) {
+        for line in &mut self.lines {
+            let mut shown = Vec::with_capacity(line.len());
+            let mut rest = line.as_slice();
+            while let Some((&first, others)) = rest.split_first() {
+                if let Some(after) = rest.strip_prefix(secret).filter(|_| !secret.is_empty()) {
+                    shown.extend_from_slice(b"***");
+                    rest = after;
+                } else {
+                    shown.push(first);
+                    rest = others;
+                }
+            }
+            *line = shown;
+        }
+    }
+
     /// Code and text in one line for people, safe to show and 300 characters at most.
     #[must_use]
     pub fn text(&self) -> String {
@@ -440,6 +458,17 @@ pub(crate) mod tests {
             decoder.feed(b"200 a reply of some length, again and again\r\n").unwrap();
             assert!(decoder.next_reply().unwrap().is_some());
         }
+    }
+
+    #[test]
+    fn a_password_that_the_server_repeats_is_hidden() {
+        let mut told = reply("530-pass hunter2\r\n530 hunter2 and hunter2 are wrong");
+        told.hide(b"hunter2");
+        assert_eq!(told.text(), "530 pass *** | *** and *** are wrong");
+        // One that stands in what replaces it.
+        let mut told = reply("530 no **");
+        told.hide(b"*");
+        assert_eq!(told.text(), "530 no ******");
     }
 
     #[test]
