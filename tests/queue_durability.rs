@@ -1,8 +1,18 @@
 //! What the queue confirmed survives kill -9, damage and power cuts, or its loss is said.
 
-#![allow(missing_docs, reason = "a test")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a test"
+)]
 
-use ftpq::model::*;
+use ftpq::model::{
+    Attempt, Cause, Change, Destination, Expectation, Failure, HostFacts, HostKey, IdSet, Job, JobId, JobSpec,
+    JobState, Progress, Receipt, RelPath, Selection, Settings, Settlement, Stage,
+};
 use ftpq::queue::{OpenReport, Queue};
 use std::collections::BTreeSet;
 use std::fs;
@@ -248,6 +258,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+type Fault = Box<dyn FnOnce(&Path)>;
+type Edit = Box<dyn FnOnce(&mut Vec<u8>)>;
+
 /// Opens a damaged queue: all is there; returns what was said.
 async fn mended(dir: &Path, expected: &[Job], what: &str) -> OpenReport {
     let (queue, report) = open(dir);
@@ -273,8 +286,7 @@ async fn a_damaged_store_is_rebuilt_and_said() {
     let jobs = furnish(&whole).await;
     let mut random = fastrand::Rng::with_seed(3);
     let len = fs::metadata(whole.join("store/db")).unwrap().len();
-    type Fault = Box<dyn FnOnce(&Path)>;
-    let on_db = |change: Box<dyn FnOnce(&mut Vec<u8>)>| -> Fault {
+    let on_db = |change: Edit| -> Fault {
         Box::new(move |dir: &Path| {
             let mut bytes = fs::read(dir.join("store/db")).unwrap();
             change(&mut bytes);
