@@ -1,9 +1,19 @@
 //! What the queue confirmed survives kill -9, damage and power cuts, or its loss is said.
 
-#![allow(missing_docs, reason = "a test")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a test"
+)]
 
-use ftpq::model::*;
-use ftpq::queue::{OpenReport, Queue};
+use ftpq::model::{
+    Attempt, Cause, Change, Destination, Expectation, Failure, HostFacts, HostKey, IdSet, Job, JobId, JobSpec,
+    JobState, Progress, Receipt, RelPath, Selection, Settings, Settlement, Stage,
+};
+use ftpq::queue::{OpenReport, Queue, QueueError};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -249,6 +259,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+type Fault = Box<dyn FnOnce(&Path)>;
+type Edit = Box<dyn FnOnce(&mut Vec<u8>)>;
+
 /// Opens a damaged queue: all is there; returns what was said.
 async fn mended(dir: &Path, expected: &[Job], what: &str) -> OpenReport {
     let (queue, report) = open(dir);
@@ -274,8 +287,7 @@ async fn a_damaged_store_is_rebuilt_and_said() {
     let jobs = furnish(&whole).await;
     let mut random = fastrand::Rng::with_seed(3);
     let len = fs::metadata(whole.join("store/db")).unwrap().len();
-    type Fault = Box<dyn FnOnce(&Path)>;
-    let on_db = |change: Box<dyn FnOnce(&mut Vec<u8>)>| -> Fault {
+    let on_db = |change: Edit| -> Fault {
         Box::new(move |dir: &Path| {
             let mut bytes = fs::read(dir.join("store/db")).unwrap();
             change(&mut bytes);
@@ -446,9 +458,60 @@ impl Drop for Mounted {
     }
 }
 
-fn skipped(why: &str) {
+fn skipped(test: &str, why: &str) {
     // Straight to standard error: the harness hides what a passing test prints.
-    let _ = writeln!(std::io::stderr(), "skipped: what_was_confirmed_survives_a_power_cut: {why}");
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {why}");
+}
+
+/// On a full disk nothing is confirmed that isn't kept, what was confirmed stays, and work goes on once there is space.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_said_and_got_over() {
+    let home = tempfile::tempdir().unwrap();
+    let at = home.path().join("disk");
+    fs::create_dir(&at).unwrap();
+    if !run("mount", &["-t", "tmpfs", "-o", "size=24m", "tmpfs", at.to_str().unwrap()]) {
+        return skipped("a_full_disk_is_said_and_got_over", "needs root to mount a small file system");
+    }
+    let disk = Mounted { at };
+    let dir = disk.at.join("queue");
+    let (queue, _) = open(&dir);
+    add(&queue, (0..500).map(spec).collect()).await;
+    // Whatever space is left goes to somebody else.
+    let mut ballast = fs::File::create(disk.at.join("ballast")).unwrap();
+    while ballast.write_all(&[1; 4096]).is_ok() {}
+    let mut intake = queue.begin_add().await.ok();
+    let mut refused = None;
+    for from in (500..400_000).step_by(5000) {
+        let Some(open) = &mut intake else { break };
+        if let Err(error) = open.push((from..from + 5000).map(spec).collect()).await {
+            refused = Some(error);
+            break;
+        }
+    }
+    assert!(matches!(refused, None | Some(QueueError::Full { .. })), "{refused:?}");
+    drop(intake);
+    let progress = |n| Progress { durable: n, boot_id: "x".repeat(4000), ..Progress::default() };
+    let mut kept = 0;
+    let error = loop {
+        match queue.checkpoint(JobId(1), progress(kept + 1)).await {
+            Ok(()) => kept += 1,
+            Err(error) => break error,
+        }
+        assert!(kept < 100_000, "the disk is not full");
+    };
+    assert!(matches!(error, QueueError::Full { .. }), "{error:?}");
+    drop(ballast);
+    fs::remove_file(disk.at.join("ballast")).unwrap();
+    let job = queue.get(JobId(1)).await.unwrap().unwrap();
+    let durable = job.record.progress.map_or(0, |p| p.durable);
+    assert!(durable == kept || durable == kept + 1, "{durable} is there, {kept} was confirmed");
+    add(&queue, (500..600).map(spec).collect()).await;
+    assert_eq!(queue.counts(Selection::default()).await.unwrap().queued, 600);
+    queue.close().await.unwrap();
+    let (queue, report) = open(&dir);
+    assert!(!report.rebuilt, "{report:?}");
+    assert_eq!(queue.counts(Selection::default()).await.unwrap().queued, 600);
+    queue.close().await.unwrap();
 }
 
 /// The image as the disk would have it is copied while the writer stands still, and read like after a power cut.
@@ -460,10 +523,10 @@ fn what_was_confirmed_survives_a_power_cut() {
     file.set_len(192 << 20).unwrap();
     drop(file);
     if !run("mkfs.ext4", &["-q", "-F", image.to_str().unwrap()]) {
-        return skipped("mkfs.ext4 is missing");
+        return skipped("what_was_confirmed_survives_a_power_cut", "mkfs.ext4 is missing");
     }
     let Some(disk) = Mounted::new(&image, home.path().join("disk")) else {
-        return skipped("needs root and a loop device");
+        return skipped("what_was_confirmed_survives_a_power_cut", "needs root and a loop device");
     };
     let writer = Writer::start(&disk.at.join("queue"), "mixed");
     let mut cuts = Vec::new();

@@ -1,6 +1,13 @@
 //! `queue-schema/` says what the program does: schemas and the table of moves are compared with the types.
 
-#![allow(missing_docs, reason = "a test")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "a test"
+)]
 
 use ftpq::model::{Event, Failure, Job, JobState, ManifestLine, Move, StatusReport};
 use schemars::JsonSchema;

@@ -19,7 +19,9 @@ fn golden(name: &str, current: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
     if !path.exists() && std::env::var_os("UPDATE_SCHEMAS").is_some() {
         let mut text = String::new();
         for row in current().chunks(40) {
-            row.iter().for_each(|byte| write!(text, "{byte:02x}").unwrap());
+            for byte in row {
+                write!(text, "{byte:02x}").unwrap();
+            }
             text.push('\n');
         }
         fs::write(&path, text).unwrap();
