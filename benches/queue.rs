@@ -93,8 +93,15 @@ fn main() {
                 .into_iter()
                 .map(|claim| {
                     let queue = queue.clone();
-                    let attempt =
-                        Attempt { started_at: 1, ended_at: 2, from: 0, fetched: 7, note: None, failure: None };
+                    let attempt = Attempt {
+                        started_at: 1,
+                        ended_at: 2,
+                        from: 0,
+                        fetched: 7,
+                        gained: 7,
+                        note: None,
+                        failure: None,
+                    };
                     let settlement = Settlement::Done { receipt: Receipt::default(), attempt };
                     tokio::spawn(async move { queue.settle(claim, settlement).await.unwrap() })
                 })

@@ -8,6 +8,7 @@ mod boot;
 mod digest;
 mod error;
 mod folder;
+mod label;
 mod name;
 mod part;
 mod place;

@@ -69,6 +69,10 @@ fn same(a: &Stat, b: &Stat) -> bool {
 }
 
 impl PartFile {
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
     /// Length in bytes.
     ///
     /// # Errors
@@ -185,7 +189,7 @@ impl PartFile {
         }
     }
 
-    fn error(&self, action: &'static str, error: std::io::Error) -> DiskError {
+    pub(super) fn error(&self, action: &'static str, error: std::io::Error) -> DiskError {
         DiskError::system(action, &self.path, error)
     }
 }

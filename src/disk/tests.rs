@@ -310,3 +310,27 @@ fn a_full_disk_is_told_and_keeps_what_was_written() {
     part.truncate(1000).unwrap();
     part.write_at(b"room again", 1000).unwrap();
 }
+
+/// A label is there at once, so that a kill before the queue's record costs nothing.
+#[test]
+fn a_part_file_says_what_it_is_the_beginning_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::open(&Destination::new(folder.path(), RelPath::new("a").unwrap()).unwrap()).unwrap();
+    assert_eq!(place.part_label().unwrap(), None);
+    let part = place.open_part().unwrap();
+    assert_eq!(place.part_label().unwrap(), None);
+    let progress = crate::model::Progress { durable: 7, boot_id: "boot".to_owned(), ..Default::default() };
+    if !part.set_label(&progress).unwrap() {
+        eprintln!("skipped: labels of part files (this file system keeps no extended attributes)");
+        return;
+    }
+    assert_eq!(place.part_label().unwrap(), Some(progress.clone()));
+    part.rename_to_final(&place, false).unwrap();
+    assert_eq!(place.part_label().unwrap(), None);
+    place.clear_final_label();
+    place.adopt_final().unwrap();
+    assert_eq!(place.part_label().unwrap(), None);
+    part.set_label(&progress).unwrap();
+    part.clear_label();
+    assert_eq!(place.part_label().unwrap(), None);
+}

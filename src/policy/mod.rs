@@ -7,5 +7,7 @@ mod retry;
 
 pub use budget::Budget;
 pub use rate::Bucket;
-pub use resume::{Facts, FinalFile, OVERLAP, Plan, expected_size, overshoots, plan, same_identity, unix_seconds};
+pub use resume::{
+    Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, overshoots, plan, same_identity, unix_seconds,
+};
 pub use retry::{Decision, decide, delay};

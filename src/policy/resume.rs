@@ -75,6 +75,22 @@ pub enum Plan {
     Refuse(Failure),
 }
 
+/// What is known of a part file, from the queue's record and from the label on the file itself: the label was written
+/// last, at the start of a transfer; the record may know more bytes to be durable.
+#[must_use]
+pub fn known_progress(record: Option<&Progress>, label: Option<&Progress>, boot_id: &str) -> Option<Progress> {
+    let (record, label) = match (record, label) {
+        (Some(record), Some(label)) => (record, label),
+        (one, other) => return one.or(other).cloned(),
+    };
+    if !same_identity(&record.identity, &label.identity) {
+        return Some(label.clone());
+    }
+    let boot = if record.boot_id == boot_id { &record.boot_id } else { &label.boot_id };
+    let durable = record.durable.max(label.durable);
+    Some(Progress { identity: label.identity.clone(), durable, boot_id: boot.clone() })
+}
+
 /// Decides what to do with one file.
 #[must_use]
 pub fn plan(facts: &Facts<'_>) -> Plan {

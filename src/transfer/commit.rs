@@ -45,6 +45,7 @@ impl Run<'_> {
             failpoint("transfer-synced");
             part.rename_to_final(place, replace)?;
             failpoint("transfer-renamed");
+            part.clear_label();
             if durable {
                 place.sync_dir()?;
             }

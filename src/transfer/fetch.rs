@@ -55,7 +55,9 @@ impl Run<'_> {
         if let Some(why) = &start.why {
             self.add_note(why);
         }
-        self.progress = Some(self.first_progress(remote, &start));
+        let progress = self.first_progress(remote, &start);
+        self.labelled = on_disk(Stage::Store, || part.set_label(&progress))?;
+        self.progress = Some(progress);
         self.from = start.from;
         let begun = Instant::now();
         let kind = self.kind();
@@ -300,8 +302,11 @@ impl Run<'_> {
         }
     }
 
+    /// Whether a record is needed before anything is durable: where the part file can't carry its label, or where a
+    /// file under the final name has to be told from one that this job put there.
     fn worth_a_record(&self) -> bool {
-        self.task.gauge.size().is_none_or(|size| size > SMALL) || self.existing() == Existing::Error
+        let small = self.task.gauge.size().is_some_and(|size| size <= SMALL);
+        self.existing() == Existing::Error || !(self.labelled || small)
     }
 
     fn first_progress(&self, remote: &Identity, start: &Start) -> Progress {

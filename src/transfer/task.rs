@@ -6,7 +6,7 @@ use crate::disk::{DiskError, Place};
 use crate::model::{
     Cause, Existing, Failure, Identity, Job, Progress, Receipt, RemotePath, Settings, Stage, TransferType,
 };
-use crate::policy::{Facts, FinalFile, Plan, plan};
+use crate::policy::{Facts, FinalFile, Plan, known_progress, plan};
 use crate::queue::Queue;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -98,7 +98,7 @@ const PLANS: u32 = 6;
 /// Fetches one file: from claim to final name.
 pub async fn download(task: &Task<'_>, link: &mut Link) -> Report {
     let progress = task.job.record.progress.clone();
-    let mut run = Run { task, from: 0, fetched: 0, gained: 0, note: None, progress, device: None };
+    let mut run = Run { task, from: 0, fetched: 0, gained: 0, note: None, progress, labelled: false, device: None };
     let end = match run.go(link).await {
         Ok(receipt) => End::Completed(receipt),
         Err(Halt::Stopped) => End::Stopped,
@@ -117,6 +117,8 @@ pub(super) struct Run<'a> {
     pub(super) gained: u64,
     pub(super) note: Option<String>,
     pub(super) progress: Option<Progress>,
+    /// Whether the part file carries its label.
+    pub(super) labelled: bool,
     device: Option<u64>,
 }
 
@@ -210,8 +212,10 @@ impl Run<'_> {
         }
     }
 
-    fn plan(&self, place: &Place, remote: &Identity, digest: Option<bool>, no_rest: bool) -> Result<Plan, Halt> {
-        let (found, part) = on_disk(Stage::Plan, || Ok((place.final_file()?, place.part_file()?)))?;
+    fn plan(&mut self, place: &Place, remote: &Identity, digest: Option<bool>, no_rest: bool) -> Result<Plan, Halt> {
+        let look = || Ok((place.final_file()?, place.part_file()?, place.part_label()?));
+        let (found, part, label) = on_disk(Stage::Plan, look)?;
+        self.progress = known_progress(self.progress.as_ref(), label.as_ref(), self.task.boot_id);
         let final_file = found.map(|f| FinalFile { size: f.size, modified: f.modified, digest_matches: digest });
         Ok(plan(&Facts {
             remote,
@@ -229,6 +233,7 @@ impl Run<'_> {
 
     fn adopted(&mut self, place: &Place, remote: Identity, note: String) -> Result<Receipt, Halt> {
         let found = on_disk(Stage::Plan, || {
+            place.clear_final_label();
             place.sync_dir()?;
             place.final_file()
         })?;

@@ -34,7 +34,6 @@ fn twelve_files() -> BTreeMap<String, Vec<u8>> {
 
 fn killed_at_random_moments(
     files: &BTreeMap<String, Vec<u8>>,
-    connections: &str,
     url: impl Fn(&str) -> String,
     sent: impl Fn() -> u64,
 ) -> String {
@@ -47,7 +46,7 @@ fn killed_at_random_moments(
     let mut killed = 0;
     for _ in 0..KILLS {
         let moment = Duration::from_millis(dice.between(120, 420));
-        let run = ftpq.spawn(&["run", "--connections", connections]);
+        let run = ftpq.spawn(&["run", "--connections", "4"]);
         thread::sleep(moment);
         let ended = run.kill();
         killed += usize::from(ended.signal == Some(9));
@@ -55,7 +54,7 @@ fn killed_at_random_moments(
         let costs = sent().saturating_sub(kept);
         write!(story, "killed after {moment:?}: so far {kept} bytes kept, {costs} sent in vain\n{ended}").unwrap();
     }
-    let last = ftpq.run(&["run", "--connections", connections]);
+    let last = ftpq.run(&["run", "--connections", "4"]);
     let (breaches, rounds) = watcher.finish();
     let story = format!("{story}the last run:\n{last}");
     assert!(breaches.is_empty(), "a final name was incomplete: {breaches:#?}\n{story}");
@@ -81,7 +80,7 @@ fn kill_9_at_15_random_moments_on_a_scripted_server() {
     for (name, data) in &files {
         server.put(name, data.clone());
     }
-    let line = killed_at_random_moments(&files, "2", |name| server.url(name), || server.core().sent_total());
+    let line = killed_at_random_moments(&files, |name| server.url(name), || server.core().sent_total());
     report::table(&format!("kill -9, scripted server: {line}\n"));
 }
 
@@ -100,8 +99,7 @@ fn kill_9_at_15_random_moments_on_vsftpd() {
         thread::sleep(Duration::from_secs(1));
         server.sent()
     };
-    // It sends 64 KiB at a time; what goes to a client that is dead already counts as sent.
-    let line = killed_at_random_moments(&files, "2", |name| server.url(name, false), sent);
+    let line = killed_at_random_moments(&files, |name| server.url(name, false), sent);
     report::table(&format!("kill -9, vsftpd: {line}\n"));
 }
 
@@ -118,6 +116,10 @@ fn run_until_the_machine_crashes(ftpq: &mut Ftpq, wait_for_durable: bool, at_lea
     assert!(there, "no part file of {at_least} bytes came about\n{ended}");
     let job = ftpq.json_one(&["show", "1"]);
     let progress = &job["progress"];
+    if !wait_for_durable && progress.is_null() {
+        // Nothing is recorded before the first fdatasync: what the file is the beginning of stands on the file itself.
+        return 0;
+    }
     assert_eq!(progress["boot_id"], "boot-a", "FTPQ_BOOT_ID is not what was stored: {job:#}");
     progress["durable"].as_u64().unwrap_or_else(|| panic!("no durable offset in {job:#}"))
 }

@@ -57,12 +57,13 @@ fn replies_that_arrive_one_byte_at_a_time_are_read() {
 #[test]
 fn slow_loris_a_reply_that_never_ends_one_byte_at_a_time_meets_the_deadline() {
     let data = pseudo_random(12, 1000);
-    let drip = || Act::Drip(vec![b'2'; 100_000], Duration::from_millis(300));
-    let case = Case::new(answering("GREETING", drip), &data);
-    // A whole reply has a minute at least, however impatient the user is: a slow link is no attack.
-    let (verdict, story) =
-        case.judge_within(Duration::from_secs(80), &["run", "--timeout", "2", "--retries", "0"], &data);
-    verdict.expect_cause(&["timeout", "protocol"], &story);
+    for verb in ["GREETING", "PASS", "SIZE"] {
+        let drip = || Act::Drip(vec![b'2'; 100_000], Duration::from_millis(300));
+        let case = Case::new(answering(verb, drip), &data);
+        let (verdict, story) =
+            case.judge_within(Duration::from_secs(40), &["run", "--timeout", "2", "--retries", "0"], &data);
+        verdict.expect_cause(&["timeout", "protocol"], &story);
+    }
 }
 
 /// CVE-2000-0973, CVE-2007-0217: over-long replies.

@@ -114,6 +114,8 @@ impl Case {
                     assert!(!text.is_empty(), "the failure has no {field}: {failure:#}\n{story}");
                 }
                 let word = |field: &str| failure[field].as_str().unwrap().to_owned();
+                // A server's lie is no trouble of this machine, unless it claims a file larger than the disk.
+                assert_eq!(ended.code == Some(5), word("cause") == "disk_full", "{story}");
                 (Verdict::Failed { stage: word("stage"), cause: word("cause") }, story)
             }
             _ => panic!("exit 0, 1, 3 or 5 was expected\n{story}"),

@@ -271,13 +271,15 @@ impl Plan<'_> {
             format!("listen=YES\nlisten_ipv6=NO\nlisten_address={ip}")
         };
         let (low, high) = self.passive;
+        // A slow server sends in small pieces, for what it hands to a client that is dead already counts as sent too.
+        let chunk = if rate > 0 { 8192 } else { 0 };
         let path = self.folder.join("etc/vsftpd.conf");
         let text = format!(
             "background=NO\n{listen}\nlisten_port={port}\nanonymous_enable=YES\nanon_root={folder}/root\n\
              local_enable=YES\nlocal_root={folder}/root\nchroot_local_user=YES\npam_service_name=ftp\n\
              check_shell=NO\nsecure_chroot_dir={folder}/empty\nseccomp_sandbox=NO\nwrite_enable=NO\n\
              use_localtime=NO\npasv_min_port={low}\npasv_max_port={high}\nmax_per_ip={max_per_ip}\n\
-             anon_max_rate={rate}\nlocal_max_rate={rate}\nport_enable=YES\nconnect_from_port_20=NO\n\
+             anon_max_rate={rate}\nlocal_max_rate={rate}\ntrans_chunk_size={chunk}\nport_enable=YES\nconnect_from_port_20=NO\n\
              xferlog_enable=YES\nxferlog_std_format=YES\nxferlog_file={folder}/etc/transfers\n\
              dual_log_enable=YES\nvsftpd_log_file={folder}/etc/log\nlog_ftp_protocol=NO\n"
         );

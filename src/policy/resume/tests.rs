@@ -218,3 +218,18 @@ fn times_are_read_as_utc() {
         assert_eq!(unix_seconds(text), None, "{text}");
     }
 }
+
+#[test]
+fn the_label_on_the_file_and_the_record_are_put_together() {
+    let known = |record: Option<&Progress>, label: Option<&Progress>| known_progress(record, label, BOOT);
+    let (old, new) = (progress(100_000, 70_000, "boot-b"), progress(100_000, 10, BOOT));
+    assert_eq!(known(None, None), None);
+    assert_eq!(known(Some(&old), None), Some(old.clone()));
+    assert_eq!(known(None, Some(&new)), Some(new.clone()));
+    // The same file: the label is of this boot, the record knows more bytes to be durable.
+    assert_eq!(known(Some(&old), Some(&new)), Some(progress(100_000, 70_000, BOOT)));
+    assert_eq!(known(Some(&new), Some(&old)), Some(progress(100_000, 70_000, BOOT)));
+    // Another file: the record is of the one before.
+    let other = progress(99_999, 0, BOOT);
+    assert_eq!(known(Some(&old), Some(&other)), Some(other));
+}
