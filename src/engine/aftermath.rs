@@ -16,7 +16,7 @@ impl Dispatcher {
         let key = account.host_key();
         let quirks = link.quirks();
         if link.is_usable() {
-            self.hosts.books(&account).idle.push((link, tokio::time::Instant::now()));
+            self.hosts.rest(&account, link);
         } else {
             self.hosts.closed(&account, signed_in);
             if !signed_in && self.hosts.books(&account).proof == Proof::Trying {

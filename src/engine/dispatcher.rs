@@ -10,7 +10,7 @@ use crate::transfer::{Link, Stop};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
-use tokio::time::Duration;
+use tokio::time::{Duration, Instant};
 
 /// Connections over all hosts, where nobody says otherwise.
 const CONNECTIONS: u32 = 16;
@@ -37,6 +37,7 @@ pub(super) struct Dispatcher {
     pub(super) report: RunReport,
     pub(super) next_due: Option<u64>,
     pub(super) stale: bool,
+    pub(super) refreshed: Instant,
 }
 
 impl Dispatcher {
@@ -85,10 +86,14 @@ impl Dispatcher {
     /// Looks at the queue again when something changed there, or a waiting job's time has come.
     async fn refresh_if_due(&mut self) -> Result<(), QueueError> {
         let now = clock::now();
-        if !self.stale && self.next_due.is_none_or(|due| due > now) {
+        let due = self.next_due.is_some_and(|due| due <= now);
+        // A queue of many hosts is not walked through after every failure.
+        let resting = self.refreshed.elapsed() < TICK && !self.running.is_empty();
+        if resting || !(self.stale || due) {
             return Ok(());
         }
         self.stale = false;
+        self.refreshed = Instant::now();
         let groups = self.shop.queue.groups(self.order.only.clone(), now).await?;
         self.next_due = None;
         let mut left = self.running.len() as u64 + self.parked.len() as u64;
@@ -96,9 +101,7 @@ impl Dispatcher {
             self.meet(&group.account).await?;
             left += group.ready + group.waiting;
             let held = self.hosts.is_held(&group.account);
-            let books = self.hosts.books(&group.account);
-            books.more = group.ready > 0;
-            left += books.claims.len() as u64;
+            left += self.hosts.has_work(&group.account, group.ready > 0);
             if !held && let Some(due) = group.next_due.filter(|&due| due > now) {
                 self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
             }
@@ -124,25 +127,27 @@ impl Dispatcher {
             return Ok(());
         }
         let connections = self.connections();
-        loop {
-            let now = clock::now();
-            let mut begun = false;
-            let accounts: Vec<Account> = self.hosts.accounts.keys().cloned().collect();
-            for account in accounts {
-                if self.hosts.admits(&account, connections, now)
-                    && let Some(claim) = self.next_claim(&account, now).await?
-                {
-                    self.begin(&account, claim).await?;
-                    begun = true;
+        let now = clock::now();
+        // Each account that has work is looked at once for each job it gets, and once more in vain.
+        let mut in_vain = 0;
+        while in_vain < self.hosts.turns.len() && self.hosts.has_room(connections) {
+            let Some(account) = self.hosts.turns.pop_front() else { break };
+            let mut work_left = !self.hosts.is_held(&account);
+            in_vain += 1;
+            if self.hosts.admits(&account, connections, now) {
+                match self.next_claim(&account, now).await? {
+                    Some(claim) => {
+                        self.begin(&account, claim).await?;
+                        in_vain = 0;
+                    }
+                    None => work_left = false,
                 }
             }
-            if !begun {
-                break;
+            if work_left {
+                self.hosts.turns.push_back(account);
+            } else {
+                self.hosts.books(&account).has_turn = false;
             }
-        }
-        if self.hosts.any_work_waits() {
-            // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
-            self.rest(true);
         }
         Ok(())
     }
@@ -163,8 +168,15 @@ impl Dispatcher {
         let host = self.hosts.known.get(&account.host_key());
         let quirks = host.map(|host| host.facts.quirks).unwrap_or_default();
         let options = Logins::options(&settings);
-        let dial = match self.logins.dial(account, options.clone(), quirks) {
-            Ok(dial) => dial,
+        let link = match self.hosts.take_idle(account) {
+            Some(link) => Ok(link),
+            None => self.logins.dial(account, options.clone(), quirks).map(|dial| {
+                self.hosts.opened(account);
+                Link::new(dial)
+            }),
+        };
+        let mut link = match link {
+            Ok(link) => link,
             Err(failure) => {
                 self.release([claim]).await?;
                 self.report.storage = true;
@@ -172,7 +184,6 @@ impl Dispatcher {
                 return self.hold(std::slice::from_ref(account), account.to_string(), failure).await;
             }
         };
-        let mut link = self.hosts.take_link(account).unwrap_or_else(|| Link::new(dial));
         link.set_options(options);
         let (sender, stop) = watch::channel(false);
         self.running.insert(claim.job().id, sender);
@@ -213,7 +224,9 @@ impl Dispatcher {
         for host in self.hosts.known.values_mut() {
             host.budget.grow(now);
         }
-        self.rest(false);
+        // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
+        let crowded = self.hosts.any_work_waits();
+        self.rest(crowded);
     }
 
     /// Signs off sessions that nobody needs.

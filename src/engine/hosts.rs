@@ -44,6 +44,8 @@ pub(super) struct Books {
     pub(super) claims: VecDeque<Claim>,
     /// Whether the queue may have more that can be done now.
     pub(super) more: bool,
+    /// Whether it stands among the turns.
+    pub(super) has_turn: bool,
 }
 
 /// A session at rest is closed after this time.
@@ -54,8 +56,12 @@ const REST: Duration = Duration::from_secs(15);
 pub(super) struct Hosts {
     pub(super) known: HashMap<HostKey, Host>,
     pub(super) accounts: HashMap<Account, Books>,
+    /// Accounts that may have work, in the order of their turns.
+    pub(super) turns: VecDeque<Account>,
     /// Links that exist, over all hosts.
     pub(super) open: u32,
+    /// Links that are at rest.
+    resting: usize,
 }
 
 impl Host {
@@ -110,6 +116,7 @@ impl Hosts {
             idle: Vec::new(),
             claims: VecDeque::new(),
             more: false,
+            has_turn: false,
         })
     }
 
@@ -139,12 +146,38 @@ impl Hosts {
         self.accounts.values().any(|books| books.more || !books.claims.is_empty())
     }
 
-    /// Takes a session at rest, or makes room for a new one.
-    pub(super) fn take_link(&mut self, account: &Account) -> Option<Link> {
+    /// Whether any job could be begun, with a session at rest or a new one.
+    pub(super) fn has_room(&self, connections: u32) -> bool {
+        self.open < connections || self.resting > 0
+    }
+
+    /// Takes note of what the queue has for an account, and gives it its turn. Returns how many claims it holds.
+    pub(super) fn has_work(&mut self, account: &Account, more: bool) -> u64 {
         let books = self.books(account);
-        if let Some((link, _)) = books.idle.pop() {
-            return Some(link);
+        books.more = more;
+        let held = books.claims.len() as u64;
+        if (more || held > 0) && !std::mem::replace(&mut books.has_turn, true) {
+            self.turns.push_back(account.clone());
         }
+        held
+    }
+
+    /// Takes a session at rest.
+    pub(super) fn take_idle(&mut self, account: &Account) -> Option<Link> {
+        let (link, _) = self.books(account).idle.pop()?;
+        self.resting = self.resting.saturating_sub(1);
+        Some(link)
+    }
+
+    /// Puts a session to rest.
+    pub(super) fn rest(&mut self, account: &Account, link: Link) {
+        self.books(account).idle.push((link, Instant::now()));
+        self.resting += 1;
+    }
+
+    /// Takes note that a link is about to be opened.
+    pub(super) fn opened(&mut self, account: &Account) {
+        let books = self.books(account);
         if books.proof == Proof::Unknown {
             books.proof = Proof::Trying;
         }
@@ -152,7 +185,6 @@ impl Hosts {
         if let Some(host) = self.known.get_mut(&account.host_key()) {
             host.open += 1;
         }
-        None
     }
 
     /// Takes note that a link is gone.
@@ -179,6 +211,7 @@ impl Hosts {
             }
         }
         for (account, _) in &gone {
+            self.resting = self.resting.saturating_sub(1);
             self.closed(account, true);
         }
         gone

@@ -40,6 +40,7 @@ pub fn prepare(
         report: RunReport::default(),
         next_due: None,
         stale: true,
+        refreshed: tokio::time::Instant::now(),
     };
     (desk, async move { Ok(dispatcher.run().await?) })
 }
