@@ -128,12 +128,16 @@ async fn work(desk: LocalDesk, notices: Vec<String>, order: RunOrder) -> Result<
 /// Waits for the run of another process. Returns nothing when that process ended with work left: this one goes on.
 async fn follow(client: &api::Client, order: &RunOrder) -> Result<Option<RunReport>, DeskError> {
     let selection = Selection { ids: order.only.clone(), ..Selection::default() };
-    let status = client.status().await?;
-    let Some(pid) = status.pid else { return Ok(None) };
+    // A run that ends meanwhile answers no more: then this process goes on.
+    let Ok(status) = client.status().await else { return Ok(None) };
+    let Some(pid) = status.pid else {
+        sleep(Duration::from_millis(50)).await;
+        return Ok(None);
+    };
     if !order.display.quiet {
         eprintln!("ftpq: process {pid} is working on this queue already; waiting for it");
     }
-    let before = client.counts(selection.clone()).await?;
+    let Ok(before) = client.counts(selection.clone()).await else { return Ok(None) };
     let stop = engine::stop_on_signals()
         .map_err(|error| DeskError::Storage(format!("the signal handlers can't be installed: {error}")))?;
     loop {

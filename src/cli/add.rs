@@ -118,7 +118,7 @@ impl Taking {
     async fn hand_over(&mut self, face: &mut Face<'_>, entries: Vec<Entry>) -> Result<(), Failed> {
         let mut jobs: Vec<JobSpec> = Vec::with_capacity(entries.len());
         for entry in entries {
-            let (mut spec, secret) = self.login.complete(entry.spec, entry.secret);
+            let (mut spec, secret) = self.login.complete(entry.spec, entry.secret)?;
             spec.settings = self.settings.or(&spec.settings);
             jobs.push(spec);
             let Some((account, secret)) = secret else { continue };

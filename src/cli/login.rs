@@ -4,7 +4,7 @@ use super::exit::Failed;
 use super::face::Face;
 use super::options::LoginOptions;
 use crate::config::{Config, read_password_file};
-use crate::model::{Account, JobSpec, Secret, Source};
+use crate::model::{Account, JobSpec, Secret, Source, printable};
 use std::collections::HashMap;
 
 /// What is given on the command line and in the settings file.
@@ -12,6 +12,8 @@ pub(super) struct Login {
     pub(super) user: Option<String>,
     pub(super) password: Option<Secret>,
     pub(super) config: Config,
+    /// The account that the password file was found to be meant for.
+    meant: Option<Account>,
 }
 
 impl Login {
@@ -25,12 +27,19 @@ impl Login {
             }
             password = Some(read.secret);
         }
-        Ok(Self { user: options.user.clone(), password, config })
+        Ok(Self { user: options.user.clone(), password, config, meant: None })
     }
 
     /// Gives a job the user its URL lacks, and tells the password to keep: the URL's own, else the one given here for
     /// that user.
-    pub(super) fn complete(&self, mut spec: JobSpec, own: Option<Secret>) -> (JobSpec, Option<(Account, Secret)>) {
+    ///
+    /// # Errors
+    /// When the password given here could be meant for more than one account: it goes to none then.
+    pub(super) fn complete(
+        &mut self,
+        mut spec: JobSpec,
+        own: Option<Secret>,
+    ) -> Result<(JobSpec, Option<(Account, Secret)>), Failed> {
         let account = spec.source.account();
         if own.is_none() && account.user == Account::ANONYMOUS {
             let user = self.user.as_deref().or_else(|| self.config.user(&account.host_key()));
@@ -44,14 +53,33 @@ impl Login {
             Some(user) => *user == account.user,
             None => !account.is_anonymous(),
         };
-        let secret = own.or_else(|| self.password.clone().filter(|_| meant)).map(|secret| (account.clone(), secret));
-        (spec, secret)
+        let account = account.clone();
+        let secret = match own {
+            Some(own) => Some(own),
+            None if meant && self.password.is_some() => {
+                let first = self.meant.get_or_insert_with(|| account.clone());
+                if first.credential() != account.credential() {
+                    return Err(ambiguous(first, &account));
+                }
+                self.password.clone()
+            }
+            None => None,
+        };
+        Ok((spec, secret.map(|secret| (account, secret))))
     }
 
     /// User and password for a run, where both are given.
     pub(super) fn pair(&self) -> Option<(String, Secret)> {
         self.user.clone().zip(self.password.clone())
     }
+}
+
+fn ambiguous(first: &Account, second: &Account) -> Failed {
+    let (first, second) = (printable(&first.credential(), 100), printable(&second.credential(), 100));
+    Failed::Usage(format!(
+        "the password file could be meant for {first} or for {second}, so nothing was queued; queue them apart, or name \
+         a password-file for each host in the settings file"
+    ))
 }
 
 /// The passwords handed over already, so that each goes once; bounded, a forgotten one just goes again.

@@ -174,6 +174,23 @@ fn user_and_password_file_are_for_urls_that_have_none() {
     assert_eq!(secrets, [("bob@h:21", "hunter2"), ("bob@g:21", "own")]);
 }
 
+/// Promise 4: a password goes to the server it is meant for and nowhere else.
+#[test]
+fn one_password_file_is_for_one_account() {
+    let trial = Trial::new();
+    let file = trial.write("pw", "hunter2\n");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let file = file.display();
+    for words in
+        ["ftp://bob@h/a ftp://bob@g/b --user bob", "ftp://bob@h/a ftp://eve@h/b", "ftp://h/a ftp://g/b --user bob"]
+    {
+        let ended = trial.run(&format!("add {words} --password-file {file}"));
+        assert_eq!(ended.exit, Exit::Usage, "{words}");
+        assert!(ended.err.contains("nothing was queued") && !ended.err.contains("hunter2"), "{}", ended.err);
+    }
+    assert!(trial.house.state().accepted.is_empty());
+}
+
 #[test]
 fn the_settings_file_may_name_a_hosts_user() {
     let trial = Trial::new();

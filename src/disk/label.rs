@@ -5,9 +5,17 @@
 //! only what the queue recorded counts.
 
 use super::{DiskError, PartFile, Place};
-use crate::model::Progress;
+use crate::model::{Progress, Source};
 use rustix::fs::{Mode, OFlags, XattrFlags, fgetxattr, fremovexattr, fsetxattr, openat};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+/// The label's form. Another source's part file under the same name is none of ours.
+#[derive(Debug, Serialize, Deserialize)]
+struct Label {
+    source: Source,
+    progress: Progress,
+}
 
 const NAME: &str = "user.ftpq.part";
 /// A longer label is none of ours.
@@ -18,8 +26,9 @@ impl PartFile {
     ///
     /// # Errors
     /// When the disk refuses for want of space or for another reason of its own.
-    pub fn set_label(&self, progress: &Progress) -> Result<bool, DiskError> {
-        let Ok(text) = serde_json::to_vec(progress) else { return Ok(false) };
+    pub fn set_label(&self, source: &Source, progress: &Progress) -> Result<bool, DiskError> {
+        let label = Label { source: source.clone(), progress: progress.clone() };
+        let Ok(text) = serde_json::to_vec(&label) else { return Ok(false) };
         if text.len() > LIMIT {
             return Ok(false);
         }
@@ -38,11 +47,12 @@ impl PartFile {
 }
 
 impl Place {
-    /// The label of the part file; nothing where there is no part file, or no label that can be read.
+    /// The label of the part file; nothing where there is no part file, or no label that can be read, or one of
+    /// another source.
     ///
     /// # Errors
     /// When the part file can't be opened.
-    pub fn part_label(&self) -> Result<Option<Progress>, DiskError> {
+    pub fn part_label(&self, source: &Source) -> Result<Option<Progress>, DiskError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = match openat(self.folder(), self.part_name(), flags, Mode::empty()) {
             Ok(file) => file,
@@ -51,7 +61,8 @@ impl Place {
         };
         let mut text = vec![0; LIMIT];
         let length = fgetxattr(&file, NAME, text.as_mut_slice()).unwrap_or(0);
-        Ok(serde_json::from_slice(text.get(..length).unwrap_or_default()).ok())
+        let label: Option<Label> = serde_json::from_slice(text.get(..length).unwrap_or_default()).ok();
+        Ok(label.filter(|label| label.source == *source).map(|label| label.progress))
     }
 
     /// Takes a label off the file under the final name, which a crash just after its rename left there.

@@ -3,8 +3,10 @@
 use super::clock;
 use super::dispatcher::{Dispatcher, LET_GO};
 use super::hosts::Proof;
+use super::settle::is_before_login;
 use super::worker::{Ended, Upshot, Word};
-use crate::model::{Account, Claim, Event, Failure, HostKey, JobId, Settlement};
+use crate::model::{Account, Attempt, Claim, Event, Failure, HostKey, JobId, JobState, Progress, Settlement};
+use crate::policy::delay;
 use crate::queue::QueueError;
 use crate::transfer::Link;
 use tokio::time::{Duration, timeout};
@@ -20,7 +22,7 @@ impl Dispatcher {
         } else {
             self.hosts.closed(&account, signed_in);
             if !signed_in && self.hosts.books(&account).proof == Proof::Trying {
-                self.hosts.books(&account).proof = Proof::Unknown;
+                self.hosts.unprove(&account);
             }
         }
         if self.hosts.known.get_mut(&key).is_some_and(|host| host.learn(quirks)) {
@@ -33,18 +35,23 @@ impl Dispatcher {
         let now = clock::now();
         let key = account.host_key();
         match upshot {
-            Upshot::Done => self.report.done += 1,
+            Upshot::Done => {
+                self.report.done += 1;
+                if let Some(host) = self.hosts.known.get_mut(&key) {
+                    host.refusals = 0;
+                }
+            }
             Upshot::Left => self.stale = true,
             Upshot::Failed(failure) => self.failed(&failure),
-            Upshot::HostTrouble { failure, at } => {
+            Upshot::HostTrouble { claim, attempt, progress, failure } => {
                 self.stale = true;
-                if at.is_none() {
+                self.host_trouble(account, *claim, *attempt, (progress, failure)).await?;
+            }
+            Upshot::TooMany { failure, given_up } => {
+                self.stale = true;
+                if given_up {
                     self.failed(&failure);
                 }
-                self.host_trouble(account, failure, at).await?;
-            }
-            Upshot::TooMany(failure) => {
-                self.stale = true;
                 self.too_many(account, failure, now).await?;
             }
             Upshot::LoginRefused(failure) => {
@@ -76,34 +83,48 @@ impl Dispatcher {
         }
     }
 
-    pub(super) async fn host_trouble(
+    /// A connection to the host failed before anything could be asked.
+    async fn host_trouble(
         &mut self,
         account: &Account,
-        failure: Failure,
-        at: Option<u64>,
+        claim: Claim,
+        attempt: Attempt,
+        (progress, failure): (Option<Progress>, Failure),
     ) -> Result<(), QueueError> {
-        let key = account.host_key();
-        let Some(host) = self.hosts.known.get_mut(&key) else { return Ok(()) };
+        let (key, now) = (account.host_key(), clock::now());
+        let patience = self.patience(&key);
+        let job = claim.job().clone();
+        let Some(host) = self.hosts.known.get_mut(&key) else { return self.release([claim]).await };
         if host.signed_in > 0 {
-            return Ok(());
+            // Others of ours work: it was one too many, or passing trouble. No job is to blame.
+            host.budget.squeeze(host.signed_in, now);
+            return self.release([claim]).await;
         }
-        if let Some(at) = at {
+        host.troubles += 1;
+        if host.troubles <= patience {
+            let at = now + delay(host.troubles, clock::dice()).as_secs().max(1);
             host.wait_until = at;
             // One goes ahead and looks; the others follow once it got in.
-            self.hosts.books(account).proof = Proof::Unknown;
+            self.hosts.unprove(account);
+            let settlement = Settlement::Release { attempt: Some(attempt), progress };
+            let state = self.shop.queue.settle(claim, settlement).await?;
+            self.shop.announce(&job, state, &failure, Some(at));
             return Ok(());
         }
         host.held = Some(failure.clone());
-        let accounts: Vec<Account> = self.hosts.accounts.keys().filter(|a| a.host_key() == key).cloned().collect();
-        self.hold(&accounts, key.to_string(), failure).await
+        let state = self.shop.queue.settle(claim, Settlement::GiveUp { attempt, progress }).await?;
+        self.shop.announce(&job, state, &failure, None);
+        if state == JobState::Failed {
+            self.failed(&failure);
+        }
+        self.hold_host(&key, failure).await
     }
 
-    pub(super) async fn too_many(&mut self, account: &Account, failure: Failure, now: u64) -> Result<(), QueueError> {
+    async fn too_many(&mut self, account: &Account, failure: Failure, now: u64) -> Result<(), QueueError> {
         let key = account.host_key();
+        let patience = self.patience(&key);
         let Some(host) = self.hosts.known.get_mut(&key) else { return Ok(()) };
-        let changed = host.too_many(now, clock::dice());
-        let patience = self.order.overrides.retries.or(self.order.config.settings_for(&key).retries);
-        let patience = patience.or(crate::config::Config::defaults().retries).unwrap_or(0);
+        let changed = host.too_many(is_before_login(&failure), now, clock::dice());
         let given_up = host.signed_in == 0 && host.refusals > patience;
         if given_up {
             host.held = Some(failure.clone());
@@ -112,10 +133,30 @@ impl Dispatcher {
             self.remember(&key, Some(failure.to_string())).await?;
         }
         if given_up {
-            let accounts: Vec<Account> = self.hosts.accounts.keys().filter(|a| a.host_key() == key).cloned().collect();
-            self.hold(&accounts, key.to_string(), failure).await?;
+            self.hold_host(&key, failure).await?;
         }
         Ok(())
+    }
+
+    /// Failures in a row that a host is allowed.
+    fn patience(&self, key: &HostKey) -> u32 {
+        let retries = self.order.overrides.retries.or(self.order.config.settings_for(key).retries);
+        retries.or(crate::config::Config::defaults().retries).unwrap_or(0)
+    }
+
+    async fn hold_host(&mut self, key: &HostKey, failure: Failure) -> Result<(), QueueError> {
+        let accounts: Vec<Account> = self.hosts.accounts.keys().filter(|a| a.host_key() == *key).cloned().collect();
+        self.hold(&accounts, key.to_string(), failure).await
+    }
+
+    /// A worker broke down: its session is gone, its job stays as it was stored, and the next run has it again.
+    pub(super) fn crashed(&mut self, account: &Account, job: JobId) {
+        self.running.remove(&job);
+        self.hosts.closed(account, true);
+        self.hosts.unprove(account);
+        self.report.storage = true;
+        let text = format!("the worker of job {job} broke down, which is a fault of ftpq; the next run tries it again");
+        self.shop.observer.event(&Event::Notice { text });
     }
 
     /// Leaves accounts alone for this run, and says so.
@@ -169,12 +210,14 @@ impl Dispatcher {
         let all = async {
             while !self.running.is_empty() {
                 let Some(word) = self.inbox.recv().await else { break };
-                if let Word::Ended(ended) = word {
+                if let Word::Crashed(_, job) = word {
+                    self.running.remove(&job);
+                } else if let Word::Ended(ended) = word {
                     self.running.remove(&ended.job);
                     match ended.upshot {
                         Upshot::Done => self.report.done += 1,
                         Upshot::Failed(failure) => self.failed(&failure),
-                        Upshot::DiskFull { claim, .. } => self.parked.push(*claim),
+                        Upshot::DiskFull { claim, .. } | Upshot::HostTrouble { claim, .. } => self.parked.push(*claim),
                         _ => {}
                     }
                     tokio::spawn(ended.link.quit());

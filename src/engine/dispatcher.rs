@@ -2,7 +2,7 @@
 
 use super::hosts::{Host, Hosts, Proof};
 use super::logins::Logins;
-use super::worker::{Shop, Word};
+use super::worker::{Desk, Shop, Word};
 use super::{RunOrder, RunReport, clock};
 use crate::model::{Account, Claim, Event, HostKey, JobId, Settings};
 use crate::queue::QueueError;
@@ -99,6 +99,7 @@ impl Dispatcher {
         let mut left = self.running.len() as u64 + self.parked.len() as u64;
         for group in groups {
             self.meet(&group.account).await?;
+            self.logins.meet(&group.account);
             left += group.ready + group.waiting;
             let held = self.hosts.is_held(&group.account);
             left += self.hosts.has_work(&group.account, group.ready > 0);
@@ -168,8 +169,15 @@ impl Dispatcher {
         let host = self.hosts.known.get(&account.host_key());
         let quirks = host.map(|host| host.facts.quirks).unwrap_or_default();
         let options = Logins::options(&settings);
-        let link = match self.hosts.take_idle(account) {
+        let idle = self.hosts.take_idle(account);
+        let reused = idle.is_some();
+        let link = match idle {
             Some(link) => Ok(link),
+            None if !self.hosts.admits(account, self.connections(), clock::now()) => {
+                // The session at rest was dead, and meanwhile there is no room for a new one.
+                self.hosts.books(account).claims.push_front(claim);
+                return Ok(());
+            }
             None => self.logins.dial(account, options.clone(), quirks).map(|dial| {
                 self.hosts.opened(account);
                 Link::new(dial)
@@ -187,7 +195,15 @@ impl Dispatcher {
         link.set_options(options);
         let (sender, stop) = watch::channel(false);
         self.running.insert(claim.job().id, sender);
-        tokio::spawn(Arc::clone(&self.shop).work(claim, link, settings, stop));
+        let desk = Desk { link, reused, settings, stop };
+        let (job, account, words) = (claim.job().id, account.clone(), self.shop.words.clone());
+        let work = tokio::spawn(Arc::clone(&self.shop).work(claim, desk));
+        tokio::spawn(async move {
+            if work.await.is_err() {
+                // Nobody listens any more only when the run is over and the process ends.
+                let _ = words.send(Word::Crashed(account, job));
+            }
+        });
         Ok(())
     }
 
@@ -207,11 +223,18 @@ impl Dispatcher {
                 Ok(())
             }
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
+            Some(Word::Crashed(account, job)) => {
+                self.crashed(&account, job);
+                Ok(())
+            }
         }
     }
 
     async fn signed_in(&mut self, account: &Account) -> Result<(), QueueError> {
-        self.hosts.books(account).proof = Proof::Proved;
+        let books = self.hosts.books(account);
+        if !matches!(books.proof, Proof::Refused(_)) {
+            books.proof = Proof::Proved;
+        }
         let Some(host) = self.hosts.known.get_mut(&account.host_key()) else { return Ok(()) };
         if host.got_in(clock::now()) {
             self.remember(&account.host_key(), None).await?;

@@ -17,6 +17,8 @@ pub(super) struct Host {
     pub(super) wait_until: u64,
     /// Refusals in a row while no connection of ours stood.
     pub(super) refusals: u32,
+    /// Connections in a row that failed while none of ours stood.
+    pub(super) troubles: u32,
     /// It is left alone for this run.
     pub(super) held: Option<Failure>,
     pub(super) facts: HostFacts,
@@ -67,20 +69,21 @@ pub(super) struct Hosts {
 impl Host {
     pub(super) fn new(allowed: u32, facts: HostFacts, now: u64) -> Self {
         let budget = Budget::new(allowed, facts.connection_limit, now);
-        Self { budget, open: 0, signed_in: 0, wait_until: 0, refusals: 0, held: None, facts }
+        Self { budget, open: 0, signed_in: 0, wait_until: 0, refusals: 0, troubles: 0, held: None, facts }
     }
 
     /// Takes note of what a session learned. Returns whether it is news.
     pub(super) fn learn(&mut self, quirks: Quirks) -> bool {
-        let news = self.facts.quirks != quirks;
-        self.facts.quirks = quirks;
-        news
+        let all = self.facts.quirks.merged(quirks);
+        std::mem::replace(&mut self.facts.quirks, all) != all
     }
 
-    /// Takes note of a refusal to take one more connection. Returns whether the budget changed.
-    pub(super) fn too_many(&mut self, now: u64, dice: f64) -> bool {
-        let changed = self.budget.refused(self.signed_in, now);
-        if self.signed_in == 0 {
+    /// Takes note of a refusal to take one more connection, or, once signed in, one more transfer. Returns whether the
+    /// budget changed.
+    pub(super) fn too_many(&mut self, at_login: bool, now: u64, dice: f64) -> bool {
+        let working = if at_login { self.signed_in } else { self.signed_in.saturating_sub(1) };
+        let changed = self.budget.refused(working, now);
+        if at_login && self.signed_in == 0 {
             self.refusals += 1;
             self.wait_until = now + delay(self.refusals, dice).as_secs().max(1);
         }
@@ -93,7 +96,7 @@ impl Host {
     /// Takes note of a connection that got in. Returns whether the budget changed.
     pub(super) fn got_in(&mut self, now: u64) -> bool {
         self.signed_in += 1;
-        self.refusals = 0;
+        self.troubles = 0;
         self.wait_until = 0;
         let changed = self.budget.signed_in(self.signed_in);
         if changed {
@@ -137,7 +140,7 @@ impl Hosts {
         if host.wait_until > now {
             return false;
         }
-        let may_open = host.budget.admits(host.open) && self.open < connections && books.proof != Proof::Trying;
+        let may_open = host.budget.admits(host.open, now) && self.open < connections && books.proof != Proof::Trying;
         !books.idle.is_empty() || may_open
     }
 
@@ -162,17 +165,30 @@ impl Hosts {
         held
     }
 
-    /// Takes a session at rest.
+    /// Takes a session at rest; those that the server has closed meanwhile are gone.
     pub(super) fn take_idle(&mut self, account: &Account) -> Option<Link> {
-        let (link, _) = self.books(account).idle.pop()?;
-        self.resting = self.resting.saturating_sub(1);
-        Some(link)
+        while let Some((link, _)) = self.books(account).idle.pop() {
+            self.resting = self.resting.saturating_sub(1);
+            if link.is_usable() {
+                return Some(link);
+            }
+            self.closed(account, true);
+        }
+        None
     }
 
     /// Puts a session to rest.
     pub(super) fn rest(&mut self, account: &Account, link: Link) {
         self.books(account).idle.push((link, Instant::now()));
         self.resting += 1;
+    }
+
+    /// The account has to show anew that it gets in, one session ahead of the others; a refusal stands.
+    pub(super) fn unprove(&mut self, account: &Account) {
+        let books = self.books(account);
+        if !matches!(books.proof, Proof::Refused(_)) {
+            books.proof = Proof::Unknown;
+        }
     }
 
     /// Takes note that a link is about to be opened.

@@ -3,8 +3,9 @@
 use super::RunOrder;
 use crate::config::Config;
 use crate::ftp::{Dial, Login, SessionOptions, Trace};
-use crate::model::{Account, Cause, Failure, Quirks, Secret, Settings, Stage};
+use crate::model::{Account, Cause, Failure, HostKey, Quirks, Secret, Settings, Stage, printable};
 use crate::queue::Credentials;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,13 +14,23 @@ use std::time::Duration;
 pub(super) struct Logins {
     credentials: Arc<Mutex<Credentials>>,
     given: Option<(String, Secret)>,
+    /// Hosts that the password given on the command line could be meant for.
+    meant: BTreeSet<HostKey>,
     config: Config,
     trace: Option<Trace>,
 }
 
 impl Logins {
     pub(super) fn new(order: &RunOrder, credentials: Arc<Mutex<Credentials>>, trace: Option<Trace>) -> Self {
-        Self { credentials, given: order.password.clone(), config: order.config.clone(), trace }
+        Self { credentials, given: order.password.clone(), meant: BTreeSet::new(), config: order.config.clone(), trace }
+    }
+
+    /// Takes note of an account of this run.
+    pub(super) fn meet(&mut self, account: &Account) {
+        let kept = self.credentials.lock().unwrap_or_else(PoisonError::into_inner).get(account).is_some();
+        if !kept && self.given.as_ref().is_some_and(|(user, _)| *user == account.user) {
+            self.meant.insert(account.host_key());
+        }
     }
 
     /// How data connections are opened under these settings.
@@ -46,7 +57,13 @@ impl Logins {
         let kept = self.credentials.lock().unwrap_or_else(PoisonError::into_inner).get(account);
         let given = || self.given.as_ref().filter(|(user, _)| *user == account.user).map(|(_, secret)| secret.clone());
         let user = account.user.clone();
-        if let Some(secret) = kept.or_else(given) {
+        if let Some(secret) = kept {
+            return Ok(Login { user, secret: Some(secret), account: None });
+        }
+        if let Some(secret) = given() {
+            if self.meant.len() > 1 {
+                return Err(ambiguous(&user, self.meant.len()));
+            }
             return Ok(Login { user, secret: Some(secret), account: None });
         }
         let from_file = self.config.password(account).map_err(|error| {
@@ -63,4 +80,13 @@ impl Logins {
             None => Login { user, secret: None, account: None },
         })
     }
+}
+
+/// A password goes to the one server it is meant for, or nowhere.
+fn ambiguous(user: &str, hosts: usize) -> Failure {
+    let user = printable(user, 60);
+    let message =
+        format!("the password file could be meant for {user} on any of {hosts} hosts, so it was sent to none");
+    Failure::local(Stage::Login, Cause::LocalIo, message)
+        .with_advice("name it for its host in the settings file: [host.\"NAME\"] password-file = \"FILE\"")
 }

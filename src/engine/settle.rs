@@ -24,6 +24,8 @@ pub(super) enum Fate {
     Settle(Box<Settlement>),
     /// Keep it in hand until the end of the run: its file system is full.
     Park(Option<Progress>),
+    /// The host could not be reached: what becomes of the job depends on how the host's other sessions fare.
+    Host(Attempt),
 }
 
 /// Decides what becomes of a job after an attempt.
@@ -39,7 +41,8 @@ pub(super) fn fate(job: &Job, report: &Report, moment: Moment) -> Fate {
         },
         End::Failed(failure) => match failure.cause {
             Cause::DiskFull => return Fate::Park(report.progress.clone()),
-            Cause::TooManyConnections => Settlement::Release {
+            _ if is_host_trouble(failure) => return Fate::Host(attempt(report, Some(failure), moment)),
+            Cause::TooManyConnections if is_before_login(failure) => Settlement::Release {
                 attempt: (report.fetched > 0).then(|| attempt(report, Some(failure), moment)),
                 progress: report.progress.clone(),
             },
@@ -49,11 +52,14 @@ pub(super) fn fate(job: &Job, report: &Report, moment: Moment) -> Fate {
     Fate::Settle(Box::new(settlement))
 }
 
+/// Whether the failure came before the login was through: then no job is to blame.
+pub(super) fn is_before_login(failure: &Failure) -> bool {
+    matches!(failure.stage, Stage::Resolve | Stage::Connect | Stage::Greeting | Stage::Login)
+}
+
 /// Whether the failure is the server's or the network's, and would meet any other file of the host as well.
 pub(super) fn is_host_trouble(failure: &Failure) -> bool {
-    failure.kind == FailureKind::Transient
-        && failure.cause != Cause::TooManyConnections
-        && matches!(failure.stage, Stage::Resolve | Stage::Connect | Stage::Greeting | Stage::Login | Stage::Prepare)
+    failure.kind == FailureKind::Transient && failure.cause != Cause::TooManyConnections && is_before_login(failure)
 }
 
 /// A report of an attempt that did not get past signing in.
@@ -119,7 +125,7 @@ mod tests {
     fn settled(fruitless: u32, report: &Report) -> Settlement {
         match fate(&job(fruitless), report, MOMENT) {
             Fate::Settle(settlement) => *settlement,
-            Fate::Park(_) => panic!("parked"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -129,14 +135,28 @@ mod tests {
         assert!(matches!(settled(2, &report(0, dropped())), Settlement::RetryAt { at: 204, .. }));
         assert!(matches!(settled(3, &report(0, dropped())), Settlement::GiveUp { .. }));
         assert!(matches!(settled(3, &report(100_000, dropped())), Settlement::RetryAt { at: 201, .. }));
-        // A few bytes a connection are no progress: the overlap costs more.
-        assert!(matches!(settled(3, &report(100, dropped())), Settlement::GiveUp { .. }));
+        // What one overlap costs is no progress.
+        assert!(matches!(settled(3, &report(16_384, dropped())), Settlement::GiveUp { .. }));
     }
 
     #[test]
     fn too_many_connections_never_counts_against_the_job() {
         let refused = Failure::transient(Stage::Login, Cause::TooManyConnections, "x");
         assert!(matches!(settled(3, &report(0, refused)), Settlement::Release { attempt: None, .. }));
+    }
+
+    /// A server that takes every login and refuses every RETR would otherwise be asked for ever.
+    #[test]
+    fn too_many_transfers_count_against_the_job() {
+        let refused = || Failure::transient(Stage::Retrieve, Cause::TooManyConnections, "x");
+        assert!(matches!(settled(0, &report(0, refused())), Settlement::RetryAt { .. }));
+        assert!(matches!(settled(3, &report(0, refused())), Settlement::GiveUp { .. }));
+    }
+
+    #[test]
+    fn a_host_out_of_reach_is_no_fault_of_the_job() {
+        let unreachable = Failure::transient(Stage::Connect, Cause::Unreachable, "x");
+        assert!(matches!(fate(&job(9), &report(0, unreachable), MOMENT), Fate::Host(_)));
     }
 
     #[test]

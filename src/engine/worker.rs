@@ -1,9 +1,11 @@
 //! One claim in a worker's hands: sign in, fetch, settle, report.
 
 use super::clock;
-use super::settle::{Fate, Moment, fate, is_host_trouble, not_signed_in};
+use super::settle::{Fate, Moment, fate, not_signed_in};
 use super::{Board, Observer};
-use crate::model::{Account, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Settings, Settlement};
+use crate::model::{
+    Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Settings, Settlement,
+};
 use crate::queue::{Queue, QueueError};
 use crate::transfer::{End, Gauge, Link, Report, Started, Stop, Task, download, failpoint};
 use std::collections::HashSet;
@@ -31,6 +33,17 @@ pub(super) enum Word {
     Poke,
     /// These jobs were paused or cancelled while they ran.
     Halt(Vec<JobId>),
+    /// The worker of this job broke down.
+    Crashed(Account, JobId),
+}
+
+/// What a worker works with.
+pub(super) struct Desk {
+    pub(super) link: Link,
+    /// The link's session stood already, and counts as signed in.
+    pub(super) reused: bool,
+    pub(super) settings: Settings,
+    pub(super) stop: Stop,
 }
 
 /// The end of a worker's turn.
@@ -52,10 +65,10 @@ pub(super) enum Upshot {
     Failed(Failure),
     /// It is to be tried again, or was put back.
     Left,
-    /// The host can't be reached; `at` is when to try again, nothing where the job was given up over it.
-    HostTrouble { failure: Failure, at: Option<u64> },
-    /// The host takes no more connections.
-    TooMany(Failure),
+    /// The host can't be reached; the claim is handed back unsettled.
+    HostTrouble { claim: Box<Claim>, attempt: Box<Attempt>, progress: Option<Progress>, failure: Failure },
+    /// The host takes no more connections, or no more transfers.
+    TooMany { failure: Failure, given_up: bool },
     /// The server refuses the account.
     LoginRefused(Failure),
     /// The file system is full; the claim is handed back unsettled.
@@ -74,11 +87,29 @@ impl Shop {
         self.full.lock().unwrap_or_else(PoisonError::into_inner).insert(device)
     }
 
+    /// Tells everybody that a job failed, for now or for good.
+    pub(super) fn announce(&self, job: &Job, state: JobState, failure: &Failure, retry_at: Option<u64>) {
+        let (source, failure) = (job.spec.source.clone(), failure.clone());
+        match (state, retry_at) {
+            (JobState::Waiting | JobState::Queued, Some(at)) => {
+                let seconds = at.saturating_sub(clock::now());
+                self.observer.event(&Event::Retrying { job: job.id, source, failure, seconds });
+            }
+            (JobState::Failed, _) => {
+                self.board.count_failed();
+                let destination = job.spec.destination.clone();
+                self.observer.event(&Event::Failed { job: job.id, source, destination, failure });
+            }
+            _ => {}
+        }
+    }
+
     /// Works on one claim and tells the dispatcher how it ended.
-    pub(super) async fn work(self: Arc<Self>, claim: Claim, link: Link, settings: Settings, stop: Stop) {
+    pub(super) async fn work(self: Arc<Self>, claim: Claim, desk: Desk) {
+        let Desk { link, reused, settings, stop } = desk;
         let account = link.dial().account.clone();
         let job = claim.job().id;
-        let mut turn = Turn { shop: &self, settings: &settings, link, stop, signed_in: false };
+        let mut turn = Turn { shop: &self, settings: &settings, link, stop, signed_in: reused };
         let upshot = turn.take(claim).await;
         let ended = Ended { account, job, signed_in: turn.signed_in, link: turn.link, upshot };
         // Nobody listens any more only when the run is over and the process ends.
@@ -110,12 +141,16 @@ impl Turn<'_> {
         match fate(claim.job(), &report, moment) {
             Fate::Settle(settlement) => self.settle(claim, *settlement, report, begun).await,
             Fate::Park(progress) => self.park(claim, progress, report).await,
+            Fate::Host(attempt) => {
+                let End::Failed(failure) = report.end else { return Upshot::Left };
+                let (claim, attempt) = (Box::new(claim), Box::new(attempt));
+                Upshot::HostTrouble { claim, attempt, progress: report.progress, failure }
+            }
         }
     }
 
     async fn attempt(&mut self, job: &Job, gauge: &Arc<Gauge>) -> Report {
-        self.signed_in = self.link.is_usable();
-        if !self.signed_in {
+        if !self.link.is_usable() {
             let mut stop = self.stop.clone();
             let signed_in = tokio::select! {
                 biased;
@@ -125,6 +160,8 @@ impl Turn<'_> {
             match signed_in {
                 None => return Report { end: End::Stopped, ..not_signed_in(job, stopped()) },
                 Some(Err(failure)) => return not_signed_in(job, failure),
+                // One that stood before and was closed by the server is counted already.
+                Some(Ok(())) if self.signed_in => {}
                 Some(Ok(())) => {
                     self.signed_in = true;
                     let _ = self.shop.words.send(Word::SignedIn(self.link.dial().account.clone()));
@@ -184,28 +221,8 @@ impl Turn<'_> {
             End::Stopped => return Upshot::Left,
             End::Failed(failure) => failure,
         };
-        self.announce(job, state, &failure, retry_at);
-        upshot(state, failure, retry_at)
-    }
-
-    fn announce(&self, job: Job, state: JobState, failure: &Failure, retry_at: Option<u64>) {
-        let failure = failure.clone();
-        match (state, retry_at) {
-            (JobState::Waiting, Some(at)) => {
-                let seconds = at.saturating_sub(clock::now());
-                self.shop.observer.event(&Event::Retrying { job: job.id, source: job.spec.source, failure, seconds });
-            }
-            (JobState::Failed, _) => {
-                self.shop.board.count_failed();
-                self.shop.observer.event(&Event::Failed {
-                    job: job.id,
-                    source: job.spec.source,
-                    destination: job.spec.destination,
-                    failure,
-                });
-            }
-            _ => {}
-        }
+        self.shop.announce(&job, state, &failure, retry_at);
+        upshot(state, failure)
     }
 
     async fn park(&self, claim: Claim, progress: Option<Progress>, report: Report) -> Upshot {
@@ -219,11 +236,10 @@ impl Turn<'_> {
     }
 }
 
-fn upshot(state: JobState, failure: Failure, retry_at: Option<u64>) -> Upshot {
+fn upshot(state: JobState, failure: Failure) -> Upshot {
     match failure.cause {
-        Cause::TooManyConnections => Upshot::TooMany(failure),
+        Cause::TooManyConnections => Upshot::TooMany { failure, given_up: state == JobState::Failed },
         Cause::LoginRefused => Upshot::LoginRefused(failure),
-        _ if is_host_trouble(&failure) => Upshot::HostTrouble { failure, at: retry_at },
         _ if state == JobState::Failed => Upshot::Failed(failure),
         _ => Upshot::Left,
     }

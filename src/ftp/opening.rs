@@ -55,7 +55,8 @@ impl Session {
         match opened {
             Ok(opened) => Ok(Retrieval::new(self, machine, opened.data, opened.announced)),
             Err(failure) => {
-                if failure.cause == Cause::Protocol {
+                // A restart that can't be undone would fall upon the next file.
+                if failure.cause == Cause::Protocol || (failure.stage == Stage::Restart && from == 0) {
                     self.control.give_up();
                 }
                 Err(failure)

@@ -129,6 +129,20 @@ pub struct Quirks {
     pub foreign_terminator: bool,
 }
 
+impl Quirks {
+    /// What either knows: sessions learn apart, and none unlearns.
+    #[must_use]
+    pub fn merged(self, other: Self) -> Self {
+        Self {
+            no_epsv: self.no_epsv || other.no_epsv,
+            no_rest: self.no_rest || other.no_rest,
+            no_size: self.no_size || other.no_size,
+            no_mdtm: self.no_mdtm || other.no_mdtm,
+            foreign_terminator: self.foreign_terminator || other.foreign_terminator,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

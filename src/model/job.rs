@@ -86,14 +86,14 @@ pub struct Attempt {
 }
 
 impl Attempt {
-    /// Least gain in bytes that counts as progress: what one resume costs in overlap. A server that hands out less
+    /// What an attempt has to gain more than, in bytes, to count as progress: what one resume costs in overlap. A server that hands out less
     /// on each connection would otherwise be tried for ever.
     pub const LEAST_GAIN: u64 = 16 * 1024;
 
     /// Whether the attempt brought the file far enough to begin counting failures anew.
     #[must_use]
     pub fn is_fruitful(&self) -> bool {
-        self.gained >= Self::LEAST_GAIN
+        self.gained > Self::LEAST_GAIN
     }
 }
 

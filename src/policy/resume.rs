@@ -210,6 +210,10 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
         _ if size.is_some() && facts.kind == TransferType::Image => {
             Ok(Plan::Adopt { note: "was there already; its size matches, the server tells no time".to_owned() })
         }
+        // A record of it and no part file: this job gave it its name just before a crash.
+        _ if facts.progress.is_some() && facts.part.is_none() => {
+            Ok(Plan::Adopt { note: "was given its name just before an interruption".to_owned() })
+        }
         _ => Err("the server tells neither size nor time, so the file there can't be compared".to_owned()),
     }
 }
@@ -252,7 +256,7 @@ fn with_part(facts: &Facts<'_>) -> Plan {
     if have == 0 {
         return fresh("after a restart of the machine no byte of the part file is known to be durable", false);
     }
-    if have == size {
+    if have == size && facts.progress.is_some() {
         return Plan::Finish;
     }
     if facts.no_rest {

@@ -38,10 +38,18 @@ pub(super) struct Lane {
     ripe: BTreeSet<u64>,
 }
 
+/// Longer than any wait before a retry, in seconds.
+const LONGEST_WAIT: u64 = 3_600;
+
 impl Lane {
     /// Moves waiting jobs whose time has come to the claimable ones.
     pub(super) fn ripen(&mut self, now: u64) {
         while let Some(&(at, id)) = self.due.first().filter(|(at, _)| *at <= now) {
+            self.due.remove(&(at, id));
+            self.ripe.insert(id);
+        }
+        // No wait is this long: the clock was set back.
+        while let Some(&(at, id)) = self.due.last().filter(|(at, _)| *at > now.saturating_add(LONGEST_WAIT)) {
             self.due.remove(&(at, id));
             self.ripe.insert(id);
         }

@@ -8,7 +8,7 @@ use super::task::{Halt, Run, Started, on_disk};
 use crate::disk::{PartFile, Place};
 use crate::ftp::{Retrieval, Verdict};
 use crate::model::{Cause, Durability, Existing, Failure, Identity, Progress, Receipt, Stage, TransferType};
-use crate::policy::{Bucket, OVERLAP, expected_size, same_identity};
+use crate::policy::{Bucket, expected_size};
 use crate::queue::QueueError;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -51,12 +51,15 @@ impl Run<'_> {
         link: &mut Link,
     ) -> Result<Receipt, Halt> {
         let size = self.wanted_size(remote);
-        let part = open_part(place, &start, size)?;
+        let part = self.open_part(place, &start, size)?;
         if let Some(why) = &start.why {
             self.add_note(why);
         }
         let progress = self.first_progress(remote, &start);
-        self.labelled = on_disk(Stage::Store, || part.set_label(&progress))?;
+        let recorded = self.progress.as_ref().map_or(0, |old| old.durable);
+        let labelled = on_disk(Stage::Store, || part.set_label(&self.task.job.spec.source, &progress))?;
+        // A record that says more than is true now has to be replaced before the first byte.
+        self.labelled = labelled && recorded <= progress.durable;
         self.progress = Some(progress);
         self.from = start.from;
         let begun = Instant::now();
@@ -70,12 +73,13 @@ impl Run<'_> {
         if matches!(outcome, Err(Halt::Again(None))) {
             link.learn_no_rest();
         }
-        if start.why.is_none() {
+        // What has to be fetched again, from the file's start, is no gain until it is whole.
+        if start.have > 0 || start.why.is_none() {
             self.gained += length.saturating_sub(start.have);
         }
         let kept = match &outcome {
             Err(Halt::Again(_)) => Ok(()),
-            _ => self.keep(&part, length),
+            _ => self.keep(place, &part, length),
         };
         let (ending, verdict) = outcome?;
         kept?;
@@ -84,9 +88,36 @@ impl Run<'_> {
         }
         let confirmed = self.judge(position, size, verdict, &part)?;
         if !confirmed || start.have > 0 || begun.elapsed() > LONG {
-            self.look_again(remote, confirmed, link).await?;
+            self.look_again(remote, &part, confirmed, link).await?;
         }
         self.finish(place, part, remote, start.have == 0).await
+    }
+
+    /// The part file, cut to what is to be kept, with space reserved for the rest.
+    fn open_part(&mut self, place: &Place, start: &Start, size: Option<u64>) -> Result<PartFile, Halt> {
+        let part = on_disk(Stage::Store, || {
+            if start.set_aside {
+                place.set_aside()?;
+            }
+            let part = place.open_part()?;
+            part.truncate(start.have)?;
+            Ok(part)
+        })?;
+        let needed = size.unwrap_or(0).saturating_sub(start.have);
+        if reserve(place, &part, needed, start.have)? {
+            return Ok(part);
+        }
+        // What is kept of an older version is worth less than the new one.
+        on_disk(Stage::Store, || place.drop_old())?;
+        if reserve(place, &part, needed, start.have)? {
+            return Ok(part);
+        }
+        // Other files may still fit.
+        self.device = None;
+        let free = on_disk(Stage::Store, || place.free_bytes())?;
+        let message = format!("{needed} more bytes are needed for {}, {free} are free there", place.shown());
+        let advice = "make space on that file system, then `ftpq run`: what is there is continued";
+        Err(Failure::local(Stage::Store, Cause::DiskFull, message).with_advice(advice).into())
     }
 
     /// Opens the data connection and copies until the data ends.
@@ -187,7 +218,7 @@ impl Run<'_> {
                 return Ok((Copied::End, ignored));
             }
             if ledger.is_due(copier.length()) && self.task.settings.durability != Some(Durability::None) {
-                on_disk(Stage::Store, || part.sync())?;
+                self.make_durable(part)?;
                 ledger.record(self, copier.length(), true).await?;
             }
             if let Some(bucket) = &mut bucket {
@@ -197,102 +228,34 @@ impl Run<'_> {
         }
     }
 
-    /// Whether the bytes that came are the whole file. Returns whether the server confirmed it.
-    fn judge(&mut self, position: u64, size: Option<u64>, verdict: Verdict, part: &PartFile) -> Result<bool, Halt> {
-        let size = size.filter(|&size| size != 0);
-        match (verdict, size) {
-            (Verdict::Confirmed, Some(size)) if position < size => {
-                let message = format!("the server says the transfer is complete, but {position} of {size} bytes came");
-                let failure = Failure::transient(Stage::Verdict, Cause::WrongSize, message)
-                    .with_advice("if this stays so, the server's SIZE or its file is damaged: ask its operator");
-                Err(failure.into())
-            }
-            (Verdict::Confirmed, _) => Ok(true),
-            (Verdict::Unconfirmed { failure }, Some(size)) if position == size => {
-                self.add_note(&format!(
-                    "all {size} bytes came, but the server did not confirm it ({})",
-                    failure.message
-                ));
-                Ok(false)
-            }
-            (Verdict::Refused { failure }, Some(size)) if position == size => {
-                // The next attempt has to get the server's word: it reads the end of the file again.
-                on_disk(Stage::Store, || part.truncate(size.saturating_sub(OVERLAP)))?;
-                Err(failure.into())
-            }
-            (Verdict::Unconfirmed { mut failure } | Verdict::Refused { mut failure }, size) => {
-                if let Some(size) = size {
-                    failure.message = format!("{} ({position} of {size} bytes came)", failure.message);
-                }
-                Err(failure.into())
-            }
+    /// Makes what was received durable, notes it, and lets go of an old part that is no further than the new one.
+    fn keep(&mut self, place: &Place, part: &PartFile, length: u64) -> Result<(), Halt> {
+        self.make_durable(part)?;
+        if self.task.settings.durability != Some(Durability::None)
+            && let Some(progress) = &mut self.progress
+        {
+            progress.durable = length;
         }
+        on_disk(Stage::Store, || match place.old_part()? {
+            Some(old) if old.size < length => place.drop_old(),
+            _ => Ok(()),
+        })
     }
 
-    /// Asks again what the remote file is, after a transfer during which it may have been replaced.
-    async fn look_again(&mut self, before: &Identity, confirmed: bool, link: &mut Link) -> Result<(), Halt> {
-        let now = match self.inspect(link).await {
-            Ok(now) => now,
-            Err(Halt::Failed(failure)) if failure.kind == crate::model::FailureKind::Transient => {
-                if !confirmed {
-                    self.add_note("the server could not be asked again");
-                }
-                return Ok(());
-            }
-            Err(halt) => return Err(halt),
-        };
-        if same_identity(before, &now) {
-            if !confirmed {
-                self.add_note("asked again, it gives the same size and time");
-            }
+    /// Makes what was received durable. Where that fails, the bytes since the last success may be lost although they can
+    /// still be read: from then on only what was durable before counts.
+    fn make_durable(&mut self, part: &PartFile) -> Result<(), Halt> {
+        if self.task.settings.durability == Some(Durability::None) {
             return Ok(());
         }
-        match (before.size, now.size) {
-            (Some(old), Some(new)) if new > old && self.kind() == TransferType::Image => {
-                self.add_note(&format!("the file grew to {new} bytes on the server while its first {old} were read"));
-                Ok(())
-            }
-            _ => Err(Halt::Again(Some("the file was replaced on the server while it was read".to_owned()))),
-        }
-    }
-
-    /// More bytes came than the file holds: it grew, REST was ignored, or SIZE is wrong.
-    async fn too_much(
-        &mut self,
-        place: &Place,
-        part: PartFile,
-        remote: &Identity,
-        start: &Start,
-        link: &mut Link,
-    ) -> Result<Receipt, Halt> {
-        if start.have > 0 {
-            // Which of the new bytes are right can't be known.
-            on_disk(Stage::Store, || part.truncate(start.have))?;
-            link.learn_no_rest();
-            return Err(Halt::Again(Some("the server sent more than the rest of the file".to_owned())));
-        }
-        let size = remote.size.unwrap_or(0);
-        let now = self.inspect(link).await?;
-        if now.size.is_some_and(|now| now > size) {
-            self.add_note(&format!("the file grew on the server while its first {size} bytes were read"));
-            return self.finish(place, part, remote, true).await;
-        }
-        on_disk(Stage::Store, || place.remove_part())?;
-        self.progress = None;
-        let message = format!("the server sends more than the {size} bytes that its SIZE tells");
-        let advice = "the server's SIZE can't be right: ask its operator";
-        Err(Failure::permanent(Stage::Retrieve, Cause::WrongSize, message).with_advice(advice).into())
-    }
-
-    /// Makes what was received durable, and notes it.
-    fn keep(&mut self, part: &PartFile, length: u64) -> Result<(), Halt> {
-        if self.task.settings.durability != Some(Durability::None) {
-            on_disk(Stage::Store, || part.sync())?;
+        let synced = on_disk(Stage::Store, || part.sync());
+        if synced.is_err() {
+            part.clear_label();
             if let Some(progress) = &mut self.progress {
-                progress.durable = length;
+                progress.boot_id.clear();
             }
         }
-        Ok(())
+        synced
     }
 
     fn wanted_size(&self, remote: &Identity) -> Option<u64> {
@@ -302,11 +265,13 @@ impl Run<'_> {
         }
     }
 
-    /// Whether a record is needed before anything is durable: where the part file can't carry its label, or where a
-    /// file under the final name has to be told from one that this job put there.
+    /// Whether a record is needed before anything is durable: where the part file can't carry its label, or where after
+    /// a crash the file under the final name could not be told from one that another put there.
     fn worth_a_record(&self) -> bool {
         let small = self.task.gauge.size().is_some_and(|size| size <= SMALL);
-        self.existing() == Existing::Error || !(self.labelled || small)
+        let identity = self.progress.as_ref().map(|progress| &progress.identity);
+        let told = identity.is_some_and(|identity| identity.size.is_some() && identity.modified.is_some());
+        self.existing() == Existing::Error || !told || !(self.labelled || small)
     }
 
     fn first_progress(&self, remote: &Identity, start: &Start) -> Progress {
@@ -325,23 +290,19 @@ impl Run<'_> {
     }
 }
 
-/// The part file, cut to what is to be kept, with space reserved for the rest.
-fn open_part(place: &Place, start: &Start, size: Option<u64>) -> Result<PartFile, Halt> {
-    let part = on_disk(Stage::Store, || {
-        if start.set_aside {
-            place.set_aside()?;
-        }
-        let part = place.open_part()?;
-        part.truncate(start.have)?;
-        Ok(part)
-    })?;
-    let Some(size) = size else { return Ok(part) };
-    match on_disk(Stage::Store, || part.allocate(size)) {
-        Ok(()) => Ok(part),
-        Err(Halt::Failed(mut failure)) if failure.cause == Cause::DiskFull => {
-            let (needed, free) = (size.saturating_sub(start.have), on_disk(Stage::Store, || place.free_bytes())?);
-            failure.message = format!("{}: {needed} more bytes are needed, {free} are free", failure.message);
-            Err(failure.into())
+/// Reserves space, and gives back what it got where that isn't enough. Returns whether there is space.
+fn reserve(place: &Place, part: &PartFile, needed: u64, have: u64) -> Result<bool, Halt> {
+    if needed == 0 {
+        return Ok(true);
+    }
+    if on_disk(Stage::Store, || place.free_bytes())? < needed {
+        return Ok(false);
+    }
+    match on_disk(Stage::Store, || part.allocate(have.saturating_add(needed))) {
+        Ok(()) => Ok(true),
+        Err(Halt::Failed(failure)) if failure.cause == Cause::DiskFull => {
+            on_disk(Stage::Store, || part.truncate(have))?;
+            Ok(false)
         }
         Err(halt) => Err(halt),
     }

@@ -5,6 +5,7 @@
 
 mod commit;
 mod copy;
+mod doubt;
 mod failpoint;
 mod fetch;
 mod gauge;

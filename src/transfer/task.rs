@@ -119,7 +119,8 @@ pub(super) struct Run<'a> {
     pub(super) progress: Option<Progress>,
     /// Whether the part file carries its label.
     pub(super) labelled: bool,
-    device: Option<u64>,
+    /// Device of the destination; nothing again once only this file is known not to fit there.
+    pub(super) device: Option<u64>,
 }
 
 impl Run<'_> {
@@ -213,7 +214,7 @@ impl Run<'_> {
     }
 
     fn plan(&mut self, place: &Place, remote: &Identity, digest: Option<bool>, no_rest: bool) -> Result<Plan, Halt> {
-        let look = || Ok((place.final_file()?, place.part_file()?, place.part_label()?));
+        let look = || Ok((place.final_file()?, place.part_file()?, place.part_label(&self.task.job.spec.source)?));
         let (found, part, label) = on_disk(Stage::Plan, look)?;
         self.progress = known_progress(self.progress.as_ref(), label.as_ref(), self.task.boot_id);
         let final_file = found.map(|f| FinalFile { size: f.size, modified: f.modified, digest_matches: digest });

@@ -233,3 +233,20 @@ fn the_label_on_the_file_and_the_record_are_put_together() {
     let other = progress(99_999, 0, BOOT);
     assert_eq!(known(Some(&old), Some(&other)), Some(other));
 }
+
+/// A part file of full length that nothing is known of has to prove itself like any other.
+#[test]
+fn without_a_record_a_part_file_of_full_length_is_not_taken_for_whole() {
+    let mut job = Case { part: Some(100_000), existing: Existing::Resume, ..case() };
+    assert_eq!(job.plan(), Plan::Resume { from: 100_000 - OVERLAP, have: 100_000, why: None });
+    job.no_rest = true;
+    assert!(matches!(job.plan(), Plan::Resume { from: 0, have: 100_000, .. }));
+}
+
+#[test]
+fn a_file_that_can_not_be_compared_is_recognized_by_the_record_of_it() {
+    let mut job = Case { remote: Identity::default(), final_file: Some(there(5, Some(5))), ..case() };
+    assert!(matches!(job.plan(), Plan::Refuse(_)));
+    job.progress = Some(progress(5, 5, BOOT));
+    assert!(matches!(job.plan(), Plan::Adopt { .. }));
+}
