@@ -10,10 +10,11 @@ use std::{
 };
 
 /// A small file system of its own; unmounted when dropped.
-struct Small(PathBuf);
+pub(crate) struct Small(PathBuf);
 
 impl Small {
-    fn mount(at: &Path, mebibytes: u32) -> Option<Self> {
+    /// A tmpfs of this size.
+    pub(crate) fn mount(at: &Path, mebibytes: u32) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let size = format!("size={mebibytes}m");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
@@ -22,11 +23,16 @@ impl Small {
 
     /// An ext2 of 12 MiB, which can't reserve space beforehand.
     fn mount_ext2(at: &Path) -> Option<Self> {
+        Self::mount_image(at, "mkfs.ext2", 12)
+    }
+
+    /// A file system of a disk's kind, made by this program, of this size.
+    pub(crate) fn mount_image(at: &Path, maker: &str, mebibytes: u64) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
         let image = at.with_extension("img");
-        fs::File::create(&image).unwrap().set_len(12 << 20).unwrap();
+        fs::File::create(&image).unwrap().set_len(mebibytes << 20).unwrap();
         let done = |command: &mut Command| command.output().is_ok_and(|o| o.status.success());
-        let made = done(Command::new("mkfs.ext2").args(["-q", "-F"]).arg(&image));
+        let made = done(Command::new(maker).args(["-q", "-F"]).arg(&image));
         let mounted = made && done(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(at));
         mounted.then(|| Self(at.to_owned()))
     }

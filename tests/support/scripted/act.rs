@@ -40,6 +40,8 @@ pub(crate) enum Act {
     Silence,
     /// These bytes, then the connection is closed.
     SayAndClose(Vec<u8>),
+    /// The first bytes; after the pause, unasked, the last ones; then the connection is closed.
+    SayAndCloseLater(Vec<u8>, Duration, Vec<u8>),
     /// What an honest server does, with its reply put into other words.
     Reword(Box<dyn FnOnce(&str) -> String>),
     /// Bytes over a data connection.

@@ -33,6 +33,8 @@ pub(crate) struct Traits {
     pub(crate) pace: u64,
     /// Control connections at a time, beyond which 421 is answered.
     pub(crate) max_sessions: usize,
+    /// What is beyond that is closed without a word.
+    pub(crate) shuts_silently: bool,
     /// Pause after each byte of a reply, in milliseconds.
     pub(crate) drip_ms: Option<u64>,
     /// Passwords by user; a user that is missing may use any password.
@@ -49,6 +51,7 @@ impl Default for Traits {
             mlst: false,
             pace: 0,
             max_sessions: usize::MAX,
+            shuts_silently: false,
             drip_ms: None,
             passwords: BTreeMap::from([("user".to_owned(), "password".to_owned())]),
             login_refusal: "530 Login incorrect.".to_owned(),

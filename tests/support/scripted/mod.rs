@@ -44,7 +44,15 @@ impl Scripted {
     }
 
     fn at(ip: IpAddr, traits: Traits, hook: impl Fn(&Turn) -> Act + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind((ip, 0)).unwrap();
+        Self::behind(TcpListener::bind((ip, 0)).unwrap(), traits, hook)
+    }
+
+    /// The same on a port that the test has chosen.
+    pub(crate) fn behind(
+        listener: TcpListener,
+        traits: Traits,
+        hook: impl Fn(&Turn) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let address = listener.local_addr().unwrap();
         listener.set_nonblocking(true).unwrap();
         let core = Arc::new(Core::new(traits, Box::new(hook)));

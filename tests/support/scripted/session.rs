@@ -38,7 +38,7 @@ pub(super) fn serve(core: &Arc<Core>, stream: TcpStream, number: usize) {
     };
     if fits {
         session.converse();
-    } else {
+    } else if !core.traits.shuts_silently {
         session.reply("421 There are too many connections from your internet address.");
     }
     let _ = session.stream.shutdown(Shutdown::Both);
@@ -103,6 +103,12 @@ impl Session<'_> {
             Act::Silence => true,
             Act::SayAndClose(bytes) => {
                 self.write(&bytes);
+                false
+            }
+            Act::SayAndCloseLater(first, pause, last) => {
+                self.write(&first);
+                thread::sleep(pause);
+                self.write(&last);
                 false
             }
             Act::Reword(words) => {
