@@ -6,14 +6,20 @@ use super::face::Face;
 use super::inputs::{Feed, Input, holds_password};
 use super::login::{Handed, Login};
 use super::options;
-use super::words::count;
+use super::standing;
+use super::words::{count, numbers};
 use crate::engine::{Added, Intake};
 use crate::manifest::{Base, Entry, LineError, ReadOptions};
-use crate::model::{JobSpec, Settings};
+use crate::model::{IdSet, JobSpec, Settings};
 use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Bad lines that are reported one by one.
 const REPORTED: u64 = 20;
+/// Bad lines after which reading stops, where none may be left out: a stream of them may never end.
+const ENOUGH: u64 = 1000;
+/// Ranges of numbers that are named in an advice.
+const NAMED: usize = 8;
 
 /// Everything to queue, and how.
 pub(super) struct Order {
@@ -32,13 +38,16 @@ pub(super) struct Queued {
     /// Bad lines left out, where that was allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     skipped: Option<u64>,
+    /// Known jobs that are done, but whose files are gone or not as recorded.
+    #[serde(skip_serializing_if = "IdSet::is_empty")]
+    gone: IdSet,
 }
 
 /// Runs the command.
 pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Failed> {
     let settings = options::settings(&args.data, &args.file, &args.tls)?;
     let config = face.config()?;
-    let login = Login::new(face, &args.login, config)?;
+    let login = Login::new(&args.login, config)?;
     if args.base.as_deref().is_some_and(holds_password) {
         warn_of_password(face);
     }
@@ -46,16 +55,45 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
     let into = face.absolute(args.into.as_deref().unwrap_or_else(|| ".".as_ref()))?;
     let read = ReadOptions { format: args.format, base, into };
     let order = Order { inputs: Input::sort(args.inputs), read, login, settings, skip_bad: args.skip_bad };
-    let queued = enqueue(face, order).await?;
+    let mut interrupt = interrupts()?;
+    let mut queued = enqueue(face, order, &mut interrupt).await?;
+    if !queued.added.known.is_empty() {
+        let desk = face.desk().await?;
+        queued.gone = tokio::select! {
+            biased;
+            // The jobs are queued; who is in a hurry does without the look at the files.
+            _ = interrupt.recv() => IdSet::default(),
+            found = standing::look(&*desk, &queued.added.known) => found?.gone,
+        };
+    }
     if face.global.json {
         face.say_json(&queued)?;
     } else {
         let skipped = queued.skipped.filter(|n| *n > 0).map(|n| format!(", skipped {}", count(n, "bad line")));
-        let (new, known) = (queued.added.new.len(), queued.added.known.len());
-        let known = if known > 0 { format!(" ({known} {} there already)", were(known)) } else { String::new() };
-        face.say(&format!("queued {}{known}{}", count(new, "job"), skipped.unwrap_or_default()))?;
+        let new = count(queued.added.new.len(), "job");
+        face.say(&format!("queued {new}{}{}", skipped.unwrap_or_default(), known(&queued)))?;
     }
     Ok(Exit::Done)
+}
+
+/// The jobs that were there already, and what to do about those that are done but whose files are not there as recorded.
+fn known(queued: &Queued) -> String {
+    let (known, gone) = (queued.added.known.len(), queued.gone.len());
+    if known == 0 {
+        return String::new();
+    }
+    let who = match (known, gone) {
+        (_, 0) => return format!(" ({known} {} there already)", were(known)),
+        (1, _) => "it is done but its file is".to_owned(),
+        (_, 1) => "1 of them is done but its file is".to_owned(),
+        _ => format!("{gone} of them are done but their files are"),
+    };
+    let which = if queued.gone.ranges().count() <= NAMED { numbers(&queued.gone) } else { "ID...".to_owned() };
+    let them = if gone == 1 { "it" } else { "them" };
+    format!(
+        " ({known} {} there already; {who} gone or changed: `ftpq retry {which}` or `ftpq get` fetches {them} again)",
+        were(known)
+    )
 }
 
 fn were(number: u64) -> &'static str {
@@ -70,19 +108,29 @@ fn warn_of_password(face: &mut Face<'_>) {
     );
 }
 
-/// Reads all inputs and hands their jobs over; they are durable when this returns.
-pub(super) async fn enqueue(face: &mut Face<'_>, order: Order) -> Result<Queued, Failed> {
+/// Ctrl-C, which from now on no longer ends the process by itself.
+pub(super) fn interrupts() -> Result<Signal, Failed> {
+    signal(SignalKind::interrupt()).map_err(|e| Failed::Io("the signal handler can't be installed".to_owned(), e))
+}
+
+/// Reads all inputs and hands their jobs over; they are durable when this returns. Interrupted, it queues nothing.
+pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut Signal) -> Result<Queued, Failed> {
     let Order { inputs, read, login, settings, skip_bad } = order;
     if inputs.iter().any(Input::shows_password) {
         warn_of_password(face);
     }
     let desk = face.desk().await?;
-    let mut taking = Taking { intake: desk.intake().await?, login, settings, handed: Handed::default(), good: 0 };
+    let mut taking =
+        Taking { intake: desk.intake().await?, login, settings, handed: Handed::default(), good: 0, patterns: false };
     let mut bad = Bad::default();
-    for input in inputs {
+    'reading: for input in inputs {
         let mut feed = Feed::open(face, input, &read)?;
         loop {
-            let (rest, chunk) = feed.next().await?;
+            let (rest, chunk) = tokio::select! {
+                biased;
+                _ = interrupt.recv() => return Err(Failed::Interrupted("nothing was queued")),
+                fed = feed.next() => fed?,
+            };
             if chunk.is_empty() {
                 break;
             }
@@ -97,12 +145,15 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order) -> Result<Queued,
             // One bad line decides; the rest is read only to report what else is wrong.
             if skip_bad || bad.lines == 0 {
                 taking.hand_over(face, entries).await?;
+            } else if bad.lines >= ENOUGH {
+                bad.stopped = true;
+                break 'reading;
             }
         }
     }
     bad.close(face, skip_bad, taking.good)?;
     let added = taking.intake.accept().await?;
-    Ok(Queued { added, skipped: skip_bad.then_some(bad.lines) })
+    Ok(Queued { added, skipped: skip_bad.then_some(bad.lines), gone: IdSet::default() })
 }
 
 /// An intake, and what completes the jobs on their way to it.
@@ -112,12 +163,21 @@ struct Taking {
     settings: Settings,
     handed: Handed,
     good: u64,
+    /// Whether patterns were warned of.
+    patterns: bool,
 }
 
 impl Taking {
     async fn hand_over(&mut self, face: &mut Face<'_>, entries: Vec<Entry>) -> Result<(), Failed> {
         let mut jobs: Vec<JobSpec> = Vec::with_capacity(entries.len());
         for entry in entries {
+            if !self.patterns && entry.spec.source.path().file_name().iter().any(|b| b"*?".contains(b)) {
+                self.patterns = true;
+                face.complain(&format!(
+                    "{}: ftpq does not expand patterns; it will ask for a file of exactly that name",
+                    entry.spec.source
+                ));
+            }
             let (mut spec, secret) = self.login.complete(entry.spec, entry.secret)?;
             spec.settings = self.settings.or(&spec.settings);
             jobs.push(spec);
@@ -143,6 +203,8 @@ impl Taking {
 struct Bad {
     lines: u64,
     fatal: bool,
+    /// Reading stopped at so many.
+    stopped: bool,
 }
 
 impl Bad {
@@ -158,6 +220,9 @@ impl Bad {
     fn close(&self, face: &mut Face<'_>, skip_bad: bool, good: u64) -> Result<(), Failed> {
         if self.lines > REPORTED {
             face.complain(&format!("and {} more", self.lines - REPORTED));
+        }
+        if self.stopped {
+            face.complain(&format!("after {} bad lines the rest was not read", self.lines));
         }
         if self.lines == 0 || (skip_bad && !self.fatal && good > 0) {
             return Ok(());

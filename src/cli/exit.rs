@@ -62,6 +62,8 @@ pub(super) enum Failed {
     Desk(DeskError),
     /// A local file or standard output.
     Io(String, io::Error),
+    /// The user stopped it; the text says what was not done.
+    Interrupted(&'static str),
     /// The reader of standard output is gone: nothing left to say, and nobody to hear it.
     Unheard,
 }
@@ -79,6 +81,7 @@ impl Failed {
                 DeskError::Storage(_) | DeskError::StorageFull(_) | DeskError::NoAnswer(_) => error.to_string(),
             }),
             Self::Io(what, error) => Some(format!("{what}: {error}")),
+            Self::Interrupted(undone) => Some(format!("interrupted: {undone}")),
             Self::Manifest | Self::Unheard => None,
         }
     }
@@ -90,6 +93,7 @@ impl Failed {
             }
             Self::Desk(DeskError::NoAnswer(_)) => Exit::Busy,
             Self::Desk(DeskError::Storage(_) | DeskError::StorageFull(_)) | Self::Io(..) => Exit::Storage,
+            Self::Interrupted(_) => Exit::Left,
             Self::Unheard => Exit::Done,
         }
     }
@@ -136,6 +140,7 @@ mod tests {
         assert_eq!(Failed::Usage(String::new()).exit().code(), 2);
         assert_eq!(Failed::Desk(DeskError::NoAnswer(String::new())).exit().code(), 4);
         assert_eq!(Failed::Desk(DeskError::StorageFull(String::new())).exit().code(), 5);
+        assert_eq!(Failed::Interrupted("").exit().code(), 3);
         assert_eq!(Failed::Unheard.exit().code(), 0);
     }
 }

@@ -1,14 +1,14 @@
 //! `get`: queues some files and downloads just those.
 
-use super::add::{Order, enqueue};
+use super::add::{Order, enqueue, interrupts};
 use super::args::GetArgs;
 use super::exit::{Exit, Failed};
 use super::face::Face;
 use super::inputs::Input;
 use super::login::Login;
 use super::options;
-use super::run::{Start, start};
-use super::words;
+use super::run::{Start, secrets, start};
+use super::{standing, words};
 use crate::engine::Added;
 use crate::manifest::ReadOptions;
 use crate::model::{Change, IdSet, JobState, Selection};
@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 /// Runs the command.
 pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Failed> {
     let overrides = options::settings(&args.data, &args.file, &args.tls)?;
-    let config = face.config()?;
-    let login = Login::new(face, &args.login, config.clone())?;
+    let config = secrets(face, &args.run)?;
+    let login = Login::new(&args.login, config.clone())?;
     let password = login.pair();
     let (into, name) = place(face, &args)?;
     let mut inputs: Vec<Input> =
@@ -26,13 +26,20 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
     inputs.extend(Input::sort(args.manifest));
     let read = ReadOptions { format: None, base: None, into };
     let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad: false };
-    let added = enqueue(face, order).await?.added;
+    let mut interrupt = interrupts()?;
+    let added = enqueue(face, order, &mut interrupt).await?.added;
     let only = all(&added);
     if only.is_empty() {
         face.complain("the manifest is empty; there is nothing to get");
         return Ok(Exit::Done);
     }
-    wake(face, &added.known).await?;
+    tokio::select! {
+        biased;
+        _ = interrupt.recv() => {
+            return Err(Failed::Interrupted("nothing was downloaded; `ftpq run` works on what is queued"));
+        }
+        woken = wake(face, &added.known) => woken?,
+    }
     start(face, &args.run, Start { only: Some(only), overrides, password, config }).await
 }
 
@@ -61,7 +68,8 @@ fn all(added: &Added) -> IdSet {
     ids
 }
 
-/// Jobs that were there and ended otherwise than done get another chance: the user asks for them now.
+/// Jobs that were there get another chance, for the user asks for them now: those that ended otherwise than done, and
+/// those whose file is gone since or not as recorded.
 async fn wake(face: &mut Face<'_>, known: &IdSet) -> Result<(), Failed> {
     if known.is_empty() {
         return Ok(());
@@ -75,6 +83,20 @@ async fn wake(face: &mut Face<'_>, known: &IdSet) -> Result<(), Failed> {
     ] {
         let selection = Selection { ids: Some(known.clone()), state: Some(state), host: None };
         desk.change(selection, change).await?;
+    }
+    let found = standing::look(&*desk, known).await?;
+    if !found.gone.is_empty() {
+        let selection = Selection { ids: Some(found.gone), state: Some(JobState::Done), host: None };
+        desk.change(selection, Change::Retry).await?;
+    }
+    if face.global.quiet || face.global.json {
+        return Ok(());
+    }
+    for path in &found.there {
+        face.complain(&format!("already there: {path}"));
+    }
+    if found.more > 0 {
+        face.complain(&format!("and {} more", found.more));
     }
     Ok(())
 }

@@ -7,8 +7,8 @@ use crate::manifest::{Entry, LineError, ReadOptions, Reader, single};
 use crate::model::without_userinfo;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufReader};
-use std::path::PathBuf;
+use std::io::{self, BufReader, ErrorKind};
+use std::path::{Path, PathBuf};
 
 /// Entries handed over at a time.
 pub(super) const CHUNK: usize = 1000;
@@ -47,6 +47,24 @@ impl Input {
     }
 }
 
+/// Opens a list; what is none is told apart by what it looks like.
+fn open(folder: &Path, path: &Path, name: &str) -> Result<File, Failed> {
+    let wrong = |text: String| Err(Failed::Usage(text));
+    if path.as_os_str().is_empty() {
+        return wrong("an argument is empty; give a list file or a URL".to_owned());
+    }
+    let full = folder.join(path);
+    match File::open(&full) {
+        Ok(_) if full.is_dir() => wrong(format!("{name} is a folder; give a list file or a URL")),
+        Ok(file) => Ok(file),
+        Err(e) => {
+            let is_path = name.starts_with(['/', '.', '~']) || e.kind() != ErrorKind::NotFound;
+            let advice = if is_path { "" } else { "; a URL starts with ftp://" };
+            wrong(format!("can't read the manifest {name}: {e}{advice}"))
+        }
+    }
+}
+
 /// Whether a text seems to be a URL with a password.
 pub(super) fn holds_password(text: &str) -> bool {
     text.split_once("://").is_some_and(|(_, rest)| without_userinfo(rest) != rest)
@@ -73,10 +91,7 @@ impl Feed {
             }
             Input::Manifest(path) => {
                 let name = words::path(&path);
-                let file = File::open(face.around.folder.join(&path)).map_err(|e| {
-                    let advice = if name.contains('/') { "" } else { "; a URL starts with ftp://" };
-                    Failed::Usage(format!("can't read the manifest {name}: {e}{advice}"))
-                })?;
+                let file = open(&face.around.folder, &path, &name)?;
                 Reader::open(Box::new(BufReader::with_capacity(64 << 10, file)), name, options.clone())
             }
         };

@@ -1,7 +1,6 @@
 //! Users and passwords for URLs that have none.
 
 use super::exit::Failed;
-use super::face::Face;
 use super::options::LoginOptions;
 use crate::config::{Config, read_password_file};
 use crate::model::{Account, JobSpec, Secret, Source, printable};
@@ -17,16 +16,9 @@ pub(super) struct Login {
 }
 
 impl Login {
-    /// Reads the password file, and warns when others can read it too.
-    pub(super) fn new(face: &mut Face<'_>, options: &LoginOptions, config: Config) -> Result<Self, Failed> {
-        let mut password = None;
-        if let Some(path) = &options.password_file {
-            let read = read_password_file(path)?;
-            if let Some(warning) = read.warning {
-                face.complain(&warning);
-            }
-            password = Some(read.secret);
-        }
+    /// Reads the password file.
+    pub(super) fn new(options: &LoginOptions, config: Config) -> Result<Self, Failed> {
+        let password = options.password_file.as_deref().map(read_password_file).transpose()?;
         Ok(Self { user: options.user.clone(), password, config, meant: None })
     }
 

@@ -17,6 +17,7 @@ mod login;
 mod options;
 mod run;
 mod show;
+mod standing;
 mod status;
 mod words;
 
@@ -68,7 +69,12 @@ async fn perform(args: Args, face: &mut Face<'_>) -> Exit {
 }
 
 async fn dispatch(args: Args, face: &mut Face<'_>) -> Result<Exit, Failed> {
-    match args.into_command() {
+    let command = args.into_command();
+    if !matches!(command, Command::Add(_) | Command::Run(_) | Command::Get(_)) {
+        // Of no use here; but who names a settings file with mistakes should hear of them at once.
+        face.config()?;
+    }
+    match command {
         Command::Add(args) => add::add(face, args).await,
         Command::Run(args) => run::run(face, args).await,
         Command::Get(args) => get::get(face, args).await,

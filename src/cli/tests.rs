@@ -1,6 +1,7 @@
 //! Whole commands against a fake house.
 
 mod fake;
+mod standing;
 
 use super::args::{Args, Global};
 use super::face::{Face, Surroundings};
@@ -8,7 +9,8 @@ use super::{Exit, without_passwords};
 use crate::engine::{Changed, DeskError, RunReport};
 use crate::model::{
     Attempt, Cause, Change, Clash, Counts, Destination, Expectation, Failure, HostStatus, Job, JobId, JobRecord,
-    JobSpec, JobState, Quirks, RelPath, RunningFile, Selection, Settings, Snapshot, Source, Stage, StatusReport,
+    JobSpec, JobState, Progress, Quirks, RelPath, RunningFile, Selection, Settings, Snapshot, Source, Stage,
+    StatusReport,
 };
 use clap::Parser;
 use fake::{Fake, Trial};
@@ -46,7 +48,7 @@ fn add_hands_a_manifest_over_in_chunks_and_counts() {
     assert_eq!(state.accepted[0].destination.full(), out.join("0"));
     assert!(state.accepted.iter().all(|spec| spec.settings.retries == Some(9)));
     assert!(!out.exists(), "the folder is made when first needed");
-    assert_eq!(state.queues, [Path::new("/home/me/.local/state/ftpq")]);
+    assert!(state.queues.iter().all(|queue| queue == Path::new("/home/me/.local/state/ftpq")), "{:?}", state.queues);
 }
 
 #[test]
@@ -202,13 +204,46 @@ fn the_settings_file_may_name_a_hosts_user() {
 }
 
 #[test]
-fn a_password_file_open_to_others_is_warned_of() {
+fn a_password_file_open_to_others_is_refused_wherever_it_is_named() {
     let trial = Trial::new();
     let file = trial.write("pw", "hunter2\n");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let ended = trial.run(&format!("add ftp://u@h/a --password-file {}", file.display()));
-    assert!(ended.err.contains("chmod 600") && ended.exit == Exit::Done, "{}", ended.err);
-    assert_eq!(trial.house.state().secrets[0].0, "u@h:21");
+    let shown = file.display();
+    for line in ["add ftp://u@h/a", "get ftp://u@h/a", "run --user u"] {
+        let ended = trial.run(&format!("{line} --password-file {shown}"));
+        assert_eq!(ended.exit, Exit::Usage, "{line}");
+        assert!(ended.err.contains(&format!("chmod 600 {shown}`")), "{}", ended.err);
+    }
+    trial.write("config.toml", "[host.h]\npassword-file = \"pw\"\n");
+    for line in ["get ftp://u@h/a", "run"] {
+        assert_eq!(trial.run(line).exit, Exit::Usage, "{line}");
+    }
+    let state = trial.house.state();
+    assert!(state.offered.is_empty() && state.secrets.is_empty() && state.orders.is_empty());
+}
+
+#[test]
+fn nothing_is_queued_before_all_secrets_are_read() {
+    let trial = Trial::new();
+    let netrc = trial.write("netrc", "machine h login u pasword x\n");
+    std::fs::set_permissions(&netrc, std::fs::Permissions::from_mode(0o600)).unwrap();
+    for netrc in [netrc.display().to_string(), "/nonexistent/netrc".to_owned()] {
+        let ended = trial.run(&format!("get ftp://h/a --netrc={netrc}"));
+        assert_eq!(ended.exit, Exit::Usage, "{ended:?}");
+    }
+    assert!(trial.house.state().accepted.is_empty() && trial.house.state().queues.is_empty());
+}
+
+#[test]
+fn mistakes_in_the_settings_file_end_every_command() {
+    let trial = Trial::new();
+    trial.write("config.toml", "timeoot = 5\n");
+    for line in ["add ftp://h/a", "run", "get ftp://h/a", "status", "list", "show 1", "pause 1", "remove --all"] {
+        let ended = trial.run(line);
+        assert_eq!(ended.exit, Exit::Usage, "{line}");
+        assert!(ended.err.contains("config.toml:1:1: `timeoot` is unknown"), "{line}: {}", ended.err);
+    }
+    assert!(trial.house.state().queues.is_empty());
 }
 
 #[test]
@@ -532,4 +567,94 @@ fn a_manifest_that_is_not_there_is_named() {
     trial.write("empty", "");
     assert_eq!(trial.run("add empty").out, "queued 0 jobs\n");
     assert_eq!(trial.run("add - -").exit, Exit::Usage);
+}
+
+#[test]
+fn what_is_no_list_is_told_apart() {
+    let trial = Trial::new();
+    std::fs::create_dir(trial.folder.path().join("folder")).unwrap();
+    for (line, words) in [
+        ("add folder", "folder is a folder; give a list file or a URL"),
+        ("add h.example/x", "a URL starts with ftp://"),
+        ("get ftp://h/a --manifest folder", "folder is a folder"),
+    ] {
+        let ended = trial.run(line);
+        assert_eq!(ended.exit, Exit::Usage, "{line}");
+        assert!(ended.err.contains(words), "{line}: {}", ended.err);
+    }
+    let ended = trial.run_words(&["add", ""]);
+    assert_eq!(
+        (ended.exit, ended.err.as_str()),
+        (Exit::Usage, "ftpq: an argument is empty; give a list file or a URL\n")
+    );
+    assert!(!trial.run("add /nonexistent/list").err.contains("ftp://"));
+}
+
+#[test]
+fn an_endless_stream_of_bad_lines_ends() {
+    let trial = Trial::new();
+    let ended = trial.run_on("add -", Box::new(std::io::BufReader::new(Yes)));
+    assert_eq!((ended.exit, ended.out.as_str()), (Exit::Usage, ""));
+    assert!(ended.err.contains("after 1000 bad lines the rest was not read"), "{}", ended.err);
+    assert!(ended.err.lines().count() < 30);
+}
+
+/// `yes`, for ever.
+struct Yes;
+
+impl std::io::Read for Yes {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        buffer.chunks_exact_mut(2).for_each(|pair| pair.copy_from_slice(b"y\n"));
+        Ok(buffer.len() / 2 * 2)
+    }
+}
+
+#[test]
+fn a_pattern_is_warned_of_once_and_queued_as_it_stands() {
+    let trial = Trial::new();
+    let ended = trial.run("add ftp://h/d/*.gz ftp://h/e/*.gz ftp://h/d*/a");
+    assert_eq!((ended.exit, ended.out.as_str()), (Exit::Done, "queued 3 jobs\n"));
+    assert_eq!(ended.err.matches("does not expand patterns").count(), 1, "{}", ended.err);
+    assert_eq!(trial.run("add ftp://h/d*/a").err, "");
+}
+
+#[test]
+fn what_is_left_and_paused_is_said_with_the_way_on() {
+    let trial = Trial::new();
+    trial.house.state().jobs = (5..=9).map(|id| job(id, JobState::Paused)).collect();
+    trial.house.state().counts = Counts { paused: 2, done: 1, ..Counts::default() };
+    let ended = trial.run("run 5-6 8");
+    assert_eq!(
+        (ended.exit, ended.err.as_str()),
+        (Exit::Left, "ftpq: 2 paused: `ftpq resume 5-6 8`, then `ftpq run`\n")
+    );
+    let ended = trial.run("run");
+    assert_eq!(ended.exit, Exit::Left);
+    assert_eq!(ended.err, "ftpq: 2 paused: `ftpq resume --state paused`, then `ftpq run`\n");
+    trial.house.state().counts = Counts { paused: 2, queued: 1, ..Counts::default() };
+    assert_eq!(trial.run("run 5-9").err, "");
+}
+
+#[test]
+fn a_gap_of_numbers_is_one_line() {
+    let trial = Trial::new();
+    let refused = vec![(JobId(3), "there is no such job".into()), (JobId(612), "there are no jobs 612-700".into())];
+    trial.house.state().changed = Changed { changed: 9, refused };
+    let ended = trial.run("pause 1-700");
+    assert_eq!(ended.err, "ftpq: job 3: there is no such job\nftpq: there are no jobs 612-700\n");
+    assert_eq!(ended.exit, Exit::Usage);
+}
+
+#[test]
+fn cancel_says_that_unfinished_files_are_kept() {
+    let trial = Trial::new();
+    trial.house.state().changed = Changed { changed: 1, refused: Vec::new() };
+    trial.house.state().jobs = (1..=700).map(|id| job(id, JobState::Cancelled)).collect();
+    assert_eq!(trial.run("cancel --all").err, "");
+    trial.house.state().jobs[600].record.progress = Some(Progress::default());
+    let ended = trial.run("cancel --all");
+    assert!(ended.err.contains(".NAME.ftpq-part") && ended.err.contains("ftpq remove"), "{}", ended.err);
+    assert_eq!(ended.err.lines().count(), 1);
+    assert_eq!(trial.run("cancel 5-9").err, "");
+    assert_eq!(trial.run("retry --all").err, "");
 }

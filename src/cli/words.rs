@@ -1,7 +1,7 @@
 //! Numbers and plurals for people.
 
 use super::date::rfc3339;
-use crate::model::{printable, without_userinfo};
+use crate::model::{IdSet, JobId, printable, without_userinfo};
 use std::path::Path;
 
 /// Longest text from outside that stands in one line.
@@ -45,6 +45,13 @@ pub(super) fn span(seconds: u64) -> String {
 /// A count with its noun: `1 job`, `2 jobs`.
 pub(super) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Numbers of jobs as the command line takes them: `5-9 12`.
+pub(super) fn numbers(ids: &IdSet) -> String {
+    let range =
+        |(first, last): (JobId, JobId)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    ids.ranges().map(range).collect::<Vec<_>>().join(" ")
 }
 
 /// A text from outside, safe for a terminal.

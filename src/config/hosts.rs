@@ -31,6 +31,11 @@ impl Hosts {
         }
     }
 
+    /// All tables.
+    pub(super) fn all(&self) -> impl Iterator<Item = &HostTable> {
+        self.0.values()
+    }
+
     /// The tables for a host, the narrowest first.
     pub(super) fn of(&self, host: &HostKey) -> impl Iterator<Item = &HostTable> {
         [Some(host.port), None].into_iter().filter_map(|port| self.0.get(&(host.host.clone(), port)))

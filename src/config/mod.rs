@@ -12,10 +12,11 @@ mod tests;
 
 pub use error::ConfigError;
 pub use netrc::{Netrc, NetrcEntry};
-pub use secret_file::{PasswordFile, read_password_file};
+pub use secret_file::read_password_file;
 
 use crate::model::{Account, DataMode, Durability, Existing, HostKey, Secret, Settings, Tls, TransferType};
 use hosts::Hosts;
+use secret_file::check_password_file;
 use std::env;
 use std::path::{Path, PathBuf};
 
@@ -106,7 +107,15 @@ impl Config {
             let meant = table.user.as_ref().map_or(!account.is_anonymous(), |user| *user == account.user);
             table.password_file.as_ref().filter(|_| meant)
         });
-        file.map(|path| read_password_file(path).map(|read| read.secret)).transpose()
+        file.map(|path| read_password_file(path)).transpose()
+    }
+
+    /// Checks every `password-file` that the settings name, so that a run needn't find out half way.
+    ///
+    /// # Errors
+    /// When one can't be read, is open to others, or holds no password.
+    pub fn check_password_files(&self) -> Result<(), ConfigError> {
+        self.hosts.all().filter_map(|table| table.password_file.as_deref()).try_for_each(check_password_file)
     }
 
     /// Reads netrc from that path, which must be there; or from `~/.netrc`, which need not.

@@ -1,7 +1,7 @@
 //! Files that hold passwords.
 
 use super::ConfigError;
-use crate::model::{Secret, printable};
+use crate::model::{Secret, printable, without_userinfo};
 use rustix::fs::OFlags;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
@@ -11,22 +11,17 @@ use std::path::Path;
 /// Longest password, in bytes.
 const LIMIT: u64 = 4096;
 
-/// A password from a file.
-#[derive(Clone, Debug)]
-pub struct PasswordFile {
-    /// The first line.
-    pub secret: Secret,
-    /// What a person should be told, where others can read the file.
-    pub warning: Option<String>,
-}
-
-/// Reads the first line of a file as a password. A pipe will do, such as a shell's `<(…)`.
+/// Reads the first line of a file as a password. The file must belong to this user and be closed to all others; a
+/// pipe will do too, such as a shell's `<(…)`.
 ///
 /// # Errors
-/// When the file can't be read, is empty, or its first line can't be a password.
-pub fn read_password_file(path: &Path) -> Result<PasswordFile, ConfigError> {
+/// When the file can't be read, is open to others, is empty, or its first line can't be a password.
+pub fn read_password_file(path: &Path) -> Result<Secret, ConfigError> {
     let file = File::open(path).map_err(|e| ConfigError::read(path, e))?;
     let about = file.metadata().map_err(|e| ConfigError::read(path, e))?;
+    if about.is_file() {
+        must_be_private(path, &about)?;
+    }
     let mut bytes = Vec::new();
     file.take(LIMIT + 2).read_to_end(&mut bytes).map_err(|e| ConfigError::read(path, e))?;
     let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
@@ -44,11 +39,13 @@ pub fn read_password_file(path: &Path) -> Result<PasswordFile, ConfigError> {
             "its first line holds a control character, which no FTP command can carry",
         ));
     }
-    let warning = (about.is_file() && open_to_others(&about)).then(|| {
-        let shown = printable(&path.to_string_lossy(), 300);
-        format!("{shown} can be read by other users; `chmod 600` keeps the password private")
-    });
-    Ok(PasswordFile { secret: Secret::new(text), warning })
+    Ok(Secret::new(text))
+}
+
+/// Checks a password file that is not needed yet: what a pipe holds can be read only once, and is left in it.
+pub(super) fn check_password_file(path: &Path) -> Result<(), ConfigError> {
+    let about = std::fs::metadata(path).map_err(|e| ConfigError::read(path, e))?;
+    if about.is_file() { read_password_file(path).map(|_| ()) } else { Ok(()) }
 }
 
 /// The text of a file of at most `limit` bytes that belongs to this user and is closed to all others.
@@ -60,12 +57,7 @@ pub(super) fn read_private(path: &Path, limit: u64) -> Result<String, ConfigErro
     if !about.is_file() {
         return Err(ConfigError::file(path, "not a regular file"));
     }
-    if about.uid() != rustix::process::geteuid().as_raw() {
-        return Err(ConfigError::file(path, "belongs to another user; passwords are taken from one's own files alone"));
-    }
-    if open_to_others(&about) {
-        return Err(ConfigError::file(path, "can be read or written by other users; `chmod 600` it"));
-    }
+    must_be_private(path, &about)?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|e| ConfigError::read(path, e))?;
     if bytes.len() as u64 > limit {
@@ -74,6 +66,19 @@ pub(super) fn read_private(path: &Path, limit: u64) -> Result<String, ConfigErro
     String::from_utf8(bytes).map_err(|_| ConfigError::file(path, "not UTF-8"))
 }
 
-fn open_to_others(about: &Metadata) -> bool {
-    about.mode() & 0o077 != 0
+fn must_be_private(path: &Path, about: &Metadata) -> Result<(), ConfigError> {
+    if about.uid() != rustix::process::geteuid().as_raw() {
+        return Err(ConfigError::file(path, "belongs to another user; passwords are taken from one's own files alone"));
+    }
+    if about.mode() & 0o077 != 0 {
+        let shown = shell_word(&printable(&without_userinfo(&path.to_string_lossy()), 300));
+        return Err(ConfigError::file(path, format!("can be read or written by other users; `chmod 600 {shown}`")));
+    }
+    Ok(())
+}
+
+/// A text as a shell takes it for one word.
+fn shell_word(text: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+,:=@%".contains(c);
+    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', "'\\''")) }
 }

@@ -135,16 +135,21 @@ fn a_hosts_password_is_for_its_user() {
     assert_eq!(password("ftp://eve@g"), None);
     assert_eq!(config.user(&host("h", 2121)), Some("bob"));
     assert_eq!(config.user(&host("g", 2121)), None);
+    assert!(config.check_password_files().is_ok());
+    folder.write("pw", "hunter2\n", 0o644);
+    assert!(config.check_password_files().unwrap_err().to_string().contains("chmod 600"));
+    assert!(config.password(&account("ftp://bob@h")).is_err());
 }
 
 #[test]
 fn password_files_are_checked() {
     let folder = Folder::new();
     let read = |text: &str, mode| read_password_file(&folder.write("pw", text, mode));
-    assert!(read("hunter2\n", 0o600).unwrap().warning.is_none());
-    let open = read("hunter2", 0o644).unwrap();
-    assert_eq!(open.secret.reveal(), "hunter2");
-    assert!(open.warning.unwrap().contains("chmod 600"));
+    assert_eq!(read("hunter2\n", 0o600).unwrap().reveal(), "hunter2");
+    for mode in [0o644, 0o640, 0o602] {
+        let error = read("hunter2", mode).unwrap_err().to_string();
+        assert!(error.contains("chmod 600 /") && error.contains("/pw`") && !error.contains("hunter2"), "{error}");
+    }
     for text in ["", "\nhunter2", "hunter2\u{0}\n", "hunter2\ta\n", &"hunter2".repeat(1000)] {
         let error = read(text, 0o600).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"));

@@ -66,7 +66,7 @@ impl JobState {
     /// The state after a move: the one table of legal moves, for every backend.
     ///
     /// A user may pause or cancel a job that is running; the worker's later word then changes nothing, unless it
-    /// finished the file.
+    /// finished the file. One that is done may be retried: its file may be gone or changed since.
     ///
     /// # Errors
     /// When the move isn't legal from this state.
@@ -80,7 +80,7 @@ impl JobState {
             (Paused, Move::Defer | Move::Release) | (Queued | Waiting | Running, Move::Pause) => Ok(Paused),
             (Queued | Waiting | Running | Paused | Failed, Move::Cancel)
             | (Cancelled, Move::Defer | Move::Release | Move::GiveUp) => Ok(Cancelled),
-            (Running, Move::Release) | (Paused, Move::Resume) | (Waiting | Failed | Cancelled, Move::Retry) => {
+            (Running, Move::Release) | (Paused, Move::Resume) | (Waiting | Done | Failed | Cancelled, Move::Retry) => {
                 Ok(Queued)
             }
             (state, attempted) => Err(IllegalMove { state, attempted }),
@@ -173,6 +173,7 @@ mod tests {
             (Paused, Move::GiveUp, Failed),
             (Paused, Move::Resume, Queued),
             (Paused, Move::Cancel, Cancelled),
+            (Done, Move::Retry, Queued),
             (Failed, Move::Cancel, Cancelled),
             (Failed, Move::Retry, Queued),
             (Cancelled, Move::Complete, Done),

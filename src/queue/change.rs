@@ -1,7 +1,7 @@
 //! What workers and users do to jobs: claim, settle, change, look.
 
 use super::books::Books;
-use super::index::{ranges, set_of, wide};
+use super::index::{ranges, set_of};
 use super::journal::Entry;
 use super::{Changes, GroupLoad, QueueError};
 use crate::model::{
@@ -142,7 +142,10 @@ impl Books {
         if let Some(ids) = &selection.ids {
             self.name_missing(ids, &mut changes);
         }
-        let ids: Vec<u64> = self.selected(selection).map(|(id, _)| id).collect();
+        // Who wants what failed to be tried again doesn't mean what is done, unless that is said.
+        let spares_done = change == Change::Retry && selection.ids.is_none() && selection.state.is_none();
+        let meant = self.selected(selection).filter(|&(_, state)| !(spares_done && state == JobState::Done));
+        let ids: Vec<u64> = meant.map(|(id, _)| id).collect();
         let mut moved: BTreeMap<JobState, Vec<u64>> = BTreeMap::new();
         let mut removed = Vec::new();
         for id in ids {
@@ -171,16 +174,23 @@ impl Books {
         Ok(changes)
     }
 
+    /// Names the numbers that no job has, a gap at a time.
     fn name_missing(&self, ids: &IdSet, changes: &mut Changes) {
         for (low, high) in ids.ranges() {
-            // Beyond the last job all are missing; a hundred of them are enough.
-            let end = high.0.min(self.numbers.next_id.saturating_add(wide(NAMED)));
-            for id in (low.0..=end).chain([high.0]).filter(|&id| self.index.state(id).is_none()) {
-                if changes.refused.len() >= NAMED {
-                    return;
+            let mut next = low.0;
+            let there = self.index.jobs(low.0, high.0).map(|(id, _, _)| Some(id));
+            // What follows the last job of the range is a gap too.
+            for id in there.chain([None]) {
+                let end = id.map_or(Some(high.0), |id| id.checked_sub(1)).filter(|&end| next <= end);
+                if let Some(end) = end {
+                    if changes.refused.len() >= NAMED {
+                        return;
+                    }
+                    changes.refused.push((JobId(next), missing(next, end)));
                 }
-                if changes.refused.last().is_none_or(|(last, _)| last.0 != id) {
-                    changes.refused.push((JobId(id), "there is no such job".to_owned()));
+                match id.map(|id| id.checked_add(1)) {
+                    Some(Some(after)) => next = after,
+                    _ => break,
                 }
             }
         }
@@ -221,6 +231,8 @@ impl Books {
             record.not_before = None;
             if attempted == Move::Retry {
                 record.fruitless = 0;
+                // Of a file that is looked for anew there is no proof.
+                record.receipt = None;
             }
             if record != before {
                 self.stage_job(id, to, record)?;
@@ -277,6 +289,10 @@ impl Books {
         let ids: Vec<u64> = self.selected(&selection).map(|(id, _)| id).take(limit).collect();
         ids.into_iter().filter_map(|id| self.job(id).transpose()).collect()
     }
+}
+
+fn missing(first: u64, last: u64) -> String {
+    if first == last { "there is no such job".to_owned() } else { format!("there are no jobs {first}-{last}") }
 }
 
 fn on_host(account: &Account, selection: &Selection) -> bool {

@@ -85,6 +85,8 @@ contract! {
     removal_frees_the_destination_and_no_number_comes_back
     retry_starts_the_count_of_failures_anew
     illegal_changes_are_named_only_for_named_jobs
+    missing_numbers_are_named_a_gap_at_a_time
+    a_job_that_is_done_is_retried_only_where_it_is_meant
     selections_narrow_by_state_host_and_number
     packs_hold_many_accounts_in_order
     progress_and_facts_are_kept
@@ -250,7 +252,38 @@ async fn illegal_changes_are_named_only_for_named_jobs(queue: Queue) {
     let mut huge = IdSet::default();
     huge.insert_range(JobId(1), JobId(u64::MAX));
     let huge = queue.change(Selection { ids: Some(huge), ..Selection::default() }, Change::Cancel).await.unwrap();
-    assert_eq!((huge.changed, huge.refused.len()), (1, 100));
+    // One line for job 1, which is done, and one for all that never were.
+    assert_eq!((huge.changed, huge.refused.len()), (1, 2));
+    assert_eq!(huge.refused[0], (JobId(3), format!("there are no jobs 3-{}", u64::MAX)));
+}
+
+async fn missing_numbers_are_named_a_gap_at_a_time(queue: Queue) {
+    add(&queue, specs("h", 0..6)).await.unwrap();
+    queue.change(by_ids([2, 3, 5]), Change::Remove).await.unwrap();
+    let gaps = queue.change(by_ids((1..=5).chain(6..=700)), Change::Pause).await.unwrap();
+    let named: Vec<(u64, &str)> = gaps.refused.iter().map(|(id, why)| (id.0, why.as_str())).collect();
+    let wanted = [(2, "there are no jobs 2-3"), (5, "there is no such job"), (7, "there are no jobs 7-700")];
+    assert_eq!((gaps.changed, &named[..]), (3, &wanted[..]));
+    let scattered = queue.change(by_ids((10..1000).step_by(2)), Change::Pause).await.unwrap();
+    assert_eq!(scattered.refused.len(), 100);
+}
+
+async fn a_job_that_is_done_is_retried_only_where_it_is_meant(queue: Queue) {
+    add(&queue, specs("h", 0..2)).await.unwrap();
+    let claim = claim_one(&queue, "h", 0).await;
+    queue.settle(claim, done()).await.unwrap();
+    queue.change(by_ids([2]), Change::Cancel).await.unwrap();
+    let failed = Selection { state: Some(JobState::Failed), ..Selection::default() };
+    assert_eq!(queue.change(failed, Change::Retry).await.unwrap().changed, 0);
+    assert_eq!(queue.change(Selection::default(), Change::Retry).await.unwrap().changed, 1);
+    assert_eq!((all(&queue).await.done, all(&queue).await.queued), (1, 1));
+    assert_eq!(queue.change(by_ids([1]), Change::Retry).await.unwrap().changed, 1);
+    let job = queue.get(JobId(1)).await.unwrap().unwrap();
+    assert_eq!((job.state, job.record.receipt), (JobState::Queued, None));
+    let claim = claim_one(&queue, "h", 0).await;
+    assert_eq!((claim.job().id, queue.settle(claim, done()).await.unwrap()), (JobId(1), JobState::Done));
+    let finished = Selection { state: Some(JobState::Done), ..Selection::default() };
+    assert_eq!(queue.change(finished, Change::Retry).await.unwrap().changed, 1);
 }
 
 async fn selections_narrow_by_state_host_and_number(queue: Queue) {

@@ -2,11 +2,13 @@
 
 use super::text::{bytes, duration, rate};
 use crate::engine::RunReport;
-use crate::model::{Event, Failure, printable};
+use crate::model::{Cause, Event, Failure, printable};
 use std::time::Duration;
 
 /// Failures told in full at the end.
 const TOLD: usize = 50;
+/// Hosts left alone that the last lines name.
+const NAMED: usize = 5;
 /// Characters of a URL, a path or a sentence from elsewhere.
 const LONG: usize = 1000;
 
@@ -45,6 +47,12 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
 pub(super) struct Ledger {
     told: Vec<(String, Failure)>,
     untold: u64,
+    /// Accounts whose login was refused.
+    refused: u64,
+    /// Hosts given up for this run, the first few.
+    alone: Vec<String>,
+    /// A file system was full.
+    full: bool,
     traffic: Option<(u64, f64)>,
 }
 
@@ -61,6 +69,14 @@ impl Ledger {
             }
             _ => return,
         };
+        match event {
+            Event::Held { failure, .. } if failure.cause == Cause::LoginRefused => {
+                self.refused += 1;
+            }
+            Event::Held { account, .. } if self.alone.len() < NAMED => self.alone.push(account.clone()),
+            Event::Held { .. } => {}
+            _ => self.full |= matches!(event, Event::DiskFull { .. }),
+        }
         if self.told.len() < TOLD {
             self.told.push((what, failure.clone()));
         } else {
@@ -82,11 +98,35 @@ impl Ledger {
             lines.push(format!("and {} more: ftpq list --state failed", self.untold));
         }
         if report.left > 0 {
-            let why = if report.interrupted { "stopped; " } else { "" };
-            lines.push(format!("{why}`ftpq run` goes on with what is left"));
+            lines.push(printable(&self.next_act(report), LONG));
         }
         lines.push(count_line(report, self.traffic.unwrap_or(traffic)));
         lines
+    }
+}
+
+impl Ledger {
+    /// What to do about the files that are left. A run that was not stopped leaves only what it left alone.
+    fn next_act(&self, report: &RunReport) -> String {
+        let mut acts = Vec::new();
+        match self.refused {
+            _ if report.interrupted => {}
+            0 => {}
+            1 => acts.push("correct the password".to_owned()),
+            _ => acts.push("correct the passwords".to_owned()),
+        }
+        if !report.interrupted && !self.alone.is_empty() {
+            let (noun, were) = if self.alone.len() == 1 { ("host", "was") } else { ("hosts", "were") };
+            acts.push(format!("the {noun} {were} left alone: {}; see why above", self.alone.join(", ")));
+        }
+        if self.full && !acts.is_empty() {
+            acts.push("make room on the disk".to_owned());
+        }
+        match (report.interrupted, acts.is_empty()) {
+            (true, _) => "stopped; `ftpq run` goes on with what is left".to_owned(),
+            (false, true) => "`ftpq run` goes on with what is left".to_owned(),
+            (false, false) => format!("{}; then `ftpq run` goes on with what is left", acts.join("; ")),
+        }
     }
 }
 
@@ -102,7 +142,7 @@ fn count_line(report: &RunReport, (count, seconds): (u64, f64)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Cause, Destination, JobId, RelPath, Stage};
+    use crate::model::{Destination, JobId, RelPath, Stage};
 
     fn failed(job: u64) -> Event {
         Event::Failed {
@@ -143,6 +183,31 @@ mod tests {
         assert_eq!(lines.len(), TOLD * 4 + 3);
         assert_eq!(lines[TOLD * 4], "and 950 more: ftpq list --state failed");
         assert!(lines[TOLD * 4 + 1].starts_with("stopped;"));
+    }
+
+    #[test]
+    fn the_way_on_is_that_of_what_holds_the_files_up() {
+        let held = |account: &str, cause| Event::Held {
+            account: account.to_owned(),
+            failure: Failure::permanent(Stage::Login, cause, "no"),
+        };
+        let way = |events: &[Event], interrupted| {
+            let mut ledger = Ledger::default();
+            events.iter().for_each(|event| ledger.note(event));
+            let report = RunReport { left: 2, interrupted, ..RunReport::default() };
+            let lines = ledger.last_lines(&report, (0, 0.0));
+            lines[lines.len() - 2].clone()
+        };
+        let (refused, alone) = (held("ftp://u@h", Cause::LoginRefused), held("g:21", Cause::Unreachable));
+        let run = "`ftpq run` goes on with what is left";
+        assert_eq!(way(&[], false), run);
+        assert_eq!(way(&[refused.clone()], false), format!("correct the password; then {run}"));
+        assert_eq!(way(&[alone.clone()], false), format!("the host was left alone: g:21; see why above; then {run}"));
+        let both = way(&[refused.clone(), alone.clone()], false);
+        assert!(both.starts_with("correct the password; the host was left alone: g:21"), "{both}");
+        assert_eq!(way(&[refused], true), format!("stopped; {run}"));
+        let many: Vec<Event> = (0..1000).map(|n| held(&format!("h{n}:21"), Cause::Timeout)).collect();
+        assert!(way(&many, false).len() < 200);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::cli::{Args, Exit, perform};
 use crate::engine::{Added, Changed, Desk, DeskError, House, Intake, Reply, RunOrder, RunReport};
 use crate::model::{Account, Change, Counts, IdSet, Job, JobId, JobSpec, Secret, Selection, StatusReport};
 use clap::Parser;
-use std::io::{Cursor, Error, ErrorKind, Write};
+use std::io::{BufRead, Cursor, Error, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 use tempfile::TempDir;
@@ -82,8 +82,12 @@ impl Desk for Fake {
 
     fn list(&self, selection: Selection, after: Option<JobId>, limit: usize) -> Reply<'_, Vec<Job>> {
         self.answer(|state| {
-            state.listed.push((selection, after, limit));
-            let later = state.jobs.iter().filter(|job| after.is_none_or(|after| job.id > after));
+            state.listed.push((selection.clone(), after, limit));
+            let meant = |job: &Job| {
+                selection.state.is_none_or(|state| job.state == state)
+                    && selection.ids.as_ref().is_none_or(|ids| ids.contains(job.id))
+            };
+            let later = state.jobs.iter().filter(|&job| meant(job) && after.is_none_or(|after| job.id > after));
             later.take(limit).cloned().collect()
         })
     }
@@ -177,11 +181,25 @@ impl Trial {
 
     /// Runs a command line, its words separated by white space.
     pub(super) fn run(&self, line: &str) -> Ended {
-        let words = std::iter::once("ftpq").chain(line.split_whitespace());
+        self.run_on(line, Box::new(Cursor::new(self.input.clone())))
+    }
+
+    /// The same with that standard input.
+    pub(super) fn run_on(&self, line: &str, input: Box<dyn BufRead + Send>) -> Ended {
+        self.perform(&line.split_whitespace().collect::<Vec<_>>(), input)
+    }
+
+    /// Runs a command line of these words.
+    pub(super) fn run_words(&self, words: &[&str]) -> Ended {
+        self.perform(words, Box::new(Cursor::new(self.input.clone())))
+    }
+
+    fn perform(&self, words: &[&str], input: Box<dyn BufRead + Send>) -> Ended {
+        let words = std::iter::once("ftpq").chain(words.iter().copied());
         let args = Args::try_parse_from(words).unwrap_or_else(|e| panic!("{e}"));
         let (out, err) = (Paper(Arc::default(), self.closed), Paper::default());
-        let mut face = self.face(args.global(), &out, &err);
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let mut face = Face { input: Some(input), ..self.face(args.global(), &out, &err) };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let exit = runtime.block_on(perform(args, &mut face));
         let read = |paper: &Paper| String::from_utf8(paper.0.lock().unwrap().clone()).unwrap();
         Ended { exit, out: read(&out), err: read(&err) }
@@ -197,7 +215,7 @@ impl Trial {
                 folder: self.folder.path().to_owned(),
                 ..Surroundings::default()
             },
-            input: Some(Box::new(Cursor::new(self.input.clone()))),
+            input: None,
             out: Box::new(out.clone()),
             err: Box::new(err.clone()),
         }
