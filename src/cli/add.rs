@@ -129,7 +129,7 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut S
             let (rest, chunk) = tokio::select! {
                 biased;
                 _ = interrupt.recv() => return Err(Failed::Interrupted("nothing was queued")),
-                fed = feed.next() => fed?,
+                read = feed.next() => read?,
             };
             if chunk.is_empty() {
                 break;

@@ -193,7 +193,9 @@ mod tests {
         };
         let way = |events: &[Event], interrupted| {
             let mut ledger = Ledger::default();
-            events.iter().for_each(|event| ledger.note(event));
+            for event in events {
+                ledger.note(event);
+            }
             let report = RunReport { left: 2, interrupted, ..RunReport::default() };
             let lines = ledger.last_lines(&report, (0, 0.0));
             lines[lines.len() - 2].clone()
@@ -201,8 +203,11 @@ mod tests {
         let (refused, alone) = (held("ftp://u@h", Cause::LoginRefused), held("g:21", Cause::Unreachable));
         let run = "`ftpq run` goes on with what is left";
         assert_eq!(way(&[], false), run);
-        assert_eq!(way(&[refused.clone()], false), format!("correct the password; then {run}"));
-        assert_eq!(way(&[alone.clone()], false), format!("the host was left alone: g:21; see why above; then {run}"));
+        assert_eq!(way(std::slice::from_ref(&refused), false), format!("correct the password; then {run}"));
+        assert_eq!(
+            way(std::slice::from_ref(&alone), false),
+            format!("the host was left alone: g:21; see why above; then {run}")
+        );
         let both = way(&[refused.clone(), alone.clone()], false);
         assert!(both.starts_with("correct the password; the host was left alone: g:21"), "{both}");
         assert_eq!(way(&[refused], true), format!("stopped; {run}"));
