@@ -14,13 +14,18 @@ use tokio::time::{Instant, sleep};
 /// How long a command waits for another one that has the queue and is about to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Threads that drive sockets and timers, at least.
+const THREADS: usize = 4;
+
 fn main() -> ExitCode {
     let args = cli::parse();
     #[cfg(feature = "demo")]
     if let Some(keep) = args.wants_demo() {
         return ExitCode::from(ftpq::demo::run(keep));
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // More threads than cores: one may be held up by a slow disk while the others go on.
+    let threads = std::thread::available_parallelism().map_or(THREADS, |cores| cores.get().max(THREADS));
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("ftpq: the runtime can't be started: {error}; check the limits on threads (ulimit -u)");

@@ -145,7 +145,7 @@ impl Dispatcher {
     }
 
     async fn hold_host(&mut self, key: &HostKey, failure: Failure) -> Result<(), QueueError> {
-        let accounts: Vec<Account> = self.hosts.accounts.keys().filter(|a| a.host_key() == *key).cloned().collect();
+        let accounts = self.hosts.known.get(key).map(|host| host.accounts.clone()).unwrap_or_default();
         self.hold(&accounts, key.to_string(), failure).await
     }
 

@@ -96,18 +96,17 @@ impl Dispatcher {
         self.refreshed = Instant::now();
         let groups = self.shop.queue.groups(self.order.only.clone(), now).await?;
         self.next_due = None;
-        let mut left = self.running.len() as u64 + self.parked.len() as u64;
         for group in groups {
             self.meet(&group.account).await?;
             self.logins.meet(&group.account);
-            left += group.ready + group.waiting;
             let held = self.hosts.is_held(&group.account);
-            left += self.hosts.has_work(&group.account, group.ready > 0);
+            self.hosts.has_work(&group.account, group.ready > 0);
             if !held && let Some(due) = group.next_due.filter(|&due| due > now) {
                 self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
             }
         }
-        self.shop.board.set_left(left);
+        let counts = self.shop.queue.counts(self.selection()).await?;
+        self.shop.board.set_left(counts.left());
         Ok(())
     }
 
@@ -117,7 +116,12 @@ impl Dispatcher {
         if !self.hosts.known.contains_key(&key) {
             let facts = self.shop.queue.facts(&key).await?.unwrap_or_default();
             let allowed = self.order.per_host.or_else(|| self.order.config.per_host(&key)).unwrap_or(PER_HOST);
-            self.hosts.known.insert(key, Host::new(allowed, facts, clock::now()));
+            self.hosts.known.insert(key.clone(), Host::new(allowed, facts, clock::now()));
+        }
+        if !self.hosts.accounts.contains_key(account)
+            && let Some(host) = self.hosts.known.get_mut(&key)
+        {
+            host.accounts.push(account.clone());
         }
         Ok(())
     }
@@ -133,22 +137,14 @@ impl Dispatcher {
         let mut in_vain = 0;
         while in_vain < self.hosts.turns.len() && self.hosts.has_room(connections) {
             let Some(account) = self.hosts.turns.pop_front() else { break };
-            let mut work_left = !self.hosts.is_held(&account);
             in_vain += 1;
-            if self.hosts.admits(&account, connections, now) {
-                match self.next_claim(&account, now).await? {
-                    Some(claim) => {
-                        self.begin(&account, claim).await?;
-                        in_vain = 0;
-                    }
-                    None => work_left = false,
-                }
+            if self.hosts.admits(&account, connections, now)
+                && let Some(claim) = self.next_claim(&account, now).await?
+            {
+                self.begin(&account, claim).await?;
+                in_vain = 0;
             }
-            if work_left {
-                self.hosts.turns.push_back(account);
-            } else {
-                self.hosts.books(&account).has_turn = false;
-            }
+            self.hosts.next_turn(account, now);
         }
         Ok(())
     }
@@ -248,7 +244,7 @@ impl Dispatcher {
             host.budget.grow(now);
         }
         // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
-        let crowded = self.hosts.any_work_waits();
+        let crowded = self.hosts.wake(now);
         self.rest(crowded);
     }
 

@@ -22,6 +22,8 @@ pub(super) struct Host {
     /// It is left alone for this run.
     pub(super) held: Option<Failure>,
     pub(super) facts: HostFacts,
+    /// The accounts on it that this run has met.
+    pub(super) accounts: Vec<Account>,
 }
 
 /// Whether an account is known to get in.
@@ -50,6 +52,13 @@ pub(super) struct Books {
     pub(super) has_turn: bool,
 }
 
+impl Books {
+    /// Whether something could be begun for the account.
+    fn has_work(&self) -> bool {
+        self.more || !self.claims.is_empty()
+    }
+}
+
 /// A session at rest is closed after this time.
 const REST: Duration = Duration::from_secs(15);
 
@@ -69,7 +78,17 @@ pub(super) struct Hosts {
 impl Host {
     pub(super) fn new(allowed: u32, facts: HostFacts, now: u64) -> Self {
         let budget = Budget::new(allowed, facts.connection_limit, now);
-        Self { budget, open: 0, signed_in: 0, wait_until: 0, refusals: 0, troubles: 0, held: None, facts }
+        Self {
+            budget,
+            open: 0,
+            signed_in: 0,
+            wait_until: 0,
+            refusals: 0,
+            troubles: 0,
+            held: None,
+            facts,
+            accounts: Vec::new(),
+        }
     }
 
     /// Takes note of what a session learned. Returns whether it is news.
@@ -144,9 +163,33 @@ impl Hosts {
         !books.idle.is_empty() || may_open
     }
 
-    /// Whether an account has work that could not be begun.
-    pub(super) fn any_work_waits(&self) -> bool {
-        self.accounts.values().any(|books| books.more || !books.claims.is_empty())
+    /// Gives accounts whose hosts were waited for their turns again. Returns whether any account has work that could not
+    /// be begun.
+    pub(super) fn wake(&mut self, now: u64) -> bool {
+        let mut waiting = false;
+        for (account, books) in &mut self.accounts {
+            if !books.has_work() {
+                continue;
+            }
+            waiting = true;
+            let host = self.known.get(&account.host_key());
+            let awake = host.is_some_and(|host| host.held.is_none() && host.wait_until <= now);
+            if awake && !std::mem::replace(&mut books.has_turn, true) {
+                self.turns.push_back(account.clone());
+            }
+        }
+        waiting
+    }
+
+    /// Puts an account at the end of the turns, if it has work and its host is not to be waited for.
+    pub(super) fn next_turn(&mut self, account: Account, now: u64) {
+        let asleep = self.known.get(&account.host_key()).is_none_or(|host| host.wait_until > now);
+        let held = self.is_held(&account);
+        let books = self.books(&account);
+        books.has_turn = books.has_work() && !asleep && !held;
+        if books.has_turn {
+            self.turns.push_back(account);
+        }
     }
 
     /// Whether any job could be begun, with a session at rest or a new one.
@@ -154,15 +197,13 @@ impl Hosts {
         self.open < connections || self.resting > 0
     }
 
-    /// Takes note of what the queue has for an account, and gives it its turn. Returns how many claims it holds.
-    pub(super) fn has_work(&mut self, account: &Account, more: bool) -> u64 {
+    /// Takes note of whether the queue has more for an account, and gives it its turn.
+    pub(super) fn has_work(&mut self, account: &Account, more: bool) {
         let books = self.books(account);
         books.more = more;
-        let held = books.claims.len() as u64;
-        if (more || held > 0) && !std::mem::replace(&mut books.has_turn, true) {
+        if books.has_work() && !std::mem::replace(&mut books.has_turn, true) {
             self.turns.push_back(account.clone());
         }
-        held
     }
 
     /// Takes a session at rest; those that the server has closed meanwhile are gone.

@@ -92,7 +92,7 @@ impl LocalDesk {
         for group in self.queue.groups(None, clock::now()).await? {
             let key = group.account.host_key();
             let row = hosts.entry(key.clone()).or_insert_with(|| host_status(&key, &HostFacts::default()));
-            row.left += group.ready + group.waiting;
+            row.left += group.ready + group.waiting + group.claimed;
         }
         let run = self.run.as_ref().map(|run| run.board.snapshot());
         let pid = run.as_ref().map(|_| std::process::id());

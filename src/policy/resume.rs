@@ -51,7 +51,8 @@ pub enum Plan {
     },
     /// Compute the digest of the file under the final name, then ask again.
     Compare,
-    /// Make the shorter file under the final name the part file, then ask again.
+    /// Make the shorter file under the final name the part file, with a record that it is to be the beginning of the
+    /// server's file, then ask again: the overlap will prove it.
     TakeOver,
     /// All bytes are in the part file: check it and give it its name.
     Finish,
@@ -256,7 +257,7 @@ fn with_part(facts: &Facts<'_>) -> Plan {
     if have == 0 {
         return fresh("after a restart of the machine no byte of the part file is known to be durable", false);
     }
-    if have == size && facts.progress.is_some() {
+    if have == size {
         return Plan::Finish;
     }
     if facts.no_rest {
@@ -269,10 +270,6 @@ fn with_part(facts: &Facts<'_>) -> Plan {
 /// Bytes at the start of the part file that can be trusted to be the beginning of the server's file.
 fn trusted(facts: &Facts<'_>, length: u64) -> Result<u64, Plan> {
     let Some(progress) = facts.progress else {
-        if facts.existing == Existing::Resume {
-            // Taken over from another tool: the overlap has to prove it.
-            return Ok(length);
-        }
         let why = "nothing is recorded of what the part file is the beginning of".to_owned();
         return Err(Plan::Fresh { why: Some(why), set_aside: false });
     };

@@ -64,14 +64,14 @@ impl Books {
         Ok(claims)
     }
 
-    /// What can be claimed, account by account; accounts with nothing to do are left out.
+    /// What can be claimed and what is claimed, account by account; accounts with neither are left out.
     pub(super) fn groups(&mut self, only: Option<&IdSet>, now: u64) -> Vec<GroupLoad> {
         self.index.lanes_mut().iter_mut().for_each(|lane| lane.ripen(now));
         let mut loads: Vec<GroupLoad> = Vec::new();
         for lane in self.index.lanes() {
             let (waiting, next_due) = lane.due();
             let ready = lane.queued + lane.ripe();
-            loads.push(GroupLoad { account: lane.account.clone(), ready, waiting, next_due });
+            loads.push(GroupLoad { account: lane.account.clone(), ready, waiting, claimed: 0, next_due });
         }
         if let Some(only) = only {
             self.narrow(&mut loads, only, now);
@@ -82,10 +82,11 @@ impl Books {
                 let lane = self.index.pack(first).map(|pack| pack.lane);
                 if let Some(load) = lane.filter(|_| open).and_then(|at| loads.get_mut(at)) {
                     load.ready = load.ready.saturating_sub(1);
+                    load.claimed += 1;
                 }
             }
         }
-        loads.retain(|load| load.ready + load.waiting > 0);
+        loads.retain(|load| load.ready + load.waiting + load.claimed > 0);
         loads
     }
 
@@ -95,7 +96,11 @@ impl Books {
         }
         for (low, high) in ranges(Some(only)) {
             for (id, pack, state) in self.index.jobs(low, high) {
-                let Some(load) = loads.get_mut(pack.lane).filter(|_| !self.held.contains(&id)) else { continue };
+                let Some(load) = loads.get_mut(pack.lane) else { continue };
+                if self.held.contains(&id) {
+                    load.claimed += u64::from(matches!(state, JobState::Queued | JobState::Waiting));
+                    continue;
+                }
                 match (state, self.index.due_of(id)) {
                     (JobState::Waiting, Some(at)) if at > now => {
                         load.waiting += 1;

@@ -73,6 +73,8 @@ pub struct GroupLoad {
     pub ready: u64,
     /// Jobs whose time has not come yet.
     pub waiting: u64,
+    /// Jobs that are claimed already.
+    pub claimed: u64,
     /// When the first of them can be claimed, in seconds since 1970-01-01 UTC.
     pub next_due: Option<u64>,
 }

@@ -25,6 +25,8 @@ pub(super) struct Start {
 
 /// Received bytes that are read from the socket at once.
 const BUFFER: usize = 256 * 1024;
+/// Fewer bytes are written without handing over the thread.
+const INLINE: usize = 64 * 1024;
 /// Bytes, and time, after which what was received is made durable and recorded.
 const RECORD_BYTES: u64 = 64 * 1024 * 1024;
 const RECORD_TIME: Duration = Duration::from_secs(5);
@@ -79,6 +81,8 @@ impl Run<'_> {
         }
         let kept = match &outcome {
             Err(Halt::Again(_)) => Ok(()),
+            // Whole and well: it is made durable once, with its time, just before its name.
+            Ok((Copied::End, Verdict::Confirmed)) if size == Some(position) => Ok(()),
             _ => self.keep(place, &part, length),
         };
         let (ending, verdict) = outcome?;
@@ -199,7 +203,13 @@ impl Run<'_> {
             let bytes = buffer.get(..count).unwrap_or_default();
             self.fetched += count as u64;
             self.task.gauge.received(count);
-            let took = on_disk(Stage::Store, || if count == 0 { copier.end() } else { copier.take(bytes) })?;
+            let took = if count < INLINE {
+                // To hand the thread over costs more than such a write to the page cache.
+                let took = if count == 0 { copier.end() } else { copier.take(bytes) };
+                took.map_err(|error| error.into_failure(Stage::Store))?
+            } else {
+                on_disk(Stage::Store, || copier.take(bytes))?
+            };
             self.task.gauge.set_have(copier.length());
             match took {
                 Took::Fine => {}
@@ -340,12 +350,15 @@ impl Ledger {
 
     async fn finish(&mut self, _run: &Run<'_>) -> Result<(), Halt> {
         let Some(pending) = self.pending.take() else { return Ok(()) };
-        let error = match pending.await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(error)) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        let message = format!("the progress could not be recorded: {error}");
-        Err(Failure::local(Stage::Store, Cause::LocalIo, message).into())
+        match pending.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(unrecorded(&error).into()),
+            Err(error) => Err(unrecorded(&error).into()),
+        }
     }
+}
+
+/// The queue could not take down how far a file has got.
+pub(super) fn unrecorded(error: &dyn std::error::Error) -> Failure {
+    Failure::local(Stage::Store, Cause::LocalIo, format!("the progress could not be recorded: {error}"))
 }

@@ -147,7 +147,7 @@ impl Run<'_> {
                     continue;
                 }
                 Plan::TakeOver => {
-                    self.take_over(&place)?;
+                    self.take_over(&place, &remote).await?;
                     continue;
                 }
                 Plan::Finish => {
@@ -244,14 +244,21 @@ impl Run<'_> {
         Ok(Receipt { size, fetched: 0, identity: remote, checksum, note: Some(note), finished_at: 0 })
     }
 
-    fn take_over(&mut self, place: &Place) -> Result<(), Halt> {
-        on_disk(Stage::Plan, || {
+    async fn take_over(&mut self, place: &Place, remote: &Identity) -> Result<(), Halt> {
+        let boot_id = self.task.boot_id.to_owned();
+        let progress = Progress { identity: remote.clone(), durable: 0, boot_id };
+        let labelled = on_disk(Stage::Plan, || {
             if place.part_file()?.is_some() {
                 place.remove_part()?;
             }
-            place.adopt_final()
+            place.adopt_final()?;
+            place.open_part()?.set_label(&self.task.job.spec.source, &progress)
         })?;
-        self.progress = None;
+        if !labelled {
+            let recorded = self.task.queue.checkpoint(self.task.job.id, progress.clone()).await;
+            recorded.map_err(|error| super::fetch::unrecorded(&error))?;
+        }
+        self.progress = Some(progress);
         self.add_note("continued a shorter file that stood under the final name");
         Ok(())
     }

@@ -16,6 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Bytes a second, over four connections.
 const RATE: u32 = 2_000_000;
 const KILLS: usize = 15;
 
@@ -45,7 +46,7 @@ fn killed_at_random_moments(
     let mut story = String::new();
     let mut killed = 0;
     for _ in 0..KILLS {
-        let moment = Duration::from_millis(dice.between(120, 420));
+        let moment = Duration::from_millis(dice.between(200, 1400));
         let run = ftpq.spawn(&["run", "--connections", "4"]);
         thread::sleep(moment);
         let ended = run.kill();
@@ -76,7 +77,7 @@ fn killed_at_random_moments(
 #[test]
 fn kill_9_at_15_random_moments_on_a_scripted_server() {
     let files = twelve_files();
-    let server = Scripted::with(Traits { pace: RATE.into(), ..Traits::default() }, |_| Act::Usual);
+    let server = Scripted::with(Traits { pace: (RATE / 4).into(), ..Traits::default() }, |_| Act::Usual);
     for (name, data) in &files {
         server.put(name, data.clone());
     }
@@ -90,7 +91,7 @@ fn kill_9_at_15_random_moments_on_vsftpd() {
         return report::skip(&reason);
     }
     let files = twelve_files();
-    let server = Server::start(Kind::Vsftpd, Options { rate: RATE, ..Options::default() });
+    let server = Server::start(Kind::Vsftpd, Options { rate: RATE / 4, ..Options::default() });
     for (name, data) in &files {
         server.put(name, data);
     }

@@ -23,7 +23,7 @@ fn with_part_of_unknown_origin(part: &[u8]) {
 /// Other tools reserve the whole length beforehand.
 #[test]
 fn a_full_length_part_file_of_zeros_without_record_is_never_adopted() {
-    with_part_of_unknown_origin(&[0; LEN]);
+    with_part_of_unknown_origin(&vec![0; LEN]);
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_full_length_part_file_whose_beginning_alone_is_zeros_is_never_adopted() {
 
 #[test]
 fn a_shorter_part_file_of_zeros_without_record_is_never_continued() {
-    with_part_of_unknown_origin(&[0; LEN / 2]);
+    with_part_of_unknown_origin(&vec![0; LEN / 2]);
 }
 
 /// A job that was stopped midway is removed, and another file of the same size goes to the same place. The two differ

@@ -39,6 +39,7 @@ fn one_too_large(ftpq: &Ftpq, place: &Path) {
     assert!(needed.iter().any(|n| said.contains(n)), "the bytes that are needed are not said\n{ended}");
     let free_is_said = said.lines().any(|l| l.contains("free") && needed.iter().any(|n| l.contains(n)));
     assert!(free_is_said, "the bytes that are free are not said\n{ended}");
+    assert!(!said.contains(" 0 are free"), "what a failed reservation took is not counted as free\n{ended}");
     let after = free(place);
     let kept = before.saturating_sub(after);
     assert!(kept < 4 << 20, "{kept} bytes of {before} are gone, for 500 KB of files\n{ended}");

@@ -31,20 +31,21 @@ impl Count {
     }
 }
 
-/// Files `f0`, `f1` and so on, of which each is to arrive over two connections at most.
-fn all_arrive(server: &Scripted, count: &Count, files: usize) {
+/// Files `f0`, `f1` and so on, of which each is to arrive over as many connections at most.
+fn all_arrive(server: &Scripted, count: &Count, files: usize, per_host: i64) {
     let data = pseudo_random(220, 50_000);
     let names: Vec<String> = (0..files).map(|n| format!("f{n}")).collect();
     names.iter().for_each(|n| server.put(n, data.clone()));
     let ftpq = Ftpq::new();
     ftpq.add(&names.iter().map(|n| (server.url(n), n.as_str())).collect::<Vec<_>>());
-    let ended = ftpq.run(&["--json", "run", "--retries", "2", "--per-host", "2", "--connections", "4"]);
+    let allowed = per_host.to_string();
+    let ended = ftpq.run(&["--json", "run", "--retries", "2", "--per-host", &allowed, "--connections", "4"]);
     let story = format!("{ended}{}", server.core().dialogue());
     assert_eq!(ended.code, Some(0), "{story}");
     assert!(ended.events("failed").is_empty(), "{story}");
     names.iter().for_each(|n| ftpq.assert_file(n, &data, &story));
     let most = count.most().min(i64::try_from(server.core().sessions().0).unwrap());
-    assert!(most <= 2, "{most} sessions at a time\n{story}");
+    assert!(most <= per_host, "{most} sessions at a time\n{story}");
 }
 
 /// A server that closes after each transfer, with these words after its 226.
@@ -67,7 +68,7 @@ fn closing_after_each_226(last: &'static str) {
         }
         _ => Act::Usual,
     });
-    all_arrive(&server, &count, 8);
+    all_arrive(&server, &count, 8, 2);
 }
 
 #[test]
@@ -80,10 +81,13 @@ fn a_421_after_each_226_costs_no_file() {
     closing_after_each_226("\r\n421 Goodbye, one file a session.");
 }
 
-/// A server that keeps the last file back once, so that a session rests, and closes that session meanwhile.
-fn closing_at_rest(last: &'static str) {
+/// A server that keeps the last files back once, one for each session, so that all sessions rest; it closes them then.
+fn closing_at_rest(per_host: u8, last: &'static str) {
+    const FILES: u8 = 6;
     let count = Count::default();
-    let (counted, kept_back) = (count.clone(), AtomicBool::new(false));
+    let counted = count.clone();
+    let kept_back: Vec<(String, AtomicBool)> =
+        (FILES - per_host..FILES).map(|n| (format!("f{n}"), AtomicBool::new(false))).collect();
     let server = Scripted::lying(move |turn: &Turn| match turn.verb {
         "GREETING" => {
             counted.begin();
@@ -93,30 +97,37 @@ fn closing_at_rest(last: &'static str) {
             counted.end();
             Act::Usual
         }
-        "RETR" if turn.arg.ends_with("f5") && !kept_back.swap(true, Ordering::SeqCst) => {
+        "RETR" if kept_back.iter().any(|(n, done)| turn.arg.ends_with(n) && !done.swap(true, Ordering::SeqCst)) => {
             counted.end();
             let (first, last) = (b"450 File busy.\r\n".to_vec(), last.as_bytes().to_vec());
             Act::SayAndCloseLater(first, Duration::from_millis(300), last)
         }
         _ => Act::Usual,
     });
-    all_arrive(&server, &count, 6);
+    all_arrive(&server, &count, usize::from(FILES), i64::from(per_host));
+    // The test is about nothing unless all sessions were lost.
+    let sessions = server.core().sessions().1;
+    assert!(sessions > usize::from(per_host), "{sessions} sessions\n{}", server.core().dialogue());
 }
 
 #[test]
-fn a_session_closed_at_rest_costs_no_file() {
-    closing_at_rest("");
+fn sessions_closed_at_rest_cost_no_file() {
+    for per_host in [1, 2] {
+        closing_at_rest(per_host, "");
+    }
 }
 
 #[test]
-fn a_session_ended_by_421_at_rest_costs_no_file() {
-    closing_at_rest("421 Idle for too long, closing.\r\n");
+fn sessions_ended_by_421_at_rest_cost_no_file() {
+    for per_host in [1, 2] {
+        closing_at_rest(per_host, "421 Idle for too long, closing.\r\n");
+    }
 }
 
 /// Some servers, and the routers before them, don't say that they are full.
 #[test]
 fn a_server_that_shuts_out_every_second_connection_without_a_word_is_worked_off_over_one() {
-    let traits = Traits { max_sessions: 1, shuts_silently: true, pace: 400_000, ..Traits::default() };
+    let traits = Traits { max_sessions: 1, full: String::new(), pace: 400_000, ..Traits::default() };
     let server = Scripted::with(traits, |_| Act::Usual);
     let data = pseudo_random(221, 100_000);
     let names: Vec<String> = (0..12).map(|n| format!("f{n}")).collect();

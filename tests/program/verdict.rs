@@ -124,7 +124,8 @@ impl Case {
 }
 
 fn last_failure(events: &[Value]) -> Option<Value> {
-    let failures =
-        events.iter().filter(|e| ["failed", "retrying", "held"].contains(&e["event"].as_str().unwrap_or("")));
+    let failures = events
+        .iter()
+        .filter(|e| ["failed", "retrying", "held", "disk_full"].contains(&e["event"].as_str().unwrap_or("")));
     failures.map(|e| e["failure"].clone()).next_back()
 }

@@ -170,7 +170,7 @@ fn the_error_for_a_shorter_file_names_the_way_out() {
 fn a_shorter_file_of_another_tool_is_taken_over_on_request() {
     let mut job = Case { final_file: Some(there(50_000, Some(5))), existing: Existing::Resume, ..case() };
     assert_eq!(job.plan(), Plan::TakeOver);
-    (job.final_file, job.part) = (None, Some(50_000));
+    (job.final_file, job.part, job.progress) = (None, Some(50_000), Some(progress(100_000, 0, BOOT)));
     assert_eq!(job.plan(), Plan::Resume { from: 50_000 - OVERLAP, have: 50_000, why: None });
     let longer = Case { final_file: Some(there(100_001, Some(5))), existing: Existing::Resume, ..case() };
     assert!(matches!(longer.plan(), Plan::Refuse(_)));
@@ -234,13 +234,13 @@ fn the_label_on_the_file_and_the_record_are_put_together() {
     assert_eq!(known(Some(&old), Some(&other)), Some(other));
 }
 
-/// A part file of full length that nothing is known of has to prove itself like any other.
+/// A part file that nothing is known of may be anything, whatever the user allows for files under the final name.
 #[test]
-fn without_a_record_a_part_file_of_full_length_is_not_taken_for_whole() {
-    let mut job = Case { part: Some(100_000), existing: Existing::Resume, ..case() };
-    assert_eq!(job.plan(), Plan::Resume { from: 100_000 - OVERLAP, have: 100_000, why: None });
-    job.no_rest = true;
-    assert!(matches!(job.plan(), Plan::Resume { from: 0, have: 100_000, .. }));
+fn without_a_record_a_part_file_is_never_trusted() {
+    for part in [5, 50_000, 100_000] {
+        let plan = Case { part: Some(part), existing: Existing::Resume, ..case() }.plan();
+        assert!(matches!(plan, Plan::Fresh { why: Some(_), .. }), "{plan:?}");
+    }
 }
 
 #[test]

@@ -31,10 +31,10 @@ pub(crate) struct Traits {
     pub(crate) mlst: bool,
     /// Bytes a second of each transfer; 0 for no limit.
     pub(crate) pace: u64,
-    /// Control connections at a time, beyond which 421 is answered.
+    /// Control connections at a time.
     pub(crate) max_sessions: usize,
-    /// What is beyond that is closed without a word.
-    pub(crate) shuts_silently: bool,
+    /// What is said to a connection beyond that before it is closed; empty for nothing.
+    pub(crate) full: String,
     /// Pause after each byte of a reply, in milliseconds.
     pub(crate) drip_ms: Option<u64>,
     /// Passwords by user; a user that is missing may use any password.
@@ -51,7 +51,7 @@ impl Default for Traits {
             mlst: false,
             pace: 0,
             max_sessions: usize::MAX,
-            shuts_silently: false,
+            full: "421 There are too many connections from your internet address.".to_owned(),
             drip_ms: None,
             passwords: BTreeMap::from([("user".to_owned(), "password".to_owned())]),
             login_refusal: "530 Login incorrect.".to_owned(),

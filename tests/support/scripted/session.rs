@@ -38,8 +38,8 @@ pub(super) fn serve(core: &Arc<Core>, stream: TcpStream, number: usize) {
     };
     if fits {
         session.converse();
-    } else if !core.traits.shuts_silently {
-        session.reply("421 There are too many connections from your internet address.");
+    } else if !core.traits.full.is_empty() {
+        session.reply(&core.traits.full);
     }
     let _ = session.stream.shutdown(Shutdown::Both);
     core.leave();
