@@ -159,19 +159,23 @@ impl Dispatcher {
         self.shop.observer.event(&Event::Notice { text });
     }
 
-    /// Leaves accounts alone for this run, and says so.
+    /// Leaves accounts alone for this run, and says so where that concerns more than the job that met the trouble.
     pub(super) async fn hold(
         &mut self,
         accounts: &[Account],
         name: String,
         failure: Failure,
     ) -> Result<(), QueueError> {
+        let mut concerns_others = false;
         for account in accounts {
+            concerns_others |= self.hosts.books(account).has_work();
             let claims = std::mem::take(&mut self.hosts.books(account).claims);
             self.release(claims).await?;
         }
         self.stale = true;
-        self.shop.observer.event(&Event::Held { account: name, failure });
+        if concerns_others {
+            self.shop.observer.event(&Event::Held { account: name, failure });
+        }
         Ok(())
     }
 

@@ -182,7 +182,7 @@ impl Dispatcher {
         let mut link = match link {
             Ok(link) => link,
             Err(failure) => {
-                self.release([claim]).await?;
+                self.hosts.books(account).claims.push_front(claim);
                 self.report.storage = true;
                 self.hosts.books(account).proof = Proof::Refused(failure.clone());
                 return self.hold(std::slice::from_ref(account), account.to_string(), failure).await;

@@ -54,7 +54,7 @@ pub(super) struct Books {
 
 impl Books {
     /// Whether something could be begun for the account.
-    fn has_work(&self) -> bool {
+    pub(super) fn has_work(&self) -> bool {
         self.more || !self.claims.is_empty()
     }
 }
