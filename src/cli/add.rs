@@ -45,9 +45,9 @@ pub(super) struct Queued {
 
 /// Runs the command.
 pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Failed> {
-    let settings = options::settings(&args.data, &args.file, &args.tls)?;
+    let settings = options::settings(&args.job)?;
     let config = face.config()?;
-    let login = Login::new(&args.login, config)?;
+    let login = Login::new(&args.job.login, config)?;
     if args.base.as_deref().is_some_and(holds_password) {
         warn_of_password(face);
     }

@@ -1,6 +1,6 @@
 //! What the command line may say.
 
-use super::options::{DataOptions, FileOptions, LoginOptions, RunOptions, TlsOptions};
+use super::options::{JobOptions, RunOptions};
 use crate::manifest::Format;
 use crate::model::{JobId, JobState};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -130,13 +130,7 @@ pub(super) struct AddArgs {
     #[arg(long)]
     pub(super) skip_bad: bool,
     #[command(flatten)]
-    pub(super) login: LoginOptions,
-    #[command(flatten)]
-    pub(super) data: DataOptions,
-    #[command(flatten)]
-    pub(super) file: FileOptions,
-    #[command(flatten)]
-    pub(super) tls: TlsOptions,
+    pub(super) job: JobOptions,
 }
 
 /// `run`.
@@ -148,13 +142,7 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) run: RunOptions,
     #[command(flatten)]
-    pub(super) login: LoginOptions,
-    #[command(flatten)]
-    pub(super) data: DataOptions,
-    #[command(flatten)]
-    pub(super) file: FileOptions,
-    #[command(flatten)]
-    pub(super) tls: TlsOptions,
+    pub(super) job: JobOptions,
 }
 
 /// `get`.
@@ -175,13 +163,7 @@ pub(super) struct GetArgs {
     #[command(flatten)]
     pub(super) run: RunOptions,
     #[command(flatten)]
-    pub(super) login: LoginOptions,
-    #[command(flatten)]
-    pub(super) data: DataOptions,
-    #[command(flatten)]
-    pub(super) file: FileOptions,
-    #[command(flatten)]
-    pub(super) tls: TlsOptions,
+    pub(super) job: JobOptions,
 }
 
 /// `list`.

@@ -16,9 +16,9 @@ use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Failed> {
-    let overrides = options::settings(&args.data, &args.file, &args.tls)?;
+    let overrides = options::settings(&args.job)?;
     let config = secrets(face, &args.run)?;
-    let login = Login::new(&args.login, config.clone())?;
+    let login = Login::new(&args.job.login, config.clone())?;
     let password = login.pair();
     let (into, name) = place(face, &args)?;
     let mut inputs: Vec<Input> =

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 #[derive(clap::Args)]
 #[command(next_help_heading = "Connections")]
 pub(super) struct DataOptions {
-    /// How data connections are opened; auto is EPSV, then PASV
+    /// How data connections are opened; auto is EPSV, then PASV [default: auto]
     #[arg(long, value_name = "MODE",
         value_parser = words::<DataMode>(&["auto", "passive", "epsv", "pasv", "active", "eprt", "port"]))]
     data_mode: Option<DataMode>,
@@ -27,10 +27,10 @@ pub(super) struct DataOptions {
     /// Local address of every connection
     #[arg(long, value_name = "ADDR")]
     bind: Option<IpAddr>,
-    /// Seconds without progress, in any phase, after which an attempt has failed
+    /// Seconds without progress, in any phase, after which an attempt has failed [default: 60]
     #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u32).range(1..=86_400))]
     timeout: Option<u32>,
-    /// Further attempts after one that got no byte
+    /// Further attempts after one that did not bring the file further [default: 20]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(0..=1_000_000))]
     retries: Option<u32>,
 }
@@ -39,22 +39,35 @@ pub(super) struct DataOptions {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Files")]
 pub(super) struct FileOptions {
-    /// Representation type; ascii converts line ends and can't be resumed
+    /// Representation type; ascii converts line ends and can't be resumed [default: image]
     #[arg(long = "type", value_name = "TYPE", value_parser = words::<TransferType>(&["image", "ascii"]))]
     transfer_type: Option<TransferType>,
     /// Start unfinished files again
     #[arg(long)]
     no_resume: bool,
-    /// What to do with a file that is already there
+    /// What to do with a file that is already there [default: check]
     #[arg(long, value_name = "WHAT",
         value_parser = words::<Existing>(&["check", "resume", "overwrite", "skip", "error"]))]
     existing: Option<Existing>,
-    /// How hard bytes are pushed to the disk before they count
+    /// How hard bytes are pushed to the disk before they count [default: full]
     #[arg(long, value_name = "HOW", value_parser = words::<Durability>(&["full", "none"]))]
     durability: Option<Durability>,
     /// Most bytes a second of one transfer; K, M and G are binary
     #[arg(long, value_name = "BYTES", value_parser = rate)]
     limit_rate: Option<u64>,
+}
+
+/// What `add`, `run` and `get` may say of the jobs they concern.
+#[derive(clap::Args)]
+pub(super) struct JobOptions {
+    #[command(flatten)]
+    pub(super) login: LoginOptions,
+    #[command(flatten)]
+    pub(super) data: DataOptions,
+    #[command(flatten)]
+    pub(super) file: FileOptions,
+    #[command(flatten)]
+    pub(super) tls: TlsOptions,
 }
 
 /// TLS, which comes later: accepted here to be refused in clear words.
@@ -87,10 +100,10 @@ pub(super) struct LoginOptions {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Connections")]
 pub(super) struct RunOptions {
-    /// Connections over all hosts at a time
+    /// Connections over all hosts at a time [default: 16]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(Config::MAX_CONNECTIONS)))]
     pub(super) connections: Option<u32>,
-    /// Connections to one host at a time
+    /// Connections to one host at a time [default: 4]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(Config::MAX_PER_HOST)))]
     pub(super) per_host: Option<u32>,
     /// Take logins from netrc: --netrc for ~/.netrc, --netrc=FILE for another
@@ -100,7 +113,8 @@ pub(super) struct RunOptions {
 }
 
 /// The settings that the options make.
-pub(super) fn settings(data: &DataOptions, file: &FileOptions, tls: &TlsOptions) -> Result<Settings, Failed> {
+pub(super) fn settings(job: &JobOptions) -> Result<Settings, Failed> {
+    let JobOptions { data, file, tls, .. } = job;
     if tls.insecure || tls.ca_file.is_some() {
         let option = if tls.insecure { "--insecure" } else { "--ca-file" };
         return Err(Failed::Usage(format!("{option}: {TLS_LATER}")));

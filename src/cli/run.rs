@@ -15,12 +15,12 @@ const NAMED: usize = 20;
 
 /// Runs the command.
 pub(super) async fn run(face: &mut Face<'_>, args: RunArgs) -> Result<Exit, Failed> {
-    let overrides = options::settings(&args.data, &args.file, &args.tls)?;
-    if args.login.user.is_some() != args.login.password_file.is_some() {
+    let overrides = options::settings(&args.job)?;
+    if args.job.login.user.is_some() != args.job.login.password_file.is_some() {
         return Err(Failed::Usage("with run, --user and --password-file go together".to_owned()));
     }
     let config = secrets(face, &args.run)?;
-    let login = Login::new(&args.login, config)?;
+    let login = Login::new(&args.job.login, config)?;
     let password = login.pair();
     let only = id_set(&args.ids);
     if let Some(ids) = &only
