@@ -6,15 +6,18 @@
 
 use super::{DiskError, PartFile, Place};
 use crate::model::{Progress, Source};
-use rustix::fs::{Mode, OFlags, XattrFlags, fgetxattr, fremovexattr, fsetxattr, openat};
+use rustix::fs::{Mode, OFlags, XattrFlags, fgetxattr, fremovexattr, fsetxattr, fsync, openat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use std::os::fd::AsFd;
 
-/// The label's form. Another source's part file under the same name is none of ours.
-#[derive(Debug, Serialize, Deserialize)]
-struct Label {
-    source: Source,
-    progress: Progress,
+/// What stands on a part file. Another source's part file under the same name is none of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// The remote file.
+    pub source: Source,
+    /// What of it the part file holds.
+    pub progress: Progress,
 }
 
 const NAME: &str = "user.ftpq.part";
@@ -27,17 +30,7 @@ impl PartFile {
     /// # Errors
     /// When the disk refuses for want of space or for another reason of its own.
     pub fn set_label(&self, source: &Source, progress: &Progress) -> Result<bool, DiskError> {
-        let label = Label { source: source.clone(), progress: progress.clone() };
-        let Ok(text) = serde_json::to_vec(&label) else { return Ok(false) };
-        if text.len() > LIMIT {
-            return Ok(false);
-        }
-        match fsetxattr(self.file(), NAME, &text, XattrFlags::empty()) {
-            Ok(()) => Ok(true),
-            // Too little room for attributes is no want of space for data: ext4 keeps them in one block.
-            Err(Errno::NOTSUP | Errno::NOSYS | Errno::PERM | Errno::NOSPC | Errno::TOOBIG | Errno::RANGE) => Ok(false),
-            Err(error) => Err(self.error("label", error.into())),
-        }
+        write(self.file(), source, progress).map_err(|error| self.error("label", error.into()))
     }
 
     /// Takes the label off; a file under its final name needs none. Where that fails, it does no harm.
@@ -47,12 +40,11 @@ impl PartFile {
 }
 
 impl Place {
-    /// The label of the part file; nothing where there is no part file, or no label that can be read, or one of
-    /// another source.
+    /// The label of the part file; nothing where there is no part file, or no label that can be read.
     ///
     /// # Errors
     /// When the part file can't be opened.
-    pub fn part_label(&self, source: &Source) -> Result<Option<Progress>, DiskError> {
+    pub fn part_label(&self) -> Result<Option<Label>, DiskError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = match openat(self.folder(), self.part_name(), flags, Mode::empty()) {
             Ok(file) => file,
@@ -61,8 +53,20 @@ impl Place {
         };
         let mut text = vec![0; LIMIT];
         let length = fgetxattr(&file, NAME, text.as_mut_slice()).unwrap_or(0);
-        let label: Option<Label> = serde_json::from_slice(text.get(..length).unwrap_or_default()).ok();
-        Ok(label.filter(|label| label.source == *source).map(|label| label.progress))
+        Ok(serde_json::from_slice(text.get(..length).unwrap_or_default()).ok())
+    }
+
+    /// Makes the file under the final name durable and labels it, so that it can be taken over without a moment at which
+    /// nobody knows what it is. Returns whether the file system can keep a label.
+    ///
+    /// # Errors
+    /// When the file can't be opened, or the disk refuses.
+    pub fn label_final(&self, source: &Source, progress: &Progress) -> Result<bool, DiskError> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let failed = |error| self.error("label", self.final_name(), error);
+        let file = openat(self.folder(), self.final_name(), flags, Mode::empty()).map_err(failed)?;
+        fsync(&file).map_err(failed)?;
+        write(&file, source, progress).map_err(failed)
     }
 
     /// Takes a label off the file under the final name, which a crash just after its rename left there.
@@ -71,5 +75,19 @@ impl Place {
         if let Ok(file) = openat(self.folder(), self.final_name(), flags, Mode::empty()) {
             let _ = fremovexattr(&file, NAME);
         }
+    }
+}
+
+fn write(file: impl AsFd, source: &Source, progress: &Progress) -> Result<bool, Errno> {
+    let label = Label { source: source.clone(), progress: progress.clone() };
+    let Ok(text) = serde_json::to_vec(&label) else { return Ok(false) };
+    if text.len() > LIMIT {
+        return Ok(false);
+    }
+    match fsetxattr(file, NAME, &text, XattrFlags::empty()) {
+        Ok(()) => Ok(true),
+        // Too little room for attributes is no want of space for data: ext4 keeps them in one block.
+        Err(Errno::NOTSUP | Errno::NOSYS | Errno::PERM | Errno::NOSPC | Errno::TOOBIG | Errno::RANGE) => Ok(false),
+        Err(error) => Err(error),
     }
 }

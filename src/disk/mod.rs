@@ -15,6 +15,7 @@ mod place;
 
 pub use boot::boot_id;
 pub use error::DiskError;
+pub use label::Label;
 pub use part::PartFile;
 pub use place::{Found, Place};
 

@@ -66,7 +66,12 @@ impl Place {
     /// # Errors
     /// When the file system doesn't say.
     pub fn free_bytes(&self) -> Result<u64, DiskError> {
-        let stat = fstatvfs(&self.folder).map_err(|e| self.error("ask for the free space at", &self.final_name, e))?;
+        let stat = match fstatvfs(&self.folder) {
+            Ok(stat) if stat.f_blocks > 0 => stat,
+            // Some file systems in user space don't tell.
+            Ok(_) | Err(Errno::NOSYS | Errno::NOTSUP) => return Ok(u64::MAX),
+            Err(error) => return Err(self.error("ask for the free space at", &self.final_name, error)),
+        };
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 

@@ -57,7 +57,7 @@ impl Dispatcher {
             Upshot::LoginRefused(failure) => {
                 self.failed(&failure);
                 self.hosts.books(account).proof = Proof::Refused(failure.clone());
-                self.hold(std::slice::from_ref(account), account.to_string(), failure).await?;
+                self.hold(std::slice::from_ref(account), account.to_string(), failure, false).await?;
             }
             Upshot::DiskFull { claim, device, failure } => {
                 self.parked.push(*claim);
@@ -95,10 +95,11 @@ impl Dispatcher {
         let patience = self.patience(&key);
         let job = claim.job().clone();
         let Some(host) = self.hosts.known.get_mut(&key) else { return self.release([claim]).await };
-        if host.signed_in > 0 {
-            // Others of ours work: it was one too many, or passing trouble. No job is to blame.
+        if host.signed_in > 0 || host.wait_until > now {
+            // Others of ours work, so it was one too many; or it failed together with another, which counted already.
             host.budget.squeeze(host.signed_in, now);
-            return self.release([claim]).await;
+            self.shop.queue.settle(claim, Settlement::Release { attempt: Some(attempt), progress }).await?;
+            return Ok(());
         }
         host.troubles += 1;
         if host.troubles <= patience {
@@ -117,7 +118,7 @@ impl Dispatcher {
         if state == JobState::Failed {
             self.failed(&failure);
         }
-        self.hold_host(&key, failure).await
+        self.hold_host(&key, failure, false).await
     }
 
     async fn too_many(&mut self, account: &Account, failure: Failure, now: u64) -> Result<(), QueueError> {
@@ -125,6 +126,10 @@ impl Dispatcher {
         let patience = self.patience(&key);
         let Some(host) = self.hosts.known.get_mut(&key) else { return Ok(()) };
         let changed = host.too_many(is_before_login(&failure), now, clock::dice());
+        if host.wait_until > now {
+            let text = format!("{key}: {failure}; trying again in {} s", host.wait_until - now);
+            self.shop.observer.event(&Event::Notice { text });
+        }
         let given_up = host.signed_in == 0 && host.refusals > patience;
         if given_up {
             host.held = Some(failure.clone());
@@ -133,7 +138,8 @@ impl Dispatcher {
             self.remember(&key, Some(failure.to_string())).await?;
         }
         if given_up {
-            self.hold_host(&key, failure).await?;
+            // No job told of it, since none is to blame.
+            self.hold_host(&key, failure, true).await?;
         }
         Ok(())
     }
@@ -144,29 +150,32 @@ impl Dispatcher {
         retries.or(crate::config::Config::defaults().retries).unwrap_or(0)
     }
 
-    async fn hold_host(&mut self, key: &HostKey, failure: Failure) -> Result<(), QueueError> {
+    async fn hold_host(&mut self, key: &HostKey, failure: Failure, aloud: bool) -> Result<(), QueueError> {
         let accounts = self.hosts.known.get(key).map(|host| host.accounts.clone()).unwrap_or_default();
-        self.hold(&accounts, key.to_string(), failure).await
+        self.hold(&accounts, key.to_string(), failure, aloud).await
     }
 
     /// A worker broke down: its session is gone, its job stays as it was stored, and the next run has it again.
     pub(super) fn crashed(&mut self, account: &Account, job: JobId) {
         self.running.remove(&job);
-        self.hosts.closed(account, true);
+        let proved = self.hosts.books(account).proof == Proof::Proved;
+        self.hosts.closed(account, proved);
         self.hosts.unprove(account);
         self.report.storage = true;
         let text = format!("the worker of job {job} broke down, which is a fault of ftpq; the next run tries it again");
         self.shop.observer.event(&Event::Notice { text });
     }
 
-    /// Leaves accounts alone for this run, and says so where that concerns more than the job that met the trouble.
+    /// Leaves accounts alone for this run, and says so: always where `aloud`, else where that concerns more than the job
+    /// that met the trouble.
     pub(super) async fn hold(
         &mut self,
         accounts: &[Account],
         name: String,
         failure: Failure,
+        aloud: bool,
     ) -> Result<(), QueueError> {
-        let mut concerns_others = false;
+        let mut concerns_others = aloud;
         for account in accounts {
             concerns_others |= self.hosts.books(account).has_work();
             let claims = std::mem::take(&mut self.hosts.books(account).claims);

@@ -137,14 +137,15 @@ impl Dispatcher {
         let mut in_vain = 0;
         while in_vain < self.hosts.turns.len() && self.hosts.has_room(connections) {
             let Some(account) = self.hosts.turns.pop_front() else { break };
-            in_vain += 1;
             if self.hosts.admits(&account, connections, now)
                 && let Some(claim) = self.next_claim(&account, now).await?
             {
                 self.begin(&account, claim).await?;
                 in_vain = 0;
+                self.hosts.next_turn(account, now);
+            } else if self.hosts.next_turn(account, now) {
+                in_vain += 1;
             }
-            self.hosts.next_turn(account, now);
         }
         Ok(())
     }
@@ -185,7 +186,7 @@ impl Dispatcher {
                 self.hosts.books(account).claims.push_front(claim);
                 self.report.storage = true;
                 self.hosts.books(account).proof = Proof::Refused(failure.clone());
-                return self.hold(std::slice::from_ref(account), account.to_string(), failure).await;
+                return self.hold(std::slice::from_ref(account), account.to_string(), failure, true).await;
             }
         };
         link.set_options(options);

@@ -102,7 +102,8 @@ impl Host {
     pub(super) fn too_many(&mut self, at_login: bool, now: u64, dice: f64) -> bool {
         let working = if at_login { self.signed_in } else { self.signed_in.saturating_sub(1) };
         let changed = self.budget.refused(working, now);
-        if at_login && self.signed_in == 0 {
+        // Refusals of connections that were under way together count once.
+        if at_login && self.signed_in == 0 && self.wait_until <= now {
             self.refusals += 1;
             self.wait_until = now + delay(self.refusals, dice).as_secs().max(1);
         }
@@ -116,6 +117,7 @@ impl Host {
     pub(super) fn got_in(&mut self, now: u64) -> bool {
         self.signed_in += 1;
         self.troubles = 0;
+        self.refusals = 0;
         self.wait_until = 0;
         let changed = self.budget.signed_in(self.signed_in);
         if changed {
@@ -168,12 +170,12 @@ impl Hosts {
     pub(super) fn wake(&mut self, now: u64) -> bool {
         let mut waiting = false;
         for (account, books) in &mut self.accounts {
-            if !books.has_work() {
+            let host = self.known.get(&account.host_key()).filter(|host| host.held.is_none());
+            if !books.has_work() || host.is_none() || matches!(books.proof, Proof::Refused(_)) {
                 continue;
             }
             waiting = true;
-            let host = self.known.get(&account.host_key());
-            let awake = host.is_some_and(|host| host.held.is_none() && host.wait_until <= now);
+            let awake = host.is_some_and(|host| host.wait_until <= now);
             if awake && !std::mem::replace(&mut books.has_turn, true) {
                 self.turns.push_back(account.clone());
             }
@@ -182,14 +184,17 @@ impl Hosts {
     }
 
     /// Puts an account at the end of the turns, if it has work and its host is not to be waited for.
-    pub(super) fn next_turn(&mut self, account: Account, now: u64) {
+    /// Returns whether it was put there.
+    pub(super) fn next_turn(&mut self, account: Account, now: u64) -> bool {
         let asleep = self.known.get(&account.host_key()).is_none_or(|host| host.wait_until > now);
         let held = self.is_held(&account);
         let books = self.books(&account);
         books.has_turn = books.has_work() && !asleep && !held;
-        if books.has_turn {
+        let stays = books.has_turn;
+        if stays {
             self.turns.push_back(account);
         }
+        stays
     }
 
     /// Whether any job could be begun, with a session at rest or a new one.

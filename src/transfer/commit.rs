@@ -34,14 +34,18 @@ impl Run<'_> {
         let replace = matches!(self.existing(), Existing::Overwrite | Existing::Resume);
         let time = remote.modified.as_deref().and_then(unix_seconds);
         let durable = self.task.settings.durability != Some(Durability::None);
-        let named = on_disk(Stage::Commit, || {
+        let sealed = on_disk(Stage::Commit, || {
             if let Some(time) = time {
                 part.set_modified(time)?;
             }
             failpoint("transfer-mtime");
-            if durable {
-                part.seal()?;
-            }
+            if durable { part.seal() } else { Ok(()) }
+        });
+        if sealed.is_err() {
+            self.distrust(&part);
+        }
+        sealed?;
+        let named = on_disk(Stage::Commit, || {
             failpoint("transfer-synced");
             part.rename_to_final(place, replace)?;
             failpoint("transfer-renamed");

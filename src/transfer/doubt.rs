@@ -6,7 +6,7 @@ use super::task::{Halt, Run, on_disk};
 use crate::disk::{PartFile, Place};
 use crate::ftp::Verdict;
 use crate::model::{Cause, Failure, Identity, Receipt, Stage, TransferType};
-use crate::policy::{OVERLAP, same_identity};
+use crate::policy::{OVERLAP, expected_size, same_identity};
 
 impl Run<'_> {
     /// Whether the bytes that came are the whole file. Returns whether the server confirmed it.
@@ -94,17 +94,31 @@ impl Run<'_> {
             on_disk(Stage::Store, || part.truncate(start.have))?;
             return Err(Halt::Again(Some("the server sent more than the rest of the file".to_owned())));
         }
-        let size = remote.size.unwrap_or(0);
-        let now = self.inspect(link).await?;
-        if now.size.is_some_and(|now| now > size) {
-            self.only_grew(&part, size, link).await?;
-            return self.finish(place, part, remote, true).await;
+        let size = expected_size(remote, &self.task.job.spec.expect).unwrap_or(0);
+        match self.grew_beyond(size, &part, link).await {
+            Ok(true) => return self.finish(place, part, remote, true).await,
+            Ok(false) => {}
+            Err(halt) => {
+                // Unanswered: a part file of full length would be taken for whole next time.
+                on_disk(Stage::Store, || part.truncate(size.saturating_sub(OVERLAP)))?;
+                self.gained = 0;
+                return Err(halt);
+            }
         }
         on_disk(Stage::Store, || place.remove_part())?;
         self.progress = None;
         let message = format!("the server sends more than the {size} bytes that its SIZE tells");
         let advice = "the server's SIZE can't be right: ask its operator";
         Err(Failure::permanent(Stage::Retrieve, Cause::WrongSize, message).with_advice(advice).into())
+    }
+
+    /// Whether the server now tells a larger size than it did, and the bytes that were read still begin the file.
+    async fn grew_beyond(&mut self, size: u64, part: &PartFile, link: &mut Link) -> Result<bool, Halt> {
+        if self.inspect(link).await?.size.is_none_or(|now| now <= size) {
+            return Ok(false);
+        }
+        self.only_grew(part, size, link).await?;
+        Ok(true)
     }
 
     /// Proves that a file which is longer now still begins and goes on with the bytes that were read: a log grows so,
@@ -127,7 +141,12 @@ impl Run<'_> {
         let (mut theirs, mut ours) = (vec![0; wanted], vec![0; wanted]);
         let path = self.path().clone();
         let session = self.or_stop(link.session()).await??;
-        let mut retrieval = self.or_stop(session.retrieve(&path, TransferType::Image, at)).await??;
+        let mut retrieval = match self.or_stop(session.retrieve(&path, TransferType::Image, at)).await? {
+            Ok(retrieval) => retrieval,
+            // Without REST the file's beginning, which agrees, has to do.
+            Err(failure) if at > 0 && failure.stage == Stage::Restart => return Ok(true),
+            Err(failure) => return Err(failure.into()),
+        };
         let mut filled = 0;
         while filled < wanted {
             let room = theirs.get_mut(filled..).unwrap_or_default();
@@ -142,7 +161,16 @@ impl Run<'_> {
         }
         retrieval.abort().await;
         let count = on_disk(Stage::Verify, || part.read_at(&mut ours, at))?;
-        Ok(filled == wanted && count == wanted && ours == theirs)
+        if filled < wanted || count < wanted || ours == theirs {
+            return Ok(filled == wanted && count == wanted);
+        }
+        let count = on_disk(Stage::Verify, || part.read_at(&mut ours, 0))?;
+        if at > 0 && count == wanted && ours == theirs {
+            // REST was ignored: these are the file's first bytes, and they agree.
+            link.learn_no_rest();
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     /// Whether the server tells another time at each look, as some behind a load balancer do: then it proves nothing.

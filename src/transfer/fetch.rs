@@ -246,26 +246,34 @@ impl Run<'_> {
         {
             progress.durable = length;
         }
-        on_disk(Stage::Store, || match place.old_part()? {
-            Some(old) if old.size < length => place.drop_old(),
-            _ => Ok(()),
+        on_disk(Stage::Store, || {
+            // Gives back what was reserved for the rest: others may need it first.
+            part.truncate(length)?;
+            match place.old_part()? {
+                Some(old) if old.size < length => place.drop_old(),
+                _ => Ok(()),
+            }
         })
     }
 
-    /// Makes what was received durable. Where that fails, the bytes since the last success may be lost although they can
-    /// still be read: from then on only what was durable before counts.
+    /// Makes what was received durable.
     fn make_durable(&mut self, part: &PartFile) -> Result<(), Halt> {
         if self.task.settings.durability == Some(Durability::None) {
             return Ok(());
         }
         let synced = on_disk(Stage::Store, || part.sync());
         if synced.is_err() {
-            part.clear_label();
-            if let Some(progress) = &mut self.progress {
-                progress.boot_id.clear();
-            }
+            self.distrust(part);
         }
         synced
+    }
+
+    /// After a failed fsync only what was durable before counts: the kernel tells of lost pages once.
+    pub(super) fn distrust(&mut self, part: &PartFile) {
+        part.clear_label();
+        if let Some(progress) = &mut self.progress {
+            progress.boot_id.clear();
+        }
     }
 
     fn wanted_size(&self, remote: &Identity) -> Option<u64> {

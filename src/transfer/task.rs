@@ -214,9 +214,16 @@ impl Run<'_> {
     }
 
     fn plan(&mut self, place: &Place, remote: &Identity, digest: Option<bool>, no_rest: bool) -> Result<Plan, Halt> {
-        let look = || Ok((place.final_file()?, place.part_file()?, place.part_label(&self.task.job.spec.source)?));
+        let look = || Ok((place.final_file()?, place.part_file()?, place.part_label()?));
         let (found, part, label) = on_disk(Stage::Plan, look)?;
-        self.progress = known_progress(self.progress.as_ref(), label.as_ref(), self.task.boot_id);
+        self.progress = match label {
+            // Another source's: what the queue recorded is not about these bytes.
+            Some(label) if label.source != self.task.job.spec.source => None,
+            label => {
+                let label = label.map(|label| label.progress);
+                known_progress(self.progress.as_ref(), label.as_ref(), self.task.boot_id)
+            }
+        };
         let final_file = found.map(|f| FinalFile { size: f.size, modified: f.modified, digest_matches: digest });
         Ok(plan(&Facts {
             remote,
@@ -245,19 +252,20 @@ impl Run<'_> {
     }
 
     async fn take_over(&mut self, place: &Place, remote: &Identity) -> Result<(), Halt> {
-        let boot_id = self.task.boot_id.to_owned();
-        let progress = Progress { identity: remote.clone(), durable: 0, boot_id };
-        let labelled = on_disk(Stage::Plan, || {
+        let (job, boot_id) = (self.task.job, self.task.boot_id.to_owned());
+        let durable = on_disk(Stage::Plan, || place.final_file())?.map_or(0, |found| found.size);
+        let progress = Progress { identity: remote.clone(), durable, boot_id };
+        // Known for what it is before it is renamed: an interruption must not make it nobody's.
+        if !on_disk(Stage::Plan, || place.label_final(&job.spec.source, &progress))? {
+            let recorded = self.task.queue.checkpoint(job.id, progress.clone()).await;
+            recorded.map_err(|error| super::fetch::unrecorded(&error))?;
+        }
+        on_disk(Stage::Plan, || {
             if place.part_file()?.is_some() {
                 place.remove_part()?;
             }
-            place.adopt_final()?;
-            place.open_part()?.set_label(&self.task.job.spec.source, &progress)
+            place.adopt_final()
         })?;
-        if !labelled {
-            let recorded = self.task.queue.checkpoint(self.task.job.id, progress.clone()).await;
-            recorded.map_err(|error| super::fetch::unrecorded(&error))?;
-        }
         self.progress = Some(progress);
         self.add_note("continued a shorter file that stood under the final name");
         Ok(())
