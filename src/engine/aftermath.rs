@@ -32,15 +32,8 @@ impl Dispatcher {
     }
 
     pub(super) async fn weigh(&mut self, account: &Account, upshot: Upshot) -> Result<(), QueueError> {
-        let now = clock::now();
-        let key = account.host_key();
         match upshot {
-            Upshot::Done => {
-                self.report.done += 1;
-                if let Some(host) = self.hosts.known.get_mut(&key) {
-                    host.refusals = 0;
-                }
-            }
+            Upshot::Done => self.report.done += 1,
             Upshot::Left => self.stale = true,
             Upshot::Failed(failure) => self.failed(&failure),
             Upshot::HostTrouble { claim, attempt, progress, failure } => {
@@ -52,7 +45,7 @@ impl Dispatcher {
                 if given_up {
                     self.failed(&failure);
                 }
-                self.too_many(account, failure, now).await?;
+                self.too_many(account, failure).await?;
             }
             Upshot::LoginRefused(failure) => {
                 self.failed(&failure);
@@ -69,9 +62,6 @@ impl Dispatcher {
                 }
             }
             Upshot::QueueBroken(error) => return Err(error),
-        }
-        if !self.hosts.known.contains_key(&key) {
-            self.stale = true;
         }
         Ok(())
     }
@@ -121,8 +111,8 @@ impl Dispatcher {
         self.hold_host(&key, failure, false).await
     }
 
-    async fn too_many(&mut self, account: &Account, failure: Failure, now: u64) -> Result<(), QueueError> {
-        let key = account.host_key();
+    async fn too_many(&mut self, account: &Account, failure: Failure) -> Result<(), QueueError> {
+        let (key, now) = (account.host_key(), clock::now());
         let patience = self.patience(&key);
         let Some(host) = self.hosts.known.get_mut(&key) else { return Ok(()) };
         let changed = host.too_many(is_before_login(&failure), now, clock::dice());
@@ -146,8 +136,7 @@ impl Dispatcher {
 
     /// Failures in a row that a host is allowed.
     fn patience(&self, key: &HostKey) -> u32 {
-        let retries = self.order.overrides.retries.or(self.order.config.settings_for(key).retries);
-        retries.or(crate::config::Config::defaults().retries).unwrap_or(0)
+        self.order.overrides.or(&self.host_settings(key)).retries.unwrap_or(0)
     }
 
     async fn hold_host(&mut self, key: &HostKey, failure: Failure, aloud: bool) -> Result<(), QueueError> {

@@ -4,6 +4,7 @@ use super::hosts::{Host, Hosts, Proof};
 use super::logins::Logins;
 use super::worker::{Desk, Shop, Word};
 use super::{RunOrder, RunReport, clock};
+use crate::config::Config;
 use crate::model::{Account, Claim, Event, HostKey, JobId, Settings};
 use crate::queue::QueueError;
 use crate::transfer::{Link, Stop};
@@ -100,7 +101,7 @@ impl Dispatcher {
             self.meet(&group.account).await?;
             self.logins.meet(&group.account);
             let held = self.hosts.is_held(&group.account);
-            self.hosts.has_work(&group.account, group.ready > 0);
+            self.hosts.note_work(&group.account, group.ready > 0);
             if !held && let Some(due) = group.next_due.filter(|&due| due > now) {
                 self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
             }
@@ -206,9 +207,12 @@ impl Dispatcher {
 
     /// The job's settings: command line, job, host, everything, built-in.
     fn settings(&self, claim: &Claim, host: &HostKey) -> Settings {
-        let config = &self.order.config;
-        let wider = config.settings_for(host).or(&crate::config::Config::defaults());
-        self.order.overrides.or(&claim.job().spec.settings).or(&wider)
+        self.order.overrides.or(&claim.job().spec.settings).or(&self.host_settings(host))
+    }
+
+    /// The host's settings: its own, everything's, built-in.
+    pub(super) fn host_settings(&self, host: &HostKey) -> Settings {
+        self.order.config.settings_for(host).or(&Config::defaults())
     }
 
     async fn hear(&mut self, word: Option<Word>) -> Result<(), QueueError> {
@@ -264,9 +268,8 @@ impl Dispatcher {
         if self.parked.len() >= PARKED {
             return true;
         }
-        let work = |(account, books): (&Account, &super::hosts::Books)| {
-            !self.hosts.is_held(account) && (books.more || !books.claims.is_empty())
-        };
+        let work =
+            |(account, books): (&Account, &super::hosts::Books)| !self.hosts.is_held(account) && books.has_work();
         !self.stale && self.next_due.is_none() && !self.hosts.accounts.iter().any(work)
     }
 

@@ -203,7 +203,7 @@ impl Hosts {
     }
 
     /// Takes note of whether the queue has more for an account, and gives it its turn.
-    pub(super) fn has_work(&mut self, account: &Account, more: bool) {
+    pub(super) fn note_work(&mut self, account: &Account, more: bool) {
         let books = self.books(account);
         books.more = more;
         if books.has_work() && !std::mem::replace(&mut books.has_turn, true) {
@@ -263,7 +263,7 @@ impl Hosts {
         let now = Instant::now();
         let mut gone = Vec::new();
         for (account, books) in &mut self.accounts {
-            let workless = all_without_work && books.claims.is_empty() && !books.more;
+            let workless = all_without_work && !books.has_work();
             for (link, since) in std::mem::take(&mut books.idle) {
                 if workless || now.duration_since(since) >= REST || !link.is_usable() {
                     gone.push((account.clone(), link));

@@ -4,7 +4,7 @@ use super::failpoint::failpoint;
 use super::gauge::Phase;
 use super::task::{Halt, Run, on_disk};
 use crate::disk::{DiskError, PartFile, Place};
-use crate::model::{Cause, Checksum, Durability, Existing, Failure, Identity, Receipt, Stage, TransferType};
+use crate::model::{Cause, Checksum, Existing, Failure, Identity, Receipt, Stage, TransferType};
 use crate::policy::{expected_size, unix_seconds};
 
 impl Run<'_> {
@@ -33,7 +33,7 @@ impl Run<'_> {
         self.task.gauge.set_phase(Phase::Storing);
         let replace = matches!(self.existing(), Existing::Overwrite | Existing::Resume);
         let time = remote.modified.as_deref().and_then(unix_seconds);
-        let durable = self.task.settings.durability != Some(Durability::None);
+        let durable = self.is_durable();
         let sealed = on_disk(Stage::Commit, || {
             if let Some(time) = time {
                 part.set_modified(time)?;
@@ -41,11 +41,8 @@ impl Run<'_> {
             failpoint("transfer-mtime");
             if durable { part.seal() } else { Ok(()) }
         });
-        if sealed.is_err() {
-            self.distrust(&part);
-        }
-        sealed?;
-        let named = on_disk(Stage::Commit, || {
+        self.or_distrust(&part, sealed)?;
+        on_disk(Stage::Commit, || {
             failpoint("transfer-synced");
             part.rename_to_final(place, replace)?;
             failpoint("transfer-renamed");
@@ -55,8 +52,7 @@ impl Run<'_> {
             }
             failpoint("transfer-dir-synced");
             Ok(())
-        });
-        named?;
+        })?;
         self.progress = None;
         self.clear_leftovers(place);
         let (fetched, note) = (self.fetched, self.note.clone());

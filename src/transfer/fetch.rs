@@ -219,15 +219,15 @@ impl Run<'_> {
                 }
                 Took::Differs => return Err(Halt::Again(Some(self.differs(retrieval.announced())))),
                 Took::TooMuch => {
-                    ledger.finish(self).await?;
+                    ledger.finish().await?;
                     return Ok((Copied::TooMuch, ignored));
                 }
             }
             if count == 0 {
-                ledger.finish(self).await?;
+                ledger.finish().await?;
                 return Ok((Copied::End, ignored));
             }
-            if ledger.is_due(copier.length()) && self.task.settings.durability != Some(Durability::None) {
+            if self.is_durable() && ledger.is_due(copier.length()) {
                 self.make_durable(part)?;
                 ledger.record(self, copier.length(), true).await?;
             }
@@ -241,7 +241,7 @@ impl Run<'_> {
     /// Makes what was received durable, notes it, and lets go of an old part that is no further than the new one.
     fn keep(&mut self, place: &Place, part: &PartFile, length: u64) -> Result<(), Halt> {
         self.make_durable(part)?;
-        if self.task.settings.durability != Some(Durability::None)
+        if self.is_durable()
             && let Some(progress) = &mut self.progress
         {
             progress.durable = length;
@@ -258,22 +258,27 @@ impl Run<'_> {
 
     /// Makes what was received durable.
     fn make_durable(&mut self, part: &PartFile) -> Result<(), Halt> {
-        if self.task.settings.durability == Some(Durability::None) {
+        if !self.is_durable() {
             return Ok(());
         }
         let synced = on_disk(Stage::Store, || part.sync());
+        self.or_distrust(part, synced)
+    }
+
+    /// The result of a sync. After a failed one only what was durable before counts: the kernel tells of lost pages once.
+    pub(super) fn or_distrust(&mut self, part: &PartFile, synced: Result<(), Halt>) -> Result<(), Halt> {
         if synced.is_err() {
-            self.distrust(part);
+            part.clear_label();
+            if let Some(progress) = &mut self.progress {
+                progress.boot_id.clear();
+            }
         }
         synced
     }
 
-    /// After a failed fsync only what was durable before counts: the kernel tells of lost pages once.
-    pub(super) fn distrust(&mut self, part: &PartFile) {
-        part.clear_label();
-        if let Some(progress) = &mut self.progress {
-            progress.boot_id.clear();
-        }
+    /// Whether bytes count only once they are durable.
+    pub(super) fn is_durable(&self) -> bool {
+        self.task.settings.durability != Some(Durability::None)
     }
 
     fn wanted_size(&self, remote: &Identity) -> Option<u64> {
@@ -345,7 +350,7 @@ impl Ledger {
 
     /// Starts to record the progress; the bytes flow on meanwhile.
     async fn record(&mut self, run: &mut Run<'_>, length: u64, durable: bool) -> Result<(), Halt> {
-        self.finish(run).await?;
+        self.finish().await?;
         let Some(progress) = &mut run.progress else { return Ok(()) };
         if durable {
             progress.durable = length;
@@ -356,7 +361,7 @@ impl Ledger {
         Ok(())
     }
 
-    async fn finish(&mut self, _run: &Run<'_>) -> Result<(), Halt> {
+    async fn finish(&mut self) -> Result<(), Halt> {
         let Some(pending) = self.pending.take() else { return Ok(()) };
         match pending.await {
             Ok(Ok(())) => Ok(()),

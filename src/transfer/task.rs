@@ -140,7 +140,7 @@ impl Run<'_> {
                 None => self.plan(&place, &remote, digest_matches, link.quirks().no_rest)?,
             };
             let done = match step {
-                Plan::Adopt { note } => return self.adopted(&place, remote, note),
+                Plan::Adopt { note } => return self.adopted(&place, remote, note, digest_matches == Some(true)),
                 Plan::Refuse(failure) => return Err(failure.into()),
                 Plan::Compare => {
                     digest_matches = Some(self.compare_final(&place).await?);
@@ -239,13 +239,13 @@ impl Run<'_> {
         }))
     }
 
-    fn adopted(&mut self, place: &Place, remote: Identity, note: String) -> Result<Receipt, Halt> {
+    fn adopted(&mut self, place: &Place, remote: Identity, note: String, verified: bool) -> Result<Receipt, Halt> {
         let found = on_disk(Stage::Plan, || {
             place.clear_final_label();
             place.sync_dir()?;
             place.final_file()
         })?;
-        let checksum = self.task.job.spec.expect.checksum.clone().filter(|_| note.contains("checksum matches"));
+        let checksum = self.task.job.spec.expect.checksum.clone().filter(|_| verified);
         self.clear_leftovers(place);
         let size = found.map_or(0, |f| f.size);
         Ok(Receipt { size, fetched: 0, identity: remote, checksum, note: Some(note), finished_at: 0 })
