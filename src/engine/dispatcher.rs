@@ -25,6 +25,8 @@ const PARKED: usize = 1_000;
 pub(super) const LET_GO: Duration = Duration::from_millis(1_500);
 /// How often waiting jobs and resting sessions are looked at.
 const TICK: Duration = Duration::from_millis(250);
+/// Longest sleep when nothing runs: the clock on the wall may be set meanwhile.
+const SLEEP: Duration = Duration::from_secs(30);
 
 pub(super) struct Dispatcher {
     pub(super) shop: Arc<Shop>,
@@ -58,8 +60,7 @@ impl Dispatcher {
     }
 
     async fn work(&mut self) -> Result<(), QueueError> {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut ticked = Instant::now();
         loop {
             if *self.stop.borrow() {
                 self.report.interrupted = true;
@@ -71,11 +72,13 @@ impl Dispatcher {
                 return Ok(());
             }
             let mut stop = self.stop.clone();
+            let next = ticked + self.pause();
             let word = tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => continue,
                 word = self.inbox.recv() => word,
-                _ = tick.tick() => {
+                () = tokio::time::sleep_until(next) => {
+                    ticked = Instant::now();
                     self.tick();
                     continue;
                 }
@@ -241,6 +244,15 @@ impl Dispatcher {
             self.remember(&account.host_key(), None).await?;
         }
         Ok(())
+    }
+
+    /// Time from one look at the clock to the next: while nothing runs and no session rests, until something is due.
+    fn pause(&self) -> Duration {
+        if self.stale || !self.running.is_empty() || !self.hosts.is_asleep() {
+            return TICK;
+        }
+        let due = self.next_due.into_iter().chain(self.hosts.next_wake()).min();
+        due.map_or(SLEEP, clock::until).clamp(TICK, SLEEP)
     }
 
     fn tick(&mut self) {

@@ -124,7 +124,9 @@ impl Queue {
         self.ask(move |books| Ok(books.groups(only.as_ref(), now))).await
     }
 
-    /// Takes jobs of an account in hand, lowest numbers first: queued ones, and waiting ones whose time has come.
+    /// Takes jobs of an account in hand: queued ones, and waiting ones whose time has come. Long files are first, where
+    /// their lengths were given; those of about one length, and all of less than 1 MiB or of unknown length, follow in
+    /// the order of their numbers.
     ///
     /// Claims are not stored: after a crash these jobs are as they were. Await it to the end: claims that nobody
     /// takes stay running until the queue is opened again.

@@ -8,7 +8,7 @@
 //! | `handle` | the handle and the thread: requests in order, one durable change for all that wait |
 //! | `books` | what is known, and the one way a change gets into memory, journal and store |
 //! | `change`, `intake` | what workers, users and manifests do to jobs |
-//! | `index`, `destinations` | what is kept in memory: a byte of state a job, what can be claimed, who goes where |
+//! | `index`, `order`, `destinations` | what is kept in memory: state and length of a job, what is claimed next, who goes where |
 //! | `backend`, `sled_store` | the store's interface; in memory, on disk |
 //! | `frame`, `keys`, `pack` | the stored form |
 //! | `journal`, `manifests` | what the queue is rebuilt from |
@@ -34,6 +34,7 @@ mod load;
 mod lock;
 mod manifests;
 mod open;
+mod order;
 mod pack;
 mod rebuild;
 mod sled_store;
