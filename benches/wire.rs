@@ -20,7 +20,9 @@ const FEAT: &[u8] = b"211-Features:\r\n EPRT\r\n EPSV\r\n MDTM\r\n MLST type*;si
 fn greeting() -> Vec<u8> {
     let mut text = b"230-Welcome to the archive.\r\n".to_vec();
     for line in 0..48 {
-        text.extend(format!("230-   notice {line}: mirrors are asked to come at night, one connection each\r\n").bytes());
+        text.extend(
+            format!("230-   notice {line}: mirrors are asked to come at night, one connection each\r\n").bytes(),
+        );
     }
     text.extend(b"230 Login successful.\r\n");
     text

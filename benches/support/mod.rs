@@ -7,7 +7,7 @@ const ROUNDS: usize = 21;
 
 /// Runs `round`, which handles `items` things, again and again, and prints what one of them costs. `prepare` makes what
 /// a round needs, and is not counted.
-pub fn measure<T>(name: &str, items: u32, mut prepare: impl FnMut() -> T, mut round: impl FnMut(T)) {
+pub(crate) fn measure<T>(name: &str, items: u32, mut prepare: impl FnMut() -> T, mut round: impl FnMut(T)) {
     let mut nanoseconds: Vec<f64> = (0..ROUNDS)
         .map(|_| {
             let given = prepare();

@@ -46,6 +46,8 @@ pub(super) struct Staged {
     batch: Batch,
     dirty: BTreeSet<u64>,
     entries: Vec<Entry>,
+    /// Who asked for this may end at once: the overview is written before the answer.
+    pub(super) is_last_word: bool,
     /// Why nothing can be written any more.
     pub(super) failed: Option<QueueError>,
 }

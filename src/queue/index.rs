@@ -72,6 +72,11 @@ impl Lane {
         }
     }
 
+    /// Jobs that are not through: queued, waiting and claimed.
+    pub(super) fn left(&self) -> u64 {
+        self.queued + self.ripe() + self.due().0
+    }
+
     /// Waiting jobs that can be claimed.
     pub(super) fn ripe(&self) -> u64 {
         wide(self.ripe.len())

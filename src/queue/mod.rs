@@ -13,6 +13,7 @@
 //! | `frame`, `keys`, `pack` | the stored form |
 //! | `journal`, `manifests` | what the queue is rebuilt from |
 //! | `open`, `load`, `rebuild`, `lock`, `files` | opening, noticing damage, mending it |
+//! | `overview` | how things stand, for whoever only wants to know that |
 //! | `credentials` | the one file that holds passwords |
 
 mod backend;
@@ -35,6 +36,7 @@ mod lock;
 mod manifests;
 mod open;
 mod order;
+mod overview;
 mod pack;
 mod rebuild;
 mod sled_store;
@@ -44,6 +46,7 @@ mod tests;
 pub use credentials::Credentials;
 pub use error::QueueError;
 pub use handle::{Intake, Queue};
+pub use overview::Overview;
 
 use crate::model::{Account, IdSet, JobId};
 
