@@ -3,8 +3,8 @@
 use super::{DiskError, Place, digest};
 use crate::model::Algorithm;
 use rustix::fs::{
-    Advice, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, fadvise, fallocate, flock,
-    fstat, futimens, openat, renameat, unlinkat,
+    Advice, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, fadvise,
+    fallocate, flock, fstat, futimens, openat, renameat, unlinkat,
 };
 use rustix::io::Errno;
 use std::fs::File;

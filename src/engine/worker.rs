@@ -1,8 +1,8 @@
 //! One claim in a worker's hands: sign in, fetch, settle, report.
 
+use super::board::Shown;
 use super::clock;
 use super::settle::{Fate, Moment, fate, not_signed_in};
-use super::board::Shown;
 use super::{Board, Observer};
 use crate::model::{
     Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Settings, Settlement,

@@ -11,7 +11,7 @@ use crate::model::{
 use crate::policy::{Facts, FinalFile, Plan, known_progress, plan};
 use crate::queue::Queue;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
@@ -328,21 +328,24 @@ impl Run<'_> {
     }
 }
 
-/// Whether the disk was found to be slow: a network file system, or one that is overloaded.
-static SLOW: AtomicBool = AtomicBool::new(false);
+/// Disk work that is still done aside because the disk was found to be slow: a network file system, or an overloaded one.
+static SLOW: AtomicU32 = AtomicU32::new(0);
 /// A disk that takes longer for a name or an attribute is slow.
 const QUICK: Duration = Duration::from_millis(10);
+/// Quick work in a row after which a slow disk counts as quick again.
+const CALM: u32 = 64;
 
 /// Does some quick disk work: names, attributes, a few bytes. To hand the thread over to others meanwhile costs more
-/// than such work does, until the disk turns out to be slow.
+/// than such work does, but on a slow disk.
 pub(super) fn on_disk<T>(stage: Stage, work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, Halt> {
-    if SLOW.load(Relaxed) {
-        return aside(stage, work);
-    }
+    let slow = SLOW.load(Relaxed);
     let begun = Instant::now();
-    let done = work();
+    let done = if slow > 0 { tokio::task::block_in_place(work) } else { work() };
+    // Races between threads make the count inexact, which does no harm.
     if begun.elapsed() > QUICK {
-        SLOW.store(true, Relaxed);
+        SLOW.store(CALM, Relaxed);
+    } else if slow > 0 {
+        SLOW.store(slow - 1, Relaxed);
     }
     done.map_err(|error| Halt::Failed(error.into_failure(stage)))
 }
