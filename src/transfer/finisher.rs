@@ -163,3 +163,66 @@ fn write(item: &mut Item) -> Result<(), DiskError> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Destination, RelPath};
+    use std::fs;
+    use std::path::Path;
+
+    fn item(dir: &Path, name: &str, content: &str) -> (Item, oneshot::Receiver<Finished>) {
+        let place = Place::open(&Destination::new(dir, RelPath::new(name).unwrap()).unwrap()).unwrap();
+        let content = Content::Bytes(content.as_bytes().to_vec());
+        let order = Order { place, content, time: Some(1_700_000_000), durable: true, replace: false };
+        let (answer, answered) = oneshot::channel();
+        (Item { order, small: true, part: None, failed: None, answer }, answered)
+    }
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> =
+            fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn one_file_of_a_group_that_fails_takes_no_other_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("b"), "somebody else's").unwrap();
+        let mut items: Vec<Item> = ["a", "b", "sub/c"].map(|name| item(dir.path(), name, name).0).into();
+        finish(&mut items);
+        let failed: Vec<bool> = items.iter().map(|item| item.failed.is_some()).collect();
+        assert_eq!(failed, [false, true, false]);
+        assert_eq!(names(dir.path()), ["a", "b", "sub"], "nothing is left of the file that failed");
+        assert_eq!(fs::read(dir.path().join("b")).unwrap(), b"somebody else's");
+        assert_eq!(fs::read(dir.path().join("sub/c")).unwrap(), b"sub/c");
+        let time = fs::metadata(dir.path().join("a")).unwrap().modified().unwrap();
+        assert_eq!(time.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs(), 1_700_000_000);
+    }
+
+    /// A part file of an earlier attempt may be longer than the small file.
+    #[test]
+    fn nothing_of_an_old_part_file_gets_into_the_new_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let (item, _) = item(dir.path(), "a", "new");
+        let part = item.order.place.open_part().unwrap();
+        part.write_at(b"older and longer", 0).unwrap();
+        drop(part);
+        finish(&mut [item]);
+        assert_eq!(fs::read(dir.path().join("a")).unwrap(), b"new");
+    }
+
+    #[tokio::test]
+    async fn whoever_ordered_is_answered() {
+        let dir = tempfile::tempdir().unwrap();
+        let finisher = Finisher::start();
+        let (good, _) = item(dir.path(), "good", "x");
+        assert!(matches!(finisher.finish(good.order).await, Some(Ok(None))));
+        let (again, _) = item(dir.path(), "good", "y");
+        let Some(Err((stage, error))) = finisher.finish(again.order).await else { panic!("replaced a file") };
+        assert_eq!(stage, Stage::Commit);
+        assert!(!error.is_full());
+        assert_eq!(fs::read(dir.path().join("good")).unwrap(), b"x");
+    }
+}
