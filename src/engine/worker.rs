@@ -9,6 +9,7 @@ use crate::model::{
 use crate::queue::{Queue, QueueError};
 use crate::transfer::{End, Gauge, Link, Report, Started, Stop, Task, download, failpoint};
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -35,6 +36,8 @@ pub(super) enum Word {
     Halt(Vec<JobId>),
     /// The worker of this job broke down.
     Crashed(Account, JobId),
+    /// Jobs of the account were taken beforehand; so many were asked for.
+    Claimed { account: Account, asked: usize, claims: Result<Vec<Claim>, QueueError> },
 }
 
 /// What a worker works with.
@@ -43,6 +46,8 @@ pub(super) struct Desk {
     /// The link's session stood already, and counts as signed in.
     pub(super) reused: bool,
     pub(super) settings: Settings,
+    /// Counts the bytes of the host.
+    pub(super) bytes: Arc<AtomicU64>,
     pub(super) stop: Stop,
 }
 
@@ -106,14 +111,38 @@ impl Shop {
 
     /// Works on one claim and tells the dispatcher how it ended.
     pub(super) async fn work(self: Arc<Self>, claim: Claim, desk: Desk) {
-        let Desk { link, reused, settings, stop } = desk;
+        let Desk { link, reused, settings, bytes, stop } = desk;
         let account = link.dial().account.clone();
         let job = claim.job().id;
-        let mut turn = Turn { shop: &self, settings: &settings, link, stop, signed_in: reused };
+        let watch = Watch { shop: &self, worker: Some((account, job)) };
+        let mut turn = Turn { shop: &self, settings: &settings, link, bytes, stop, signed_in: reused };
         let upshot = turn.take(claim).await;
+        let Some((account, job)) = watch.worker_is_well() else { return };
         let ended = Ended { account, job, signed_in: turn.signed_in, link: turn.link, upshot };
         // Nobody listens any more only when the run is over and the process ends.
         let _ = self.words.send(Word::Ended(Box::new(ended)));
+    }
+}
+
+/// Tells the dispatcher if a worker breaks down.
+struct Watch<'a> {
+    shop: &'a Shop,
+    worker: Option<(Account, JobId)>,
+}
+
+impl Watch<'_> {
+    /// Ends the watch.
+    fn worker_is_well(mut self) -> Option<(Account, JobId)> {
+        self.worker.take()
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if let Some((account, job)) = self.worker.take() {
+            // Nobody listens any more only when the run is over and the process ends.
+            let _ = self.shop.words.send(Word::Crashed(account, job));
+        }
     }
 }
 
@@ -122,6 +151,7 @@ struct Turn<'a> {
     shop: &'a Arc<Shop>,
     settings: &'a Settings,
     link: Link,
+    bytes: Arc<AtomicU64>,
     stop: Stop,
     signed_in: bool,
 }
@@ -130,7 +160,7 @@ impl Turn<'_> {
     async fn take(&mut self, claim: Claim) -> Upshot {
         let spec = &claim.job().spec;
         let name = spec.destination.path().file_name().to_owned();
-        let gauge = Gauge::new(claim.job().id, name, spec.expect.size, self.shop.board.bytes_counter());
+        let gauge = Gauge::new(claim.job().id, name, spec.expect.size, Arc::clone(&self.bytes));
         let gauge = Arc::new(gauge);
         let shown = self.shop.board.show(Arc::clone(&gauge));
         let (started, begun) = (clock::now(), Instant::now());
@@ -159,6 +189,10 @@ impl Turn<'_> {
             };
             match signed_in {
                 None => return Report { end: End::Stopped, ..not_signed_in(job, stopped()) },
+                // The job had no part in it.
+                Some(Err(failure)) if self.link.is_turned_away() => {
+                    return Report { end: End::Stopped, ..not_signed_in(job, failure) };
+                }
                 Some(Err(failure)) => return not_signed_in(job, failure),
                 // One that stood before and was closed by the server is counted already.
                 Some(Ok(())) if self.signed_in => {}
