@@ -2,7 +2,7 @@
 
 use super::clock;
 use super::dispatcher::{Dispatcher, LET_GO};
-use super::hosts::{Host, Proof};
+use super::hosts::{Fetch, Host, Proof};
 use super::settle::is_before_login;
 use super::worker::{Ended, Upshot, Word};
 use crate::ftp::Ticket;
@@ -51,9 +51,9 @@ impl Dispatcher {
         claims: Result<Vec<Claim>, QueueError>,
     ) -> Result<(), QueueError> {
         let books = self.hosts.books(account);
-        books.fetching = false;
+        let fetch = std::mem::replace(&mut books.fetch, Fetch::Not);
         let claims = claims?;
-        books.more &= books.noted || claims.len() == asked;
+        books.more &= fetch == Fetch::Overtaken || claims.len() == asked;
         // What was paused or cancelled on its way here is not begun.
         let (stopped, kept): (Vec<Claim>, Vec<Claim>) =
             claims.into_iter().partition(|claim| self.halted.contains(&claim.job().id));
@@ -256,7 +256,7 @@ impl Dispatcher {
                 if let Word::Crashed(_, job) = word {
                     self.running.remove(&job);
                 } else if let Word::Claimed { account, claims, .. } = word {
-                    self.hosts.books(&account).fetching = false;
+                    self.hosts.books(&account).fetch = Fetch::Not;
                     self.parked.extend(claims.unwrap_or_default());
                 } else if let Word::Ended(ended) = word {
                     self.running.remove(&ended.job);

@@ -1,6 +1,6 @@
 //! The one task that decides what is begun: it hears workers, users and the clock in one place.
 
-use super::hosts::{Books, Host, Hosts, Proof};
+use super::hosts::{Books, Fetch, Host, Hosts, Proof};
 use super::logins::Logins;
 use super::worker::{Desk, Shop, Word};
 use super::{RunOrder, RunReport, clock};
@@ -183,9 +183,8 @@ impl Dispatcher {
         let connections = self.hosts.known.get(&account.host_key()).map_or(0, Host::limit) as usize;
         let books = self.hosts.books(account);
         let ahead = AHEAD.max(2 * connections);
-        if books.more && !books.fetching && books.claims.len() <= ahead {
-            books.fetching = true;
-            books.noted = false;
+        if books.more && books.fetch == Fetch::Not && books.claims.len() <= ahead {
+            books.fetch = Fetch::Asked;
             let (shop, only, account) = (Arc::clone(&self.shop), self.order.only.clone(), account.clone());
             // The queue may be busy making another change durable: nobody waits for it here.
             tokio::spawn(async move {

@@ -53,6 +53,17 @@ pub(super) enum Proof {
     Refused(Failure),
 }
 
+/// Whether claims of an account are on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fetch {
+    /// None are.
+    Not,
+    /// They were asked for.
+    Asked,
+    /// They were, and since then the queue was asked whether there are more.
+    Overtaken,
+}
+
 /// One account during a run.
 pub(super) struct Books {
     pub(super) proof: Proof,
@@ -66,10 +77,7 @@ pub(super) struct Books {
     pub(super) claims: VecDeque<Claim>,
     /// Whether the queue may have more that can be done now.
     pub(super) more: bool,
-    /// Claims are on their way.
-    pub(super) fetching: bool,
-    /// What is known of `more` was learned since they were asked for.
-    pub(super) noted: bool,
+    pub(super) fetch: Fetch,
     /// Whether it stands among the turns.
     pub(super) has_turn: bool,
 }
@@ -77,7 +85,7 @@ pub(super) struct Books {
 impl Books {
     /// Whether something could be begun for the account.
     pub(super) fn has_work(&self) -> bool {
-        self.more || self.fetching || !self.claims.is_empty()
+        self.more || self.fetch != Fetch::Not || !self.claims.is_empty()
     }
 }
 
@@ -218,15 +226,14 @@ impl Hosts {
             idle: Vec::new(),
             claims: VecDeque::new(),
             more: false,
-            fetching: false,
-            noted: false,
+            fetch: Fetch::Not,
             has_turn: false,
         })
     }
 
     /// Whether claims are on their way.
     pub(super) fn is_fetching(&self) -> bool {
-        self.accounts.values().any(|books| books.fetching)
+        self.accounts.values().any(|books| books.fetch != Fetch::Not)
     }
 
     /// Whether nothing of this account is to be done in this run any more.
@@ -293,7 +300,9 @@ impl Hosts {
     pub(super) fn note_work(&mut self, account: &Account, more: bool) {
         let books = self.books(account);
         books.more = more;
-        books.noted = true;
+        if books.fetch == Fetch::Asked {
+            books.fetch = Fetch::Overtaken;
+        }
         if books.has_work() && !std::mem::replace(&mut books.has_turn, true) {
             self.turns.push_back(account.clone());
         }

@@ -187,10 +187,7 @@ impl Tuning {
     }
 
     fn judge(&mut self, rate: f64, at: Duration, cap: u32) {
-        let (best, base) = match self.phase {
-            Phase::Trying { best, base, .. } => (best, base),
-            _ => return self.step(rate, at, cap),
-        };
+        let Phase::Trying { best, base, .. } = self.phase else { return self.step(rate, at, cap) };
         let average = self.level.work / self.level.seconds;
         let gain = |rate: f64| (rate / base - 1.0) / (f64::from(self.target) / f64::from(best) - 1.0);
         if gain(rate) >= Self::GAIN.0 || (self.level.windows > 1 && gain(average) >= Self::GAIN.1) {
