@@ -7,7 +7,7 @@ use crate::model::{HostStatus, JobState, Quirks, RunningFile, Snapshot, StatusRe
 
 /// Runs the command.
 pub(super) async fn status(face: &mut Face<'_>) -> Result<Exit, Failed> {
-    let report = face.desk().await?.status().await?;
+    let report = face.house.status(&face.queue()?).await?;
     if face.global.json {
         face.say_json(&report)?;
     } else {

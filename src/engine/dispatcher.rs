@@ -25,6 +25,8 @@ const STORING: usize = 256;
 pub(super) const LET_GO: Duration = Duration::from_millis(1_500);
 /// How often waiting jobs and resting sessions are looked at.
 const TICK: Duration = Duration::from_millis(250);
+/// Longest sleep when nothing runs: the clock on the wall may be set meanwhile.
+const SLEEP: Duration = Duration::from_secs(30);
 
 /// A job in a worker's hands.
 pub(super) struct Running {
@@ -107,7 +109,7 @@ impl Dispatcher {
             if self.is_over() {
                 return Ok(());
             }
-            let (mut stop, next) = (self.stop.clone(), self.outlook.ticked + TICK);
+            let (mut stop, next) = (self.stop.clone(), self.outlook.ticked + self.pause());
             let word = tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => continue,
@@ -277,6 +279,15 @@ impl Dispatcher {
             self.remember(&account.host_key(), None).await?;
         }
         Ok(())
+    }
+
+    /// Time from one look at the clock to the next: while nothing runs and no session rests, until something is due.
+    fn pause(&self) -> Duration {
+        if self.outlook.is_stale || !self.running.is_empty() || !self.hosts.is_asleep() {
+            return TICK;
+        }
+        let due = self.outlook.next_due.into_iter().chain(self.hosts.next_wake()).min();
+        due.map_or(SLEEP, clock::until).clamp(TICK, SLEEP)
     }
 
     async fn tick(&mut self) -> Result<(), QueueError> {

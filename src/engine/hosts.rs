@@ -259,6 +259,17 @@ impl Hosts {
         !books.idle.is_empty() || may_open
     }
 
+    /// Whether no session rests and no account has its turn.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.resting == 0 && self.turns.is_empty()
+    }
+
+    /// When the first host that is waited for may be tried again, in seconds since 1970-01-01 UTC.
+    pub(super) fn next_wake(&self) -> Option<u64> {
+        let waited = self.accounts.iter().filter(|(account, books)| books.has_work() && !self.is_held(account));
+        waited.filter_map(|(account, _)| self.known.get(&account.host_key())).map(|host| host.wait_until).min()
+    }
+
     /// Gives accounts whose hosts were waited for their turns again. Returns whether any account has work that could not
     /// be begun.
     pub(super) fn wake(&mut self, now: u64) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{Desk, Reply};
 use crate::config::Config;
-use crate::model::{IdSet, PerHost, Secret, Settings};
+use crate::model::{IdSet, PerHost, Secret, Settings, StatusReport};
 use std::path::{Path, PathBuf};
 
 /// What a user asks of a run.
@@ -59,6 +59,14 @@ pub trait House: Send + Sync {
     /// # Errors
     /// When the queue can't be opened, or its owner doesn't answer.
     fn desk<'a>(&'a self, queue: &'a Path) -> Reply<'a, Box<dyn Desk>>;
+
+    /// How things stand. Looks at no more of the queue than that takes.
+    ///
+    /// # Errors
+    /// When the queue can't be opened, or its owner doesn't answer.
+    fn status<'a>(&'a self, queue: &'a Path) -> Reply<'a, StatusReport> {
+        Box::pin(async move { self.desk(queue).await?.status().await })
+    }
 
     /// Works until nothing is left that can be done now, shows progress, and prints the last lines.
     ///
