@@ -22,6 +22,17 @@ pub(super) fn digest(file: &File, algorithm: Algorithm, stop: &dyn Fn() -> bool)
     }
 }
 
+/// The digest of some bytes.
+#[must_use]
+pub fn digest_of(bytes: &[u8], algorithm: Algorithm) -> Vec<u8> {
+    match algorithm {
+        Algorithm::Md5 => Md5::digest(bytes).to_vec(),
+        Algorithm::Sha1 => Sha1::digest(bytes).to_vec(),
+        Algorithm::Sha256 => Sha256::digest(bytes).to_vec(),
+        Algorithm::Sha512 => Sha512::digest(bytes).to_vec(),
+    }
+}
+
 fn hash<D: Digest>(file: &File, stop: &dyn Fn() -> bool) -> io::Result<Option<Vec<u8>>> {
     let mut hasher = D::new();
     let mut buffer = vec![0; STEP];

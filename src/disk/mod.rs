@@ -14,6 +14,7 @@ mod part;
 mod place;
 
 pub use boot::boot_id;
+pub use digest::digest_of;
 pub use error::DiskError;
 pub use label::Label;
 pub use part::PartFile;

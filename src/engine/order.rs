@@ -2,7 +2,7 @@
 
 use super::{Desk, Reply};
 use crate::config::Config;
-use crate::model::{IdSet, Secret, Settings, StatusReport};
+use crate::model::{IdSet, PerHost, Secret, Settings, StatusReport};
 use std::path::{Path, PathBuf};
 
 /// What a user asks of a run.
@@ -14,8 +14,8 @@ pub struct RunOrder {
     pub only: Option<IdSet>,
     /// Connections over all hosts at a time; `None` leaves it to the settings file, then to the default of 16.
     pub connections: Option<u32>,
-    /// Connections to one host at a time; `None` leaves it to the settings file, then to the default of 4.
-    pub per_host: Option<u32>,
+    /// Connections to one host at a time; `None` leaves it to the settings file, then to the default, auto.
+    pub per_host: Option<PerHost>,
     /// What the command line set; wins over jobs and settings file.
     pub overrides: Settings,
     /// User name and password given on the command line, for accounts of that name that have no other.

@@ -107,6 +107,8 @@ fn host_status(key: &HostKey, facts: &HostFacts) -> HostStatus {
         left: 0,
         connection_limit: facts.connection_limit,
         limit_learned_at: facts.limit_learned_at,
+        useful_connections: facts.useful_connections,
+        useful_learned_at: facts.useful_learned_at,
         quirks: facts.quirks,
     }
 }

@@ -4,10 +4,11 @@ use super::copy::{Copier, Took};
 use super::failpoint::failpoint;
 use super::gauge::Phase;
 use super::link::Link;
-use super::task::{Halt, Run, Started, on_disk};
+use super::task::{Halt, Run, Started, aside, on_disk};
+use super::whole::Ready;
 use crate::disk::{PartFile, Place};
 use crate::ftp::{Retrieval, Verdict};
-use crate::model::{Cause, Durability, Existing, Failure, Identity, Progress, Receipt, Stage, TransferType};
+use crate::model::{Cause, Durability, Existing, Failure, Identity, Progress, Stage, TransferType};
 use crate::policy::{Bucket, expected_size};
 use crate::queue::QueueError;
 use std::time::Duration;
@@ -31,47 +32,80 @@ const INLINE: usize = 64 * 1024;
 const RECORD_BYTES: u64 = 64 * 1024 * 1024;
 const RECORD_TIME: Duration = Duration::from_secs(5);
 /// A smaller file isn't worth a record of its own before it is whole.
-const SMALL: u64 = 64 * 1024;
+pub(super) const SMALL: u64 = 64 * 1024;
 /// A transfer that took longer is followed by a second look at the remote file.
-const LONG: Duration = Duration::from_secs(2);
+pub(super) const LONG: Duration = Duration::from_secs(2);
 
 /// How the copy loop ended, short of a failure.
-enum Copied {
+pub(super) enum Copied {
     /// The data ended.
     End,
     /// More came than the file holds.
     TooMuch,
 }
 
+/// A transfer that is over, however it ended, and what came of it.
+pub(super) struct Sent {
+    pub(super) start: Start,
+    pub(super) begun: Instant,
+    pub(super) part: PartFile,
+    pub(super) outcome: Result<(Copied, Verdict), Halt>,
+    /// Offset in bytes after the last byte that came.
+    pub(super) position: u64,
+    /// Bytes at the start of the part file that are right.
+    pub(super) length: u64,
+}
+
 impl Run<'_> {
-    /// Fetches the file from `start`, and finishes it.
+    /// Fetches the file from `start`.
     pub(super) async fn fetch(
         &mut self,
         place: &Place,
         remote: &Identity,
         start: Start,
         link: &mut Link,
-    ) -> Result<Receipt, Halt> {
+    ) -> Result<Ready, Halt> {
         let size = self.wanted_size(remote);
-        let part = self.open_part(place, &start, size)?;
-        if let Some(why) = &start.why {
-            self.add_note(why);
+        if self.is_small(remote, &start, size) {
+            return self.fetch_small(place, remote, start, link).await;
         }
-        let progress = self.first_progress(remote, &start);
-        let recorded = self.progress.as_ref().map_or(0, |old| old.durable);
-        let labelled = on_disk(Stage::Store, || part.set_label(&self.task.job.spec.source, &progress))?;
-        // A record that says more than is true now has to be replaced before the first byte.
-        self.labelled = labelled && recorded <= progress.durable;
-        self.progress = Some(progress);
+        let part = self.begin_part(place, remote, &start)?;
         self.from = start.from;
         let begun = Instant::now();
-        let kind = self.kind();
-        let mut copier = match kind {
+        let mut copier = match self.kind() {
             TransferType::Ascii => Copier::ascii(&part),
             TransferType::Image => Copier::new(&part, start.from, start.have, size),
         };
         let outcome = self.transfer(&mut copier, &part, &start, link).await;
         let (position, length) = (copier.position(), copier.length());
+        self.judge_sent(place, remote, Sent { start, begun, part, outcome, position, length }, link).await
+    }
+
+    /// The part file, labelled, and ready for its first byte.
+    pub(super) fn begin_part(&mut self, place: &Place, remote: &Identity, start: &Start) -> Result<PartFile, Halt> {
+        let part = self.open_part(place, start, self.wanted_size(remote))?;
+        if let Some(why) = &start.why {
+            self.add_note(why);
+        }
+        let progress = self.first_progress(remote, start);
+        let recorded = self.progress.as_ref().map_or(0, |old| old.durable);
+        let labelled = on_disk(Stage::Store, || part.set_label(&self.task.job.spec.source, &progress))?;
+        // A record that says more than is true now has to be replaced before the first byte.
+        self.labelled = labelled && recorded <= progress.durable;
+        self.progress = Some(progress);
+        Ok(part)
+    }
+
+    /// What follows from a transfer: keeps what came, and decides whether it is the whole file.
+    pub(super) async fn judge_sent(
+        &mut self,
+        place: &Place,
+        remote: &Identity,
+        sent: Sent,
+        link: &mut Link,
+    ) -> Result<Ready, Halt> {
+        let Sent { start, begun, part, outcome, position, length } = sent;
+        let size = self.wanted_size(remote);
         if matches!(outcome, Err(Halt::Again(None))) {
             link.learn_no_rest();
         }
@@ -94,7 +128,7 @@ impl Run<'_> {
         if !confirmed || start.have > 0 || begun.elapsed() > LONG {
             self.look_again(remote, &part, confirmed, link).await?;
         }
-        self.finish(place, part, remote, start.have == 0).await
+        self.ready(place, part.into(), remote, start.have == 0).await
     }
 
     /// The part file, cut to what is to be kept, with space reserved for the rest.
@@ -104,7 +138,9 @@ impl Run<'_> {
                 place.set_aside()?;
             }
             let part = place.open_part()?;
-            part.truncate(start.have)?;
+            if part.len()? != start.have {
+                part.truncate(start.have)?;
+            }
             Ok(part)
         })?;
         let needed = size.unwrap_or(0).saturating_sub(start.have);
@@ -124,6 +160,29 @@ impl Run<'_> {
         Err(Failure::local(Stage::Store, Cause::DiskFull, message).with_advice(advice).into())
     }
 
+    /// Opens the data connection: the server has accepted the transfer, or sends already.
+    pub(super) async fn begin_transfer<'l>(
+        &mut self,
+        start: &Start,
+        link: &'l mut Link,
+    ) -> Result<Retrieval<'l>, Halt> {
+        self.task.gauge.set_phase(Phase::Opening);
+        self.task.gauge.set_have(start.have);
+        let kind = self.kind();
+        let path = self.path().clone();
+        let session = self.or_stop(link.session()).await??;
+        let opened = self.or_stop(session.retrieve(&path, kind, start.from)).await?;
+        let retrieval = match opened {
+            Ok(retrieval) => retrieval,
+            Err(failure) if start.from > 0 => return Err(self.restart_refused(failure)),
+            Err(failure) => return Err(failure.into()),
+        };
+        let size = self.task.gauge.size();
+        (self.task.started)(Started { size, from: start.from, why: start.why.clone() });
+        self.task.gauge.set_phase(Phase::Receiving);
+        Ok(retrieval)
+    }
+
     /// Opens the data connection and copies until the data ends.
     async fn transfer(
         &mut self,
@@ -132,20 +191,7 @@ impl Run<'_> {
         start: &Start,
         link: &mut Link,
     ) -> Result<(Copied, Verdict), Halt> {
-        self.task.gauge.set_phase(Phase::Opening);
-        self.task.gauge.set_have(start.have);
-        let kind = self.kind();
-        let path = self.path().clone();
-        let session = self.or_stop(link.session()).await??;
-        let opened = self.or_stop(session.retrieve(&path, kind, start.from)).await?;
-        let mut retrieval = match opened {
-            Ok(retrieval) => retrieval,
-            Err(failure) if start.from > 0 => return Err(self.restart_refused(failure)),
-            Err(failure) => return Err(failure.into()),
-        };
-        let size = self.task.gauge.size();
-        (self.task.started)(Started { size, from: start.from, why: start.why.clone() });
-        self.task.gauge.set_phase(Phase::Receiving);
+        let mut retrieval = self.begin_transfer(start, link).await?;
         match self.copy(copier, part, &mut retrieval).await {
             Ok((Copied::End, ignored)) => {
                 failpoint("transfer-last-byte");
@@ -208,7 +254,7 @@ impl Run<'_> {
                 let took = if count == 0 { copier.end() } else { copier.take(bytes) };
                 took.map_err(|error| error.into_failure(Stage::Store))?
             } else {
-                on_disk(Stage::Store, || copier.take(bytes))?
+                aside(Stage::Store, || copier.take(bytes))?
             };
             self.task.gauge.set_have(copier.length());
             match took {
@@ -261,7 +307,7 @@ impl Run<'_> {
         if !self.is_durable() {
             return Ok(());
         }
-        let synced = on_disk(Stage::Store, || part.sync());
+        let synced = aside(Stage::Store, || part.sync());
         self.or_distrust(part, synced)
     }
 
@@ -281,7 +327,7 @@ impl Run<'_> {
         self.task.settings.durability != Some(Durability::None)
     }
 
-    fn wanted_size(&self, remote: &Identity) -> Option<u64> {
+    pub(super) fn wanted_size(&self, remote: &Identity) -> Option<u64> {
         match self.kind() {
             TransferType::Image => expected_size(remote, &self.task.job.spec.expect),
             TransferType::Ascii => None,
@@ -292,8 +338,7 @@ impl Run<'_> {
     /// a crash the file under the final name could not be told from one that another put there.
     fn worth_a_record(&self) -> bool {
         let small = self.task.gauge.size().is_some_and(|size| size <= SMALL);
-        let identity = self.progress.as_ref().map(|progress| &progress.identity);
-        let told = identity.is_some_and(|identity| identity.size.is_some() && identity.modified.is_some());
+        let told = self.progress.as_ref().is_some_and(|progress| is_told(&progress.identity));
         self.existing() == Existing::Error || !told || !(self.labelled || small)
     }
 
@@ -311,6 +356,11 @@ impl Run<'_> {
         let hint = announced.map_or_else(String::new, |n| format!(" (the server announced {n} bytes)"));
         format!("the bytes at offset {} differ from what was received before: the file changed{hint}", self.from)
     }
+}
+
+/// Whether the server tells what a file can be recognized by after a crash.
+pub(super) fn is_told(identity: &Identity) -> bool {
+    identity.size.is_some() && identity.modified.is_some()
 }
 
 /// Reserves space, and gives back what it got where that isn't enough. Returns whether there is space.

@@ -8,12 +8,17 @@ mod copy;
 mod doubt;
 mod failpoint;
 mod fetch;
+mod finisher;
 mod gauge;
 mod lines;
 mod link;
+mod small;
 mod task;
+mod whole;
 
 pub use failpoint::failpoint;
+pub use finisher::Finisher;
 pub use gauge::{Gauge, Phase};
 pub use link::Link;
-pub use task::{End, Report, Started, Stop, Task, download};
+pub use task::{End, Fetched, Report, Started, Stop, Task, fetch};
+pub use whole::Whole;
