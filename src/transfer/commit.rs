@@ -1,6 +1,7 @@
 //! From the last byte to the final name.
 
 use super::failpoint::failpoint;
+use super::follow;
 use super::gauge::Phase;
 use super::task::{Halt, Run, on_disk};
 use crate::disk::{DiskError, PartFile, Place};
@@ -91,8 +92,23 @@ impl Run<'_> {
     ) -> Result<PartFile, Halt> {
         self.task.gauge.set_phase(Phase::Checking);
         let algorithm = expected.algorithm();
-        let work = move |stop: Box<dyn Fn() -> bool>| Ok(part.digest(algorithm, &stop)?.map(|digest| (digest, part)));
-        let (digest, part) = self.hash(work, place).await?;
+        let size = on_disk(Stage::Verify, || part.len())?;
+        let followed = match self.digest.take() {
+            Some(follower) => self.or_stop(follower.finish(size)).await?,
+            None => None,
+        };
+        let (digest, part) = match followed {
+            Some(digest) => (digest, part),
+            None if size < follow::WORTH => {
+                let digest = on_disk(Stage::Verify, || part.digest(algorithm, &|| *self.task.stop.borrow()))?;
+                (digest.ok_or(Halt::Stopped)?, part)
+            }
+            None => {
+                let work =
+                    move |stop: Box<dyn Fn() -> bool>| Ok(part.digest(algorithm, &stop)?.map(|digest| (digest, part)));
+                self.hash(work, place).await?
+            }
+        };
         if digest == expected.digest() {
             return Ok(part);
         }

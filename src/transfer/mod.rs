@@ -8,10 +8,13 @@ mod copy;
 mod doubt;
 mod failpoint;
 mod fetch;
+mod follow;
 mod gauge;
+mod ledger;
 mod lines;
 mod link;
 mod task;
+mod tools;
 
 pub use failpoint::failpoint;
 pub use gauge::{Gauge, Phase};

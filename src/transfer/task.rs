@@ -1,5 +1,6 @@
 //! The order of steps for one file.
 
+use super::follow::Follower;
 use super::gauge::{Gauge, Phase};
 use super::link::Link;
 use crate::disk::{DiskError, Place};
@@ -98,7 +99,8 @@ const PLANS: u32 = 6;
 /// Fetches one file: from claim to final name.
 pub async fn download(task: &Task<'_>, link: &mut Link) -> Report {
     let progress = task.job.record.progress.clone();
-    let mut run = Run { task, from: 0, fetched: 0, gained: 0, note: None, progress, labelled: false, device: None };
+    let mut run =
+        Run { task, from: 0, fetched: 0, gained: 0, note: None, progress, labelled: false, device: None, digest: None };
     let end = match run.go(link).await {
         Ok(receipt) => End::Completed(receipt),
         Err(Halt::Stopped) => End::Stopped,
@@ -121,6 +123,8 @@ pub(super) struct Run<'a> {
     pub(super) labelled: bool,
     /// Device of the destination; nothing again once only this file is known not to fit there.
     pub(super) device: Option<u64>,
+    /// What hashed the file while it arrived, once all of it is there.
+    pub(super) digest: Option<Follower>,
 }
 
 impl Run<'_> {
@@ -258,7 +262,7 @@ impl Run<'_> {
         // Known for what it is before it is renamed: an interruption must not make it nobody's.
         if !on_disk(Stage::Plan, || place.label_final(&job.spec.source, &progress))? {
             let recorded = self.task.queue.checkpoint(job.id, progress.clone()).await;
-            recorded.map_err(|error| super::fetch::unrecorded(&error))?;
+            recorded.map_err(|error| super::ledger::unrecorded(&error))?;
         }
         on_disk(Stage::Plan, || {
             if place.part_file()?.is_some() {
