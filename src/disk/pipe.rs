@@ -55,9 +55,11 @@ impl PartFile {
     /// # Errors
     /// When they can't be written.
     pub fn splice_at(&self, pipe: &Pipe, count: usize, at: u64) -> Result<Option<usize>, DiskError> {
+        // The pipe's own mode does not count here: without the flag, an empty one would be waited for.
+        const FLAGS: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
         let mut offset = at;
         loop {
-            return match splice(&pipe.outlet, None, self.file(), Some(&mut offset), count, SpliceFlags::MOVE) {
+            return match splice(&pipe.outlet, None, self.file(), Some(&mut offset), count, FLAGS) {
                 Ok(0) => Err(self.error("write", io::ErrorKind::WriteZero.into())),
                 Ok(moved) => Ok(Some(moved)),
                 Err(Errno::INTR) => continue,

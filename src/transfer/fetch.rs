@@ -231,7 +231,7 @@ impl Run<'_> {
     async fn receive(&mut self, sink: &mut Sink<'_>, retrieval: &mut Retrieval<'_>) -> Result<(Copied, bool), Halt> {
         let begun = Instant::now();
         let mut bucket = self.task.settings.limit_rate.map(|rate| Bucket::new(rate, Duration::ZERO));
-        let portion = bucket.as_ref().map_or_else(|| self.portion(), Bucket::portion);
+        let portion = bucket.as_ref().map_or(BUFFER, Bucket::portion).min(self.portion());
         let mut way = Way { portion, may_splice: bucket.is_none(), spliced: false };
         let mut ignored = false;
         if self.worth_a_record() {
