@@ -94,7 +94,7 @@ impl Run<'_> {
         let follower = self.follow(place, &part, size);
         let ledger = Ledger::new(place, &part, start.have);
         let mut sink = Sink { copier, ledger, follower, tools: std::mem::take(&mut link.tools) };
-        let outcome = self.transfer(&mut sink, &start, link).await;
+        let outcome = Box::pin(self.transfer(&mut sink, &start, link)).await;
         let (position, length) = (sink.copier.position(), sink.copier.length());
         let Sink { follower, tools, .. } = sink;
         link.tools = tools;

@@ -117,14 +117,6 @@ struct Trail {
     mark: Arc<Watermark>,
 }
 
-/// How a turn of hashing ended.
-enum Turn {
-    /// All that is there, or as much as one turn takes, is hashed.
-    Done(Trail),
-    /// The file is shorter than it was said to be.
-    Short,
-}
-
 impl Trail {
     /// Hashes what is there whenever there is enough of it. While it waits it holds neither a thread nor memory.
     async fn follow(mut self) -> Result<Option<Followed>, DiskError> {
@@ -136,8 +128,8 @@ impl Trail {
             let Ok(_core) = cores().acquire().await else { return Ok(None) };
             match tokio::task::spawn_blocking(move || self.hash()).await {
                 Ok(turn) => match turn? {
-                    Turn::Done(trail) => self = trail,
-                    Turn::Short => return Ok(None),
+                    Some(trail) => self = trail,
+                    None => return Ok(None),
                 },
                 // It panicked: the file is read anew at its end.
                 Err(_) => return Ok(None),
@@ -151,7 +143,8 @@ impl Trail {
         }
     }
 
-    fn hash(mut self) -> Result<Turn, DiskError> {
+    /// Hashes all that is there, or as much as one turn takes; nothing where the file is shorter than it was said to be.
+    fn hash(mut self) -> Result<Option<Self>, DiskError> {
         let mut buffer = vec![0; PIECE];
         let end = self.at.saturating_add(TURN);
         loop {
@@ -159,11 +152,11 @@ impl Trail {
             let left = self.mark.reached.load(SeqCst).min(end).saturating_sub(self.at);
             let count = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
             if count == 0 || self.mark.dropped.load(SeqCst) {
-                return Ok(Turn::Done(self));
+                return Ok(Some(self));
             }
             let room = buffer.get_mut(..count).unwrap_or_default();
             if self.reader.read_at(room, self.at)? < count {
-                return Ok(Turn::Short);
+                return Ok(None);
             }
             self.hasher.update(room);
             self.at += count as u64;

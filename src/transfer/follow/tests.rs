@@ -4,7 +4,7 @@ use crate::model::{Destination, RelPath};
 use sha2::{Digest, Sha256};
 
 struct Bench {
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
     place: Place,
     part: PartFile,
 }
@@ -14,7 +14,7 @@ fn bench() -> Bench {
     let destination = Destination::new(folder.path(), RelPath::new("file").unwrap()).unwrap();
     let place = Place::open(&destination).unwrap();
     let part = place.open_part().unwrap();
-    Bench { _folder: folder, place, part }
+    Bench { folder: folder, place, part }
 }
 
 impl Bench {
@@ -82,8 +82,8 @@ async fn a_file_that_is_not_as_long_as_it_was_said_to_be_has_no_digest() {
 #[test]
 fn another_file_under_the_same_name_is_not_followed() {
     let bench = bench();
-    let name = bench._folder.path().join(".file.ftpq-part");
-    std::fs::rename(&name, bench._folder.path().join("away")).unwrap();
+    let name = bench.folder.path().join(".file.ftpq-part");
+    std::fs::rename(&name, bench.folder.path().join("away")).unwrap();
     std::fs::write(&name, b"other").unwrap();
     assert!(bench.part.reader(&bench.place).is_err());
 }
@@ -96,7 +96,7 @@ async fn a_follower_that_is_dropped_ends_and_keeps_nobody_from_the_file() {
     follower.mark().reach(8_000_000);
     let mark = Arc::clone(follower.mark());
     drop(follower);
-    let Bench { part, place, _folder } = bench;
+    let Bench { part, place, folder: _folder } = bench;
     drop(part);
     place.open_part().unwrap();
     // The follower's own handle on the mark goes when it ends.
