@@ -72,6 +72,14 @@ pub(super) fn digest(file: &File, algorithm: Algorithm, stop: &dyn Fn() -> bool)
     }
 }
 
+/// The digest of some bytes.
+#[must_use]
+pub fn digest_of(bytes: &[u8], algorithm: Algorithm) -> Vec<u8> {
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(bytes);
+    hasher.finish()
+}
+
 /// Fills the buffer from an offset on; returns fewer bytes only at the end of the file.
 ///
 /// # Errors

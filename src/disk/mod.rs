@@ -16,7 +16,7 @@ mod place;
 mod reader;
 
 pub use boot::boot_id;
-pub use digest::Hasher;
+pub use digest::{Hasher, digest_of};
 pub use error::DiskError;
 pub use label::Label;
 pub use part::PartFile;

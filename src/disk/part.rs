@@ -3,8 +3,8 @@
 use super::{DiskError, Place, digest};
 use crate::model::Algorithm;
 use rustix::fs::{
-    AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, fallocate, flock,
-    fstat, futimens, openat, renameat, unlinkat,
+    Advice, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, fadvise,
+    fallocate, flock, fstat, futimens, openat, renameat, unlinkat,
 };
 use rustix::io::Errno;
 use std::fs::File;
@@ -138,6 +138,12 @@ impl PartFile {
     /// When the disk can't take them; what was written since the last success must not be trusted then.
     pub fn sync(&self) -> Result<(), DiskError> {
         self.file.sync_data().map_err(|e| self.error("sync", e))
+    }
+
+    /// Starts to write its bytes to the disk, without waiting for them. A hint: where it is not taken, nothing is lost.
+    pub fn begin_writing_back(&self) {
+        // Bytes that are still to be written are not dropped, as the name might make one fear; their writing begins.
+        let _ = fadvise(&self.file, 0, None, Advice::DontNeed);
     }
 
     /// Makes bytes, length and times durable (fsync): the last step before the final name.

@@ -4,7 +4,7 @@ use super::clock;
 use super::dispatcher::{Dispatcher, LET_GO};
 use super::hosts::Proof;
 use super::settle::is_before_login;
-use super::worker::{Ended, Upshot, Word};
+use super::worker::{Ended, Freed, Upshot, Word};
 use crate::model::{Account, Attempt, Claim, Event, Failure, HostKey, JobId, JobState, Progress, Settlement};
 use crate::policy::delay;
 use crate::queue::QueueError;
@@ -13,8 +13,20 @@ use tokio::time::{Duration, timeout};
 
 impl Dispatcher {
     pub(super) async fn ended(&mut self, ended: Ended) -> Result<(), QueueError> {
-        let Ended { account, job, link, signed_in, upshot } = ended;
+        let Ended { account, job, freed, upshot } = ended;
+        if let Some(freed) = freed {
+            self.freed(freed).await?;
+        }
         self.running.remove(&job);
+        self.weigh(&account, upshot).await
+    }
+
+    /// Takes back the link of a worker that needs it no more.
+    pub(super) async fn freed(&mut self, freed: Freed) -> Result<(), QueueError> {
+        let Freed { account, job, link, signed_in } = freed;
+        if let Some(running) = self.running.get_mut(&job) {
+            running.has_link = false;
+        }
         let key = account.host_key();
         let quirks = link.quirks();
         if link.is_usable() {
@@ -28,7 +40,7 @@ impl Dispatcher {
         if self.hosts.known.get_mut(&key).is_some_and(|host| host.learn(quirks)) {
             self.remember(&key, None).await?;
         }
-        self.weigh(&account, upshot).await
+        Ok(())
     }
 
     pub(super) async fn weigh(&mut self, account: &Account, upshot: Upshot) -> Result<(), QueueError> {
@@ -146,10 +158,11 @@ impl Dispatcher {
 
     /// A worker broke down: its session is gone, its job stays as it was stored, and the next run has it again.
     pub(super) fn crashed(&mut self, account: &Account, job: JobId) {
-        self.running.remove(&job);
-        let proved = self.hosts.books(account).proof == Proof::Proved;
-        self.hosts.closed(account, proved);
-        self.hosts.unprove(account);
+        if self.running.remove(&job).is_some_and(|running| running.has_link) {
+            let proved = self.hosts.books(account).proof == Proof::Proved;
+            self.hosts.closed(account, proved);
+            self.hosts.unprove(account);
+        }
         self.report.storage = true;
         let text = format!("the worker of job {job} broke down, which is a fault of ftpq; the next run tries it again");
         self.shop.observer.event(&Event::Notice { text });
@@ -192,7 +205,7 @@ impl Dispatcher {
         self.stale = true;
         for job in jobs {
             if let Some(worker) = self.running.get(job) {
-                worker.send_replace(true);
+                worker.stop.send_replace(true);
             }
         }
         let mut freed: Vec<Claim> = Vec::new();
@@ -207,22 +220,16 @@ impl Dispatcher {
     /// Stops the workers and waits, bounded, until they have put everything away.
     pub(super) async fn let_go(&mut self) {
         for worker in self.running.values() {
-            worker.send_replace(true);
+            worker.stop.send_replace(true);
         }
         let all = async {
             while !self.running.is_empty() {
                 let Some(word) = self.inbox.recv().await else { break };
-                if let Word::Crashed(_, job) = word {
-                    self.running.remove(&job);
-                } else if let Word::Ended(ended) = word {
-                    self.running.remove(&ended.job);
-                    match ended.upshot {
-                        Upshot::Done => self.report.done += 1,
-                        Upshot::Failed(failure) => self.failed(&failure),
-                        Upshot::DiskFull { claim, .. } | Upshot::HostTrouble { claim, .. } => self.parked.push(*claim),
-                        _ => {}
-                    }
-                    tokio::spawn(ended.link.quit());
+                match word {
+                    Word::Crashed(_, job) => drop(self.running.remove(&job)),
+                    Word::Freed(freed) => drop(tokio::spawn(freed.link.quit())),
+                    Word::Ended(ended) => self.last_word(*ended),
+                    Word::SignedIn(_) | Word::Poke | Word::Halt(_) => {}
                 }
             }
         };
@@ -238,6 +245,20 @@ impl Dispatcher {
             }
         };
         let _ = timeout(patience, farewells).await;
+    }
+
+    /// Takes a worker's word when the run is over.
+    fn last_word(&mut self, ended: Ended) {
+        self.running.remove(&ended.job);
+        match ended.upshot {
+            Upshot::Done => self.report.done += 1,
+            Upshot::Failed(failure) => self.failed(&failure),
+            Upshot::DiskFull { claim, .. } | Upshot::HostTrouble { claim, .. } => self.parked.push(*claim),
+            _ => {}
+        }
+        if let Some(freed) = ended.freed {
+            tokio::spawn(freed.link.quit());
+        }
     }
 
     pub(super) async fn release_all(&mut self) -> Result<(), QueueError> {

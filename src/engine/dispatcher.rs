@@ -21,10 +21,20 @@ const PER_HOST: u32 = 4;
 const AHEAD: usize = 16;
 /// Jobs held back for want of disk space, before the run ends early: each costs memory.
 const PARKED: usize = 1_000;
+/// Files that may be on their way to their names besides those that are fetched: each costs memory.
+const STORING: usize = 256;
 /// Time for the workers to let go when the run is stopped.
 pub(super) const LET_GO: Duration = Duration::from_millis(1_500);
 /// How often waiting jobs and resting sessions are looked at.
 const TICK: Duration = Duration::from_millis(250);
+
+/// A job in a worker's hands.
+pub(super) struct Running {
+    /// Tells the worker to stop.
+    pub(super) stop: watch::Sender<bool>,
+    /// Whether the worker still has its link.
+    pub(super) has_link: bool,
+}
 
 pub(super) struct Dispatcher {
     pub(super) shop: Arc<Shop>,
@@ -33,7 +43,7 @@ pub(super) struct Dispatcher {
     pub(super) inbox: mpsc::UnboundedReceiver<Word>,
     pub(super) stop: Stop,
     pub(super) hosts: Hosts,
-    pub(super) running: HashMap<JobId, watch::Sender<bool>>,
+    pub(super) running: HashMap<JobId, Running>,
     pub(super) parked: Vec<Claim>,
     pub(super) report: RunReport,
     pub(super) next_due: Option<u64>,
@@ -136,7 +146,8 @@ impl Dispatcher {
         let now = clock::now();
         // Each account that has work is looked at once for each job it gets, and once more in vain.
         let mut in_vain = 0;
-        while in_vain < self.hosts.turns.len() && self.hosts.has_room(connections) {
+        let most = usize::try_from(connections).unwrap_or(usize::MAX).saturating_add(STORING);
+        while in_vain < self.hosts.turns.len() && self.hosts.has_room(connections) && self.running.len() < most {
             let Some(account) = self.hosts.turns.pop_front() else { break };
             if self.hosts.admits(&account, connections, now)
                 && let Some(claim) = self.next_claim(&account, now).await?
@@ -192,7 +203,7 @@ impl Dispatcher {
         };
         link.set_options(options);
         let (sender, stop) = watch::channel(false);
-        self.running.insert(claim.job().id, sender);
+        self.running.insert(claim.job().id, Running { stop: sender, has_link: true });
         let desk = Desk { link, reused, settings, stop };
         let (job, account, words) = (claim.job().id, account.clone(), self.shop.words.clone());
         let work = tokio::spawn(Arc::clone(&self.shop).work(claim, desk));
@@ -218,6 +229,7 @@ impl Dispatcher {
     async fn hear(&mut self, word: Option<Word>) -> Result<(), QueueError> {
         match word {
             Some(Word::SignedIn(account)) => self.signed_in(&account).await,
+            Some(Word::Freed(freed)) => self.freed(*freed).await,
             Some(Word::Ended(ended)) => self.ended(*ended).await,
             Some(Word::Poke) | None => {
                 self.stale = true;

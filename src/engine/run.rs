@@ -6,7 +6,7 @@ use super::logins::Logins;
 use super::worker::Shop;
 use super::{Board, DeskError, Observer, RunOrder, RunReport};
 use crate::model::{Event, printable};
-use crate::transfer::Stop;
+use crate::transfer::{Finisher, Stop};
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -26,8 +26,8 @@ pub fn prepare(
     let trace = order.display.verbose.then(|| tracer(Arc::clone(&observer)));
     let logins = Logins::new(&order, desk.credentials(), trace);
     let desk = desk.with_run(RunLine { board: Arc::clone(&board), words: words.clone() });
-    let workshop =
-        Shop { queue, observer, board, boot_id: crate::disk::boot_id(), full: Mutex::new(HashSet::new()), words };
+    let (boot_id, full, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
+    let workshop = Shop { queue, observer, board, boot_id, full, finisher, words };
     let dispatcher = Dispatcher {
         shop: Arc::new(workshop),
         order,

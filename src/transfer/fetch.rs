@@ -6,11 +6,12 @@ use super::follow::{self, Follower};
 use super::gauge::Phase;
 use super::ledger::Ledger;
 use super::link::Link;
-use super::task::{Halt, Run, Started, on_disk};
+use super::task::{Halt, Run, Started, aside, on_disk};
 use super::tools::Tools;
+use super::whole::Ready;
 use crate::disk::{DiskError, PartFile, Place};
 use crate::ftp::{Retrieval, Verdict};
-use crate::model::{Cause, Durability, Existing, Failure, Identity, Progress, Receipt, Stage, TransferType};
+use crate::model::{Cause, Durability, Existing, Failure, Identity, Progress, Stage, TransferType};
 use crate::policy::{Bucket, expected_size};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -33,12 +34,12 @@ const INLINE: usize = 64 * 1024;
 /// Fewer bytes left than this are read and written: a pipe pays for itself only then.
 const SPLICE: u64 = 256 * 1024;
 /// A smaller file isn't worth a record of its own before it is whole.
-const SMALL: u64 = 64 * 1024;
+pub(super) const SMALL: u64 = 64 * 1024;
 /// A transfer that took longer is followed by a second look at the remote file.
-const LONG: Duration = Duration::from_secs(2);
+pub(super) const LONG: Duration = Duration::from_secs(2);
 
 /// How the copy loop ended, short of a failure.
-enum Copied {
+pub(super) enum Copied {
     /// The data ended.
     End,
     /// More came than the file holds.
@@ -64,30 +65,35 @@ struct Way {
     spliced: bool,
 }
 
+/// A transfer that is over, however it ended, and what came of it.
+pub(super) struct Sent {
+    pub(super) start: Start,
+    pub(super) begun: Instant,
+    pub(super) part: PartFile,
+    pub(super) outcome: Result<(Copied, Verdict), Halt>,
+    /// Offset in bytes after the last byte that came.
+    pub(super) position: u64,
+    /// Bytes at the start of the part file that are right.
+    pub(super) length: u64,
+}
+
 impl Run<'_> {
-    /// Fetches the file from `start`, and finishes it.
+    /// Fetches the file from `start`.
     pub(super) async fn fetch(
         &mut self,
         place: &Place,
         remote: &Identity,
         start: Start,
         link: &mut Link,
-    ) -> Result<Receipt, Halt> {
+    ) -> Result<Ready, Halt> {
         let size = self.wanted_size(remote);
-        let part = self.open_part(place, &start, size)?;
-        if let Some(why) = &start.why {
-            self.add_note(why);
+        if self.is_small(remote, &start, size) {
+            return self.fetch_small(place, remote, start, link).await;
         }
-        let progress = self.first_progress(remote, &start);
-        let recorded = self.progress.as_ref().map_or(0, |old| old.durable);
-        let labelled = on_disk(Stage::Store, || part.set_label(&self.task.job.spec.source, &progress))?;
-        // A record that says more than is true now has to be replaced before the first byte.
-        self.labelled = labelled && recorded <= progress.durable;
-        self.progress = Some(progress);
+        let part = self.begin_part(place, remote, &start)?;
         self.from = start.from;
         let begun = Instant::now();
-        let kind = self.kind();
-        let copier = match kind {
+        let copier = match self.kind() {
             TransferType::Ascii => Copier::ascii(&part),
             TransferType::Image => Copier::new(&part, start.from, start.have, size),
         };
@@ -98,6 +104,41 @@ impl Run<'_> {
         let (position, length) = (sink.copier.position(), sink.copier.length());
         let Sink { follower, tools, .. } = sink;
         link.tools = tools;
+        self.digest = follower;
+        let sent = Sent { start, begun, part, outcome, position, length };
+        let ready = self.judge_sent(place, remote, sent, link).await;
+        if ready.is_err() {
+            // The next transfer may be of another version of the file.
+            self.digest = None;
+        }
+        ready
+    }
+
+    /// The part file, labelled, and ready for its first byte.
+    pub(super) fn begin_part(&mut self, place: &Place, remote: &Identity, start: &Start) -> Result<PartFile, Halt> {
+        let part = self.open_part(place, start, self.wanted_size(remote))?;
+        if let Some(why) = &start.why {
+            self.add_note(why);
+        }
+        let progress = self.first_progress(remote, start);
+        let recorded = self.progress.as_ref().map_or(0, |old| old.durable);
+        let labelled = on_disk(Stage::Store, || part.set_label(&self.task.job.spec.source, &progress))?;
+        // A record that says more than is true now has to be replaced before the first byte.
+        self.labelled = labelled && recorded <= progress.durable;
+        self.progress = Some(progress);
+        Ok(part)
+    }
+
+    /// What follows from a transfer: keeps what came, and decides whether it is the whole file.
+    pub(super) async fn judge_sent(
+        &mut self,
+        place: &Place,
+        remote: &Identity,
+        sent: Sent,
+        link: &mut Link,
+    ) -> Result<Ready, Halt> {
+        let Sent { start, begun, part, outcome, position, length } = sent;
+        let size = self.wanted_size(remote);
         if matches!(outcome, Err(Halt::Again(None))) {
             link.learn_no_rest();
         }
@@ -120,8 +161,7 @@ impl Run<'_> {
         if !confirmed || start.have > 0 || begun.elapsed() > LONG {
             self.look_again(remote, &part, confirmed, link).await?;
         }
-        self.digest = follower;
-        self.finish(place, part, remote, start.have == 0).await
+        self.ready(place, part.into(), remote, start.have == 0).await
     }
 
     /// Begins to hash the file while it arrives, where a checksum is known and the file is worth it.
@@ -142,7 +182,9 @@ impl Run<'_> {
                 place.set_aside()?;
             }
             let part = place.open_part()?;
-            part.truncate(start.have)?;
+            if part.len()? != start.have {
+                part.truncate(start.have)?;
+            }
             Ok(part)
         })?;
         let needed = size.unwrap_or(0).saturating_sub(start.have);
@@ -162,20 +204,19 @@ impl Run<'_> {
         Err(Failure::local(Stage::Store, Cause::DiskFull, message).with_advice(advice).into())
     }
 
-    /// Opens the data connection and copies until the data ends.
-    async fn transfer(
+    /// Opens the data connection: the server has accepted the transfer, or sends already.
+    pub(super) async fn begin_transfer<'l>(
         &mut self,
-        sink: &mut Sink<'_>,
         start: &Start,
-        link: &mut Link,
-    ) -> Result<(Copied, Verdict), Halt> {
+        link: &'l mut Link,
+    ) -> Result<Retrieval<'l>, Halt> {
         self.task.gauge.set_phase(Phase::Opening);
         self.task.gauge.set_have(start.have);
         let kind = self.kind();
         let path = self.path().clone();
         let session = self.or_stop(link.session()).await??;
         let opened = self.or_stop(session.retrieve(&path, kind, start.from)).await?;
-        let mut retrieval = match opened {
+        let retrieval = match opened {
             Ok(retrieval) => retrieval,
             Err(failure) if start.from > 0 => return Err(self.restart_refused(failure)),
             Err(failure) => return Err(failure.into()),
@@ -183,6 +224,17 @@ impl Run<'_> {
         let size = self.task.gauge.size();
         (self.task.started)(Started { size, from: start.from, why: start.why.clone() });
         self.task.gauge.set_phase(Phase::Receiving);
+        Ok(retrieval)
+    }
+
+    /// Opens the data connection and copies until the data ends.
+    async fn transfer(
+        &mut self,
+        sink: &mut Sink<'_>,
+        start: &Start,
+        link: &mut Link,
+    ) -> Result<(Copied, Verdict), Halt> {
+        let mut retrieval = self.begin_transfer(start, link).await?;
         match self.copy(sink, &mut retrieval).await {
             Ok((Copied::End, ignored)) => {
                 failpoint("transfer-last-byte");
@@ -220,7 +272,7 @@ impl Run<'_> {
 
     /// Copies, and leaves no record behind that is still to be written.
     async fn copy(&mut self, sink: &mut Sink<'_>, retrieval: &mut Retrieval<'_>) -> Result<(Copied, bool), Halt> {
-        let copied = self.receive(sink, retrieval).await;
+        let copied = self.copy_all(sink, retrieval).await;
         let recorded = sink.ledger.finish(self).await;
         let copied = copied?;
         recorded?;
@@ -228,7 +280,7 @@ impl Run<'_> {
     }
 
     /// The copy loop. Returns how it ended, and whether the server was found to ignore REST.
-    async fn receive(&mut self, sink: &mut Sink<'_>, retrieval: &mut Retrieval<'_>) -> Result<(Copied, bool), Halt> {
+    async fn copy_all(&mut self, sink: &mut Sink<'_>, retrieval: &mut Retrieval<'_>) -> Result<(Copied, bool), Halt> {
         let begun = Instant::now();
         let mut bucket = self.task.settings.limit_rate.map(|rate| Bucket::new(rate, Duration::ZERO));
         let portion = bucket.as_ref().map_or(BUFFER, Bucket::portion).min(self.portion());
@@ -238,7 +290,7 @@ impl Run<'_> {
             sink.ledger.open(self);
         }
         loop {
-            let (count, took) = self.take(sink, &mut way, retrieval).await?;
+            let (count, took) = self.copy_some(sink, &mut way, retrieval).await?;
             let length = sink.copier.length();
             self.task.gauge.set_have(length);
             match took {
@@ -265,7 +317,7 @@ impl Run<'_> {
     }
 
     /// Receives some bytes; returns how many, 0 at the end of the data, and what became of them.
-    async fn take(
+    async fn copy_some(
         &mut self,
         sink: &mut Sink<'_>,
         way: &mut Way,
@@ -334,7 +386,7 @@ impl Run<'_> {
         if !self.is_durable() {
             return Ok(());
         }
-        let synced = on_disk(Stage::Store, || part.sync());
+        let synced = aside(Stage::Store, || part.sync());
         self.or_distrust(part, synced)
     }
 
@@ -354,7 +406,7 @@ impl Run<'_> {
         self.task.settings.durability != Some(Durability::None)
     }
 
-    fn wanted_size(&self, remote: &Identity) -> Option<u64> {
+    pub(super) fn wanted_size(&self, remote: &Identity) -> Option<u64> {
         match self.kind() {
             TransferType::Image => expected_size(remote, &self.task.job.spec.expect),
             TransferType::Ascii => None,
@@ -365,8 +417,7 @@ impl Run<'_> {
     /// a crash the file under the final name could not be told from one that another put there.
     fn worth_a_record(&self) -> bool {
         let small = self.task.gauge.size().is_some_and(|size| size <= SMALL);
-        let identity = self.progress.as_ref().map(|progress| &progress.identity);
-        let told = identity.is_some_and(|identity| identity.size.is_some() && identity.modified.is_some());
+        let told = self.progress.as_ref().is_some_and(|progress| is_told(&progress.identity));
         self.existing() == Existing::Error || !told || !(self.labelled || small)
     }
 
@@ -384,6 +435,11 @@ impl Run<'_> {
         let hint = announced.map_or_else(String::new, |n| format!(" (the server announced {n} bytes)"));
         format!("the bytes at offset {} differ from what was received before: the file changed{hint}", self.from)
     }
+}
+
+/// Whether the server tells what a file can be recognized by after a crash.
+pub(super) fn is_told(identity: &Identity) -> bool {
+    identity.size.is_some() && identity.modified.is_some()
 }
 
 /// Reserves space, and gives back what it got where that isn't enough. Returns whether there is space.
@@ -410,6 +466,6 @@ fn store<T>(count: usize, work: impl FnOnce() -> Result<T, DiskError>) -> Result
         // To hand the thread over costs more than such a write to the page cache.
         work().map_err(|error| error.into_failure(Stage::Store).into())
     } else {
-        on_disk(Stage::Store, work)
+        aside(Stage::Store, work)
     }
 }

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 
 /// Time between two frames on a terminal.
 const FRAME: Duration = Duration::from_millis(200);
+/// Time for which events are gathered before they are written: thousands of small files a second must not wake this
+/// thread for each.
+const GATHER: Duration = Duration::from_millis(20);
 /// Time between two lines in a log.
 const LOG: Duration = Duration::from_secs(10);
 /// Events that may wait to be written. A reader of `--json` that is slower than this holds the run up: nothing is
@@ -111,6 +114,9 @@ impl Writer {
         while end.is_none() {
             match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(note) => {
+                    if matches!(note, Note::Event(_)) {
+                        std::thread::sleep(GATHER);
+                    }
                     let mut events = Vec::new();
                     for note in std::iter::once(note).chain(inbox.try_iter().take(WAITING)) {
                         match note {

@@ -31,6 +31,7 @@ mod room;
 mod secrets;
 mod servers;
 mod sessions;
+mod small_files;
 mod stopping;
 mod verdict;
 mod whose_password;
