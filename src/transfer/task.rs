@@ -123,7 +123,7 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
     let progress = task.job.record.progress.clone();
     let mut run =
         Run { task, from: 0, fetched: 0, gained: 0, note: None, progress, labelled: false, device: None, digest: None };
-    let end = match run.open(link).await {
+    let end = match Box::pin(run.open(link)).await {
         Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
         Ok((_, Goal::Adopted(receipt))) => Ok(receipt),
         Err(halt) => Err(halt),

@@ -14,7 +14,7 @@ fn bench() -> Bench {
     let destination = Destination::new(folder.path(), RelPath::new("file").unwrap()).unwrap();
     let place = Place::open(&destination).unwrap();
     let part = place.open_part().unwrap();
-    Bench { folder: folder, place, part }
+    Bench { folder, place, part }
 }
 
 impl Bench {
