@@ -1,7 +1,7 @@
 //! The `ftpq` program: puts the parts together.
 
 use ftpq::engine::{Board, Desk, DeskError, House, LocalDesk, Observer, Reply, RunOrder, RunReport};
-use ftpq::model::{Counts, Event, Selection, Snapshot};
+use ftpq::model::{Counts, Event, Selection, Snapshot, StatusReport};
 use ftpq::queue::{Credentials, Queue, QueueError};
 use ftpq::ui::{Output, Screen};
 use ftpq::{api, cli, engine};
@@ -61,6 +61,15 @@ impl House for Program {
                     Ok(Box::new(desk) as Box<dyn Desk>)
                 }
                 Owner::Other(client) => Ok(Box::new(client) as Box<dyn Desk>),
+            }
+        })
+    }
+
+    fn status<'a>(&'a self, queue: &'a Path) -> Reply<'a, StatusReport> {
+        Box::pin(async move {
+            match tokio::task::block_in_place(|| engine::peek(queue)) {
+                Some(report) => Ok(report),
+                None => self.desk(queue).await?.status().await,
             }
         })
     }

@@ -1,6 +1,6 @@
 //! Starting a run.
 
-use super::dispatcher::Dispatcher;
+use super::dispatcher::{Dispatcher, Outlook};
 use super::local::{LocalDesk, RunLine};
 use super::logins::Logins;
 use super::worker::Shop;
@@ -38,9 +38,8 @@ pub fn prepare(
         running: HashMap::new(),
         parked: Vec::new(),
         report: RunReport::default(),
-        next_due: None,
-        stale: true,
-        refreshed: tokio::time::Instant::now(),
+        outlook: Outlook::new(),
+        halted: HashSet::new(),
     };
     (desk, async move { Ok(dispatcher.run().await?) })
 }

@@ -10,6 +10,7 @@ use crate::model::{
 use crate::queue::{Queue, QueueError};
 use crate::transfer::{End, Fetched, Finisher, Gauge, Link, Report, Started, Stop, Task, failpoint, fetch};
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -39,6 +40,8 @@ pub(super) enum Word {
     Halt(Vec<JobId>),
     /// The worker of this job broke down.
     Crashed(Account, JobId),
+    /// Jobs of the account were taken beforehand; so many were asked for.
+    Claimed { account: Account, asked: usize, claims: Result<Vec<Claim>, QueueError> },
 }
 
 /// What a worker works with.
@@ -47,6 +50,8 @@ pub(super) struct Desk {
     /// The link's session stood already, and counts as signed in.
     pub(super) reused: bool,
     pub(super) settings: Settings,
+    /// Counts the bytes of the host.
+    pub(super) bytes: Arc<AtomicU64>,
     pub(super) stop: Stop,
 }
 
@@ -118,14 +123,38 @@ impl Shop {
 
     /// Works on one claim and tells the dispatcher how it ended.
     pub(super) async fn work(self: Arc<Self>, claim: Claim, desk: Desk) {
-        let Desk { link, reused, settings, stop } = desk;
+        let Desk { link, reused, settings, bytes, stop } = desk;
         let account = link.dial().account.clone();
         let job = claim.job().id;
-        let mut turn = Turn { shop: &self, settings: &settings, link: Some(link), stop, signed_in: reused };
+        let watch = Watch { shop: &self, worker: Some((account, job)) };
+        let mut turn = Turn { shop: &self, settings: &settings, link: Some(link), bytes, stop, signed_in: reused };
         let upshot = turn.take(claim).await;
+        let Some((account, job)) = watch.worker_is_well() else { return };
         let ended = Ended { freed: turn.freed(job), account, job, upshot };
         // Nobody listens any more only when the run is over and the process ends.
         let _ = self.words.send(Word::Ended(Box::new(ended)));
+    }
+}
+
+/// Tells the dispatcher if a worker breaks down.
+struct Watch<'a> {
+    shop: &'a Shop,
+    worker: Option<(Account, JobId)>,
+}
+
+impl Watch<'_> {
+    /// Ends the watch.
+    fn worker_is_well(mut self) -> Option<(Account, JobId)> {
+        self.worker.take()
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if let Some((account, job)) = self.worker.take() {
+            // Nobody listens any more only when the run is over and the process ends.
+            let _ = self.shop.words.send(Word::Crashed(account, job));
+        }
     }
 }
 
@@ -135,6 +164,7 @@ struct Turn<'a> {
     settings: &'a Settings,
     /// The link, until it is given back.
     link: Option<Link>,
+    bytes: Arc<AtomicU64>,
     stop: Stop,
     signed_in: bool,
 }
@@ -149,7 +179,7 @@ impl Turn<'_> {
     async fn take(&mut self, claim: Claim) -> Upshot {
         let spec = &claim.job().spec;
         let name = spec.destination.path().file_name().to_owned();
-        let gauge = Gauge::new(claim.job().id, name, spec.expect.size, self.shop.board.bytes_counter());
+        let gauge = Gauge::new(claim.job().id, name, spec.expect.size, Arc::clone(&self.bytes));
         let gauge = Arc::new(gauge);
         let mut shown = Some(self.shop.board.show(Arc::clone(&gauge)));
         let (started, begun) = (clock::now(), Instant::now());
@@ -224,6 +254,10 @@ impl Turn<'_> {
         };
         match signed_in {
             None => Err(Report { end: End::Stopped, ..not_signed_in(job, stopped()) }),
+            // The job had no part in it.
+            Some(Err(failure)) if link.is_turned_away() => {
+                Err(Report { end: End::Stopped, ..not_signed_in(job, failure) })
+            }
             Some(Err(failure)) => Err(not_signed_in(job, failure)),
             // One that stood before and was closed by the server is counted already.
             Some(Ok(())) if self.signed_in => Ok(()),

@@ -64,6 +64,10 @@ fn the_stored_values_are_still_read() {
     let value = golden("h-facts.hex", || frame::seal_json(&facts).unwrap());
     assert_eq!(frame::open_json::<HostFacts>(&value).unwrap(), facts);
 
+    let facts = HostFacts { useful_connections: Some(9), useful_learned_at: Some(8), ..facts };
+    let value = golden("h-facts-useful.hex", || frame::seal_json(&facts).unwrap());
+    assert_eq!(frame::open_json::<HostFacts>(&value).unwrap(), facts);
+
     let counts = Counts { queued: 1, done: 2, ..Counts::default() };
     let numbers = Numbers { queue: "0123456789abcdef".to_owned(), next_id: 4, seq: 17, packs: 1, counts };
     let value = golden("m-numbers.hex", || frame::seal_json(&numbers).unwrap());

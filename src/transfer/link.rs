@@ -52,6 +52,12 @@ impl Link {
         self.session.as_ref().is_some_and(Session::is_usable)
     }
 
+    /// Whether no session was opened because another of the account did not get in.
+    #[must_use]
+    pub fn is_turned_away(&self) -> bool {
+        self.dial.ticket.as_ref().is_some_and(crate::ftp::Ticket::is_turned_away)
+    }
+
     /// What is known of the server's ways.
     #[must_use]
     pub fn quirks(&self) -> Quirks {
