@@ -105,7 +105,7 @@ const PLANS: u32 = 6;
 /// How far the part of an attempt went that needs a session.
 pub enum Fetched<'a> {
     /// To its end: nothing more is to be done.
-    Ended(Report),
+    Ended(Box<Report>),
     /// All bytes are here; the file is still to be put away.
     Whole(Box<Whole<'a>>),
 }
@@ -128,7 +128,7 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         Ok((_, Goal::Adopted(receipt))) => Ok(receipt),
         Err(halt) => Err(halt),
     };
-    Fetched::Ended(run.report(end))
+    Fetched::Ended(Box::new(run.report(end)))
 }
 
 /// An attempt under way.
