@@ -64,7 +64,7 @@ pub(super) fn open(place: &Place) -> Result<PartFile, DiskError> {
     Err(DiskError::busy(OPEN, place.path_of(name)))
 }
 
-fn same(a: &Stat, b: &Stat) -> bool {
+pub(super) fn same(a: &Stat, b: &Stat) -> bool {
     (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
 }
 
@@ -166,7 +166,7 @@ impl PartFile {
         futimens(&self.file, &times).map_err(|e| self.error("set the time of", e.into()))
     }
 
-    /// The digest of the whole file; `None` when `stop` said so in between. `stop` is asked once a MiB.
+    /// The digest of the whole file; `None` when `stop` said so in between. `stop` is asked several times a MiB.
     ///
     /// # Errors
     /// When it can't be read.

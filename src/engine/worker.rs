@@ -230,7 +230,7 @@ impl Turn<'_> {
         match fetched {
             Fetched::Ended(report) => {
                 self.link = Some(freed.link);
-                report
+                *report
             }
             Fetched::Whole(whole) => {
                 // The session goes on with the next file while this one is put away.

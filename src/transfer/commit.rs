@@ -1,11 +1,12 @@
 //! From the last byte to a file that is known to be whole.
 
 use super::finisher::Content;
+use super::follow;
 use super::gauge::Phase;
-use super::task::{Halt, Run, on_disk};
+use super::task::{Halt, Run, aside, on_disk};
 use super::whole::Ready;
-use crate::disk::{DiskError, Place, digest_of};
-use crate::model::{Cause, Checksum, Failure, Identity, Stage, TransferType};
+use crate::disk::{DiskError, PartFile, Place, digest_of};
+use crate::model::{Algorithm, Cause, Checksum, Failure, Identity, Stage, TransferType};
 use crate::policy::expected_size;
 
 impl Run<'_> {
@@ -64,9 +65,7 @@ impl Run<'_> {
         let (digest, content) = match content {
             Content::Bytes(bytes) => (digest_of(&bytes, algorithm), Content::Bytes(bytes)),
             Content::Part(part) => {
-                let work =
-                    move |stop: Box<dyn Fn() -> bool>| Ok(part.digest(algorithm, &stop)?.map(|digest| (digest, part)));
-                let (digest, part) = self.hash(work, place).await?;
+                let (digest, part) = self.digest_of_part(place, part, algorithm).await?;
                 (digest, Content::Part(part))
             }
         };
@@ -82,6 +81,27 @@ impl Run<'_> {
         let message = format!("the checksum is {found}, the manifest gives {expected}; nothing was kept");
         let advice = "the manifest or the server's file is wrong: compare with the publisher's list, then ftpq retry";
         Err(Failure::permanent(Stage::Verify, Cause::WrongChecksum, message).with_advice(advice).into())
+    }
+
+    /// The digest of a whole part file, which may be known already: it was computed while the file arrived.
+    async fn digest_of_part(
+        &mut self,
+        place: &Place,
+        part: PartFile,
+        algorithm: Algorithm,
+    ) -> Result<(Vec<u8>, PartFile), Halt> {
+        let size = on_disk(Stage::Verify, || part.len())?;
+        if let Some(follower) = self.digest.take()
+            && let Some(digest) = self.or_stop(follower.finish(size)).await?
+        {
+            return Ok((digest, part));
+        }
+        if size < follow::WORTH {
+            let digest = aside(Stage::Verify, || part.digest(algorithm, &|| *self.task.stop.borrow()))?;
+            return Ok((digest.ok_or(Halt::Stopped)?, part));
+        }
+        let work = move |stop: Box<dyn Fn() -> bool>| Ok(part.digest(algorithm, &stop)?.map(|digest| (digest, part)));
+        self.hash(work, place).await
     }
 
     /// Runs a long computation on a thread of its own; it ends early when the worker is told to stop.

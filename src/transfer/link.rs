@@ -1,5 +1,6 @@
 //! A worker's control connection, opened when it is needed and again after it broke.
 
+use super::tools::Tools;
 use crate::ftp::{Dial, Session};
 use crate::model::{Failure, Quirks};
 
@@ -7,13 +8,14 @@ use crate::model::{Failure, Quirks};
 pub struct Link {
     dial: Dial,
     session: Option<Session>,
+    pub(super) tools: Tools,
 }
 
 impl Link {
     /// A link without a session.
     #[must_use]
     pub fn new(dial: Dial) -> Self {
-        Self { dial, session: None }
+        Self { dial, session: None, tools: Tools::default() }
     }
 
     /// How the server is reached.

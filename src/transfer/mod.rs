@@ -9,11 +9,14 @@ mod doubt;
 mod failpoint;
 mod fetch;
 mod finisher;
+mod follow;
 mod gauge;
+mod ledger;
 mod lines;
 mod link;
 mod small;
 mod task;
+mod tools;
 mod whole;
 
 pub use failpoint::failpoint;

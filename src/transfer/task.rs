@@ -1,6 +1,7 @@
 //! The order of steps for one file.
 
 use super::finisher::Finisher;
+use super::follow::Follower;
 use super::gauge::{Gauge, Phase};
 use super::link::Link;
 use super::whole::{Ready, Whole};
@@ -104,7 +105,7 @@ const PLANS: u32 = 6;
 /// How far the part of an attempt went that needs a session.
 pub enum Fetched<'a> {
     /// To its end: nothing more is to be done.
-    Ended(Report),
+    Ended(Box<Report>),
     /// All bytes are here; the file is still to be put away.
     Whole(Box<Whole<'a>>),
 }
@@ -120,13 +121,14 @@ pub(super) enum Goal {
 /// Fetches one file: from claim to its last byte. What is left to do needs no session any more.
 pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
     let progress = task.job.record.progress.clone();
-    let mut run = Run { task, from: 0, fetched: 0, gained: 0, note: None, progress, labelled: false, device: None };
-    let end = match run.open(link).await {
+    let mut run =
+        Run { task, from: 0, fetched: 0, gained: 0, note: None, progress, labelled: false, device: None, digest: None };
+    let end = match Box::pin(run.open(link)).await {
         Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
         Ok((_, Goal::Adopted(receipt))) => Ok(receipt),
         Err(halt) => Err(halt),
     };
-    Fetched::Ended(run.report(end))
+    Fetched::Ended(Box::new(run.report(end)))
 }
 
 /// An attempt under way.
@@ -141,6 +143,8 @@ pub(super) struct Run<'a> {
     pub(super) labelled: bool,
     /// Device of the destination; nothing again once only this file is known not to fit there.
     pub(super) device: Option<u64>,
+    /// What hashed the file while it arrived, once all of it is there.
+    pub(super) digest: Option<Follower>,
 }
 
 impl Run<'_> {
@@ -302,7 +306,7 @@ impl Run<'_> {
         // Known for what it is before it is renamed: an interruption must not make it nobody's.
         if !on_disk(Stage::Plan, || place.label_final(&job.spec.source, &progress))? {
             let recorded = self.task.queue.checkpoint(job.id, progress.clone()).await;
-            recorded.map_err(|error| super::fetch::unrecorded(&error))?;
+            recorded.map_err(|error| super::ledger::unrecorded(&error))?;
         }
         on_disk(Stage::Plan, || {
             if place.part_file()?.is_some() {

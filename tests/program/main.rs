@@ -13,6 +13,7 @@
 mod support;
 
 mod adding;
+mod bulk;
 mod changing;
 mod crash;
 mod disk_full;
