@@ -431,7 +431,8 @@ mod tests {
         assert_eq!((hosts.is_asleep(), hosts.next_wake()), (true, None));
         for (name, until) in [("a", 900), ("b", 700), ("c", 500)] {
             let account = Account::try_from(format!("ftp://{name}")).unwrap();
-            let host = Host { wait_until: until, ..Host::new(PerHost::Most(4), HostFacts::default(), Duration::ZERO, 0) };
+            let host =
+                Host { wait_until: until, ..Host::new(PerHost::Most(4), HostFacts::default(), Duration::ZERO, 0) };
             hosts.known.insert(account.host_key(), host);
             hosts.note_work(&account, name != "c");
         }
