@@ -94,7 +94,7 @@ def fault(source, target, names):
     if missing:
         return f"{len(missing)} of {len(names)} files missing, {missing[0]} first"
     if len(there) > len(names):
-        return f"{len(there) - len(names)} files too many: {sorted(set(there) - set(names))[0]}"
+        return f"{len(there) - len(names)} files too many: {min(set(there) - set(names))}"
     for name in names:
         if not same(source / name, there[name]):
             return f"{name} differs"

@@ -62,7 +62,12 @@ def until_first_command(command, home, limit):
     begin = time.monotonic()
     with open(home / "output", "wb") as output:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=measure.clean_environment(home), start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=measure.clean_environment(home),
+            start_new_session=True,
         )
         heard = listener.heard.wait(limit)
         os.killpg(child.pid, signal.SIGKILL)

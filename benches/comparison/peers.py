@@ -88,8 +88,26 @@ class Aria2:
     def command(self, work, target, home):
         n = work.connections
         config = listed(home / "list", (work.url(name) for name in work.names))
-        quiet = ["--console-log-level=error", "--summary-interval=0", "--download-result=hide", "--show-console-readout=false"]
-        return ["aria2c", "--no-conf", *quiet, "-i", config, "-d", target, f"-j{n}", f"-x{n}", f"-s{n}", "-k1M", "--file-allocation=none"]
+        quiet = [
+            "--console-log-level=error",
+            "--summary-interval=0",
+            "--download-result=hide",
+            "--show-console-readout=false",
+        ]
+        return [
+            "aria2c",
+            "--no-conf",
+            *quiet,
+            "-i",
+            config,
+            "-d",
+            target,
+            f"-j{n}",
+            f"-x{n}",
+            f"-s{n}",
+            "-k1M",
+            "--file-allocation=none",
+        ]
 
 
 class Rclone:
@@ -101,9 +119,20 @@ class Rclone:
 
     def command(self, work, target, home):
         n = str(work.connections)
-        hidden = subprocess.run(["rclone", "obscure", PASSWORD], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+        hidden = subprocess.run(
+            ["rclone", "obscure", PASSWORD], stdout=subprocess.PIPE, text=True, check=True
+        ).stdout.strip()
         server = work.server
-        backend = ["--ftp-host", server.address, "--ftp-port", str(server.port), "--ftp-user", USER, "--ftp-pass", hidden]
+        backend = [
+            "--ftp-host",
+            server.address,
+            "--ftp-port",
+            str(server.port),
+            "--ftp-user",
+            USER,
+            "--ftp-pass",
+            hidden,
+        ]
         # Several streams of one file end in 426 with FTP servers: it closes each early, and takes that for a failure.
         amount = ["--transfers", n, "--checkers", n, "--multi-thread-streams", "1", "--no-check-dest", "--stats", "0"]
         return ["rclone", "--config", "", "copy", f":ftp:{work.folder}", target, *backend, *amount]
@@ -153,7 +182,8 @@ class Ftpq:
     def command(self, work, target, home):
         if work.checksums:
             lines = (
-                json.dumps({"url": work.url(name), "checksum": work.checksums[name], "path": name}) for name in work.names
+                json.dumps({"url": work.url(name), "checksum": work.checksums[name], "path": name})
+                for name in work.names
             )
             manifest = listed(home / "list.jsonl", lines)
         else:

@@ -98,7 +98,11 @@ def million(row):
     text = "-"
     if "aria2" in entries:
         (run,) = entries["aria2"]["runs"]
-        at = f"first command after {number(run['first_command'])} s" if run["first_command"] else f"no command in {run['limit']} s"
+        at = (
+            f"first command after {number(run['first_command'])} s"
+            if run["first_command"]
+            else f"no command in {run['limit']} s"
+        )
         text = f"aria2, {run['lines']:,} lines: {size(run['run_memory'])}, {at}"
     return row["title"], [("", ours)], ["-"], text, ""
 
@@ -116,10 +120,16 @@ def terminal(results):
         unit = " / ".join(UNITS[name] for name in row["measures"]) if row["kind"] != "million" else ""
         lines.append(f"{title}{f' [{unit}]' if unit.strip() else ''}")
         for (name, text), ratio in zip(ours, divided):
-            lines.append(f"    {f'ftpq, {name}' if name else 'ftpq':24} {text:>16}   {f'ratio {ratio}' if ratio != '-' else ''}".rstrip())
+            lines.append(
+                f"    {f'ftpq, {name}' if name else 'ftpq':24} {text:>16}   {f'ratio {ratio}' if ratio != '-' else ''}".rstrip()
+            )
         if best != "-":
             lines.append(f"    {'best peer':24} {best}")
-        lines += textwrap.wrap(others, 100, initial_indent=f"    {'others':24} ", subsequent_indent=" " * 29) if others else []
+        lines += (
+            textwrap.wrap(others, 100, initial_indent=f"    {'others':24} ", subsequent_indent=" " * 29)
+            if others
+            else []
+        )
     return "\n".join(lines + [f"{row}: skipped, {why}" for row, why in results["skipped"].items()])
 
 
@@ -142,19 +152,28 @@ def notes(results):
     machine, versions = results["machine"], results["versions"]
     path = {"netem": "netem", "line": "an emulator of our own, `benches/path`"}.get(results["path"], "-")
     peers = ", ".join(f"{name} {version}" for name, version in versions.items() if name not in ("ftpq", "servers"))
-    text = [
-        f"Seconds; medians of {results['runs']} runs, clients in turn, each into a new folder; what was fetched is compared with "
-        "what was served. Ratio is ftpq's figure divided by the best peer's; below 1 ftpq is quicker. `> 28` was ended after 28 "
-        "seconds; peers that were clearly behind the best one after two rounds were not run further. CPU is the client's, user and system.",
-        "ftpq syncs every file, its folder and its queue to the disk before a file counts as done; no peer syncs anything, and "
-        "none keeps a queue that survives. `durability none` leaves that out. ftpq opens as many connections to a host as its "
-        "defaults say; where `8 connections` stands it was given as many as the peers. Peers have 8, except wget and ncftp, "
-        "which have one. The delayed path applies to control and data connections alike, with TCP as the kernel's defaults have it (CUBIC).",
-        f"{results['date']}, ftpq {versions['ftpq']}, {peers}; {versions['servers']}; {machine['cpu']}, {machine['cores']} cores, "
-        f"{machine['memory']}, Linux {machine['kernel']}, {machine['disk']}; delayed path: {path}. "
-        "`benches/compare --readme` measures again and writes this section.",
-    ]
-    return "\n\n".join(textwrap.fill(part, 140, break_on_hyphens=False, break_long_words=False) for part in text).splitlines()
+    measured = (
+        f"Seconds; medians of {results['runs']} runs, clients in turn, each into a new folder; what was fetched is compared "
+        "with what was served. The ratio is ftpq's figure divided by the best peer's: below 1, ftpq is quicker. `> 28` was "
+        "ended after 28 seconds; peers clearly behind the best one after two rounds were not run further. CPU is the "
+        "client's, user and system."
+    )
+    compared = (
+        "ftpq syncs every file, its folder and its queue to the disk before a file counts as done. aria2 syncs its control "
+        "files, the other peers nothing. `durability none` leaves the syncing out. ftpq opens as many connections to a host "
+        "as its defaults say; where `8 connections` stands it was given as many as the peers. The peers have 8 (one for a "
+        "single file on loopback), wget and ncftp always one. The delayed path applies to control and data connections "
+        "alike; TCP is as the kernel's defaults have it (CUBIC)."
+    )
+    made = (
+        f"{results['date']}, ftpq {versions['ftpq']}, {peers}; {versions['servers']}; {machine['cpu']}, "
+        f"{machine['cores']} cores, {machine['memory']}, Linux {machine['kernel']}, {machine['disk']}; delayed path: {path}. "
+        "`benches/compare --readme` measures again and writes this section."
+    )
+    filled = (
+        textwrap.fill(part, 140, break_on_hyphens=False, break_long_words=False) for part in (measured, compared, made)
+    )
+    return "\n\n".join(filled).splitlines()
 
 
 def rewritten(readme, section):

@@ -85,8 +85,18 @@ ROWS = [
     Row("md5", "the same 1 GiB, MD5 checked", "1-gib", kind="checked", algorithm="md5"),
     Row("sha-256", "the same 1 GiB, SHA-256 checked", "1-gib", kind="checked", algorithm="sha256"),
     Row("turns-vsftpd", "round trips a file, 1 connection, vsftpd", "few", path=FAR, kind="turns", connections=1),
-    Row("turns-proftpd", "round trips a file, 1 connection, proftpd", "few", "proftpd", FAR, kind="turns", connections=1),
-    Row("turns-pure-ftpd", "round trips a file, 1 connection, pure-ftpd", "few", "pure-ftpd", FAR, kind="turns", connections=1),
+    Row(
+        "turns-proftpd", "round trips a file, 1 connection, proftpd", "few", "proftpd", FAR, kind="turns", connections=1
+    ),
+    Row(
+        "turns-pure-ftpd",
+        "round trips a file, 1 connection, pure-ftpd",
+        "few",
+        "pure-ftpd",
+        FAR,
+        kind="turns",
+        connections=1,
+    ),
     Row("million", "a manifest of 1,000,000 lines, 50 hosts", "", kind="million", peers=("aria2",)),
 ]
 
@@ -95,7 +105,14 @@ class Bench:
     """What all rows share: places, clients, patience."""
 
     def __init__(self, project, work, ftpq, chosen, runs, limit, say):
-        self.project, self.work, self.ftpq, self.runs, self.limit, self.say = project, Path(work), ftpq, runs, limit, say
+        self.project, self.work, self.ftpq, self.runs, self.limit, self.say = (
+            project,
+            Path(work),
+            ftpq,
+            runs,
+            limit,
+            say,
+        )
         self.chosen = chosen
         self.ours = {client.name: client for client in peers.variants(ftpq)}
         none = ["--durability", "none"]
@@ -115,7 +132,14 @@ class Bench:
         entries = kinds[row.kind](row)
         title = row.title.format(**self.names())
         taken = round(time.monotonic() - begin)
-        return {"id": row.id, "title": title, "measures": ["turns"] if row.kind == "turns" else list(row.measures), "kind": row.kind, "entries": entries, "took": taken}
+        return {
+            "id": row.id,
+            "title": title,
+            "measures": ["turns"] if row.kind == "turns" else list(row.measures),
+            "kind": row.kind,
+            "entries": entries,
+            "took": taken,
+        }
 
     def clients(self, row):
         here = {peer.name: peer for peer in self.chosen}
@@ -134,7 +158,9 @@ class Bench:
             raise servers.Unavailable("/dev/shm is no memory file system")
         for folder, times in ((self.target(row).parent, 1.5), (self.work, 3)):
             if measure.free_space(folder) < need * times:
-                raise servers.Unavailable(f"not enough space in {'memory' if folder.name == 'shm' else 'the work folder'}")
+                raise servers.Unavailable(
+                    f"not enough space in {'memory' if folder.name == 'shm' else 'the work folder'}"
+                )
         with open("/proc/meminfo") as file:
             free = next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
         # The server's file stays in the page cache, so that no disk is measured.
@@ -230,7 +256,9 @@ class Bench:
             while piece := file.read(1 << 20):
                 digest.update(piece)
         label = {"md5": "md5", "sha256": "sha-256"}[row.algorithm]
-        checked = peers.Work(stage.server, row.files, stage.work.names, checksums={name: f"{label}={digest.hexdigest()}"})
+        checked = peers.Work(
+            stage.server, row.files, stage.work.names, checksums={name: f"{label}={digest.hexdigest()}"}
+        )
         # A file that is there already and whose checksum is known is hashed and nothing else.
         ways = [
             ("hashing alone", checked, lambda target: shutil.copy2(source, target / name)),
@@ -267,7 +295,9 @@ class Bench:
         return entries
 
     def million(self, row):
-        found = [{"name": "ftpq", "ours": True, "runs": million.ours(self.ftpq, self.work / "million", min(self.runs, 3))}]
+        found = [
+            {"name": "ftpq", "ours": True, "runs": million.ours(self.ftpq, self.work / "million", min(self.runs, 3))}
+        ]
         self.say(f"    ftpq: {found[0]['runs'][-1]}")
         if any(peer.name == "aria2" for peer in self.chosen):
             found.append({"name": "aria2", "ours": False, "runs": [million.aria2(self.work / "million")]})

@@ -57,7 +57,15 @@ class DelayedPath:
     def check(self, server, rtt):
         """Raises Unavailable unless a connection takes the time that was asked for."""
         timed = "import socket,sys,time; b=time.monotonic(); socket.create_connection((sys.argv[1],int(sys.argv[2])),5); print(time.monotonic()-b)"
-        command = ["nsenter", f"--net=/run/netns/{self.client}", sys.executable, "-c", timed, server.address, str(server.port)]
+        command = [
+            "nsenter",
+            f"--net=/run/netns/{self.client}",
+            sys.executable,
+            "-c",
+            timed,
+            server.address,
+            str(server.port),
+        ]
         taken = [float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout) for _ in range(3)]
         if not rtt * 0.98 <= min(taken) <= rtt * 1.3:
             raise Unavailable(f"the delayed path takes {min(taken) * 1000:.1f} ms instead of {rtt * 1000:.0f}")
@@ -82,7 +90,9 @@ class Server:
         folder.mkdir(parents=True, exist_ok=True)
         served = Path("/mnt") if root else data
         write_users(folder)
-        arguments = {"vsftpd": vsftpd, "proftpd": proftpd, "pure-ftpd": pure_ftpd}[name](folder, served, self.address, port)
+        arguments = {"vsftpd": vsftpd, "proftpd": proftpd, "pure-ftpd": pure_ftpd}[name](
+            folder, served, self.address, port
+        )
         command = [program, *arguments]
         if root:
             unshare = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", SCRIPT, "sh"]

@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-FIN, SYN, ACK = 1, 2, 16
+SYN = 2
 
 
 def trace(port):
@@ -31,7 +31,7 @@ def trace(port):
             if len(packet) < 40 or packet[0] >> 4 != 4 or packet[9] != 6 or not outgoing:
                 continue
             at = (packet[0] & 15) * 4
-            source, target, _, _, offset, flags = struct.unpack_from(">HHIIBB", packet, at)
+            _, target, _, _, offset, flags = struct.unpack_from(">HHIIBB", packet, at)
             payload = struct.unpack_from(">H", packet, 2)[0] - at - (offset >> 4) * 4
             if flags & SYN or (payload > 0 and target == port):
                 kind = "control" if target == port else "data"
