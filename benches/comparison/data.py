@@ -12,7 +12,7 @@ def sizes_of(name):
     if name == "small":
         return {f"small-{n:04}": 4 * KIB for n in range(500)}
     if name == "few":
-        return {f"few-{n:04}": 4 * KIB for n in range(24)}
+        return {f"few-{n:04}": 4 * KIB for n in range(16)}
     if name == "many":
         return {f"many-{n:04}": 4 * KIB for n in range(5000)}
     if name == "mixed":
@@ -36,6 +36,9 @@ def make(root, name):
     sizes = sizes_of(name)
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
+    for path in folder.iterdir():
+        if path.name not in sizes:
+            path.unlink()
     for number, (file, size) in enumerate(sizes.items()):
         path = folder / file
         if not path.exists() or path.stat().st_size != size:

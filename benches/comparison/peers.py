@@ -37,6 +37,7 @@ def listed(path, lines):
 
 class Lftp:
     name, program = "lftp", "lftp"
+    aside = False
     connections = 8
 
     def how(self, work):
@@ -66,6 +67,7 @@ class Lftp:
 
 class Curl:
     name, program = "curl", "curl"
+    aside = False
     connections = 8
 
     def how(self, work):
@@ -80,6 +82,7 @@ class Curl:
 
 class Aria2:
     name, program = "aria2", "aria2c"
+    aside = False
     connections = 8
 
     def how(self, work):
@@ -112,6 +115,7 @@ class Aria2:
 
 class Rclone:
     name, program = "rclone", "rclone"
+    aside = False
     connections = 8
 
     def how(self, work):
@@ -140,6 +144,7 @@ class Rclone:
 
 class Ncftp:
     name, program = "ncftp", "ncftpget"
+    aside = False
     connections = 1
 
     def how(self, work):
@@ -153,6 +158,7 @@ class Ncftp:
 
 class Wget:
     name, program = "wget", "wget"
+    aside = False
     connections = 1
 
     def how(self, work):
@@ -168,9 +174,9 @@ class Ftpq:
 
     program = None
 
-    def __init__(self, path, name="ftpq", options=(), connections=None):
+    def __init__(self, path, name="ftpq", options=(), connections=None, aside=False):
         self.path, self.name, self.options = path, name, list(options)
-        self.connections = connections
+        self.connections, self.aside = connections, aside
 
     def alone(self):
         """The same over one connection."""
@@ -216,7 +222,7 @@ def variants(path):
     told = subprocess.run([path, "run", "--help"], stdout=subprocess.PIPE, text=True, check=True).stdout
     found = [
         Ftpq(path),
-        Ftpq(path, "ftpq, 8 connections", ["--per-host", "8"], 8),
+        Ftpq(path, "ftpq, 8 connections", ["--per-host", "8"], 8, aside=True),
     ]
     if "--pipelining" in told:
         found.append(Ftpq(path, "ftpq, pipelining", ["--pipelining", "burst"]))

@@ -120,9 +120,8 @@ def terminal(results):
         unit = " / ".join(UNITS[name] for name in row["measures"]) if row["kind"] != "million" else ""
         lines.append(f"{title}{f' [{unit}]' if unit.strip() else ''}")
         for (name, text), ratio in zip(ours, divided):
-            lines.append(
-                f"    {f'ftpq, {name}' if name else 'ftpq':24} {text:>16}   {f'ratio {ratio}' if ratio != '-' else ''}".rstrip()
-            )
+            client = f"ftpq, {name}" if name else "ftpq"
+            lines.append(f"    {client:24} {text:>16}" + (f"   ratio {ratio}" if ratio != "-" else ""))
         if best != "-":
             lines.append(f"    {'best peer':24} {best}")
         lines += (
@@ -155,7 +154,7 @@ def notes(results):
     measured = (
         f"Seconds; medians of {results['runs']} runs, clients in turn, each into a new folder; what was fetched is compared "
         "with what was served. The ratio is ftpq's figure divided by the best peer's: below 1, ftpq is quicker. `> 28` was "
-        "ended after 28 seconds; peers clearly behind the best one after two rounds were not run further. CPU is the "
+        "ended after 28 seconds; peers clearly behind the best one were run once or twice only. CPU is the "
         "client's, user and system."
     )
     compared = (

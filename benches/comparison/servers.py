@@ -54,21 +54,15 @@ class DelayedPath:
             raise Unavailable(self.process.communicate()[1].strip() or "the delayed path does not start")
         self.kind, self.client, self.server = words
 
-    def check(self, server, rtt):
-        """Raises Unavailable unless a connection takes the time that was asked for."""
-        timed = "import socket,sys,time; b=time.monotonic(); socket.create_connection((sys.argv[1],int(sys.argv[2])),5); print(time.monotonic()-b)"
-        command = [
-            "nsenter",
-            f"--net=/run/netns/{self.client}",
-            sys.executable,
-            "-c",
-            timed,
-            server.address,
-            str(server.port),
-        ]
-        taken = [float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout) for _ in range(3)]
-        if not rtt * 0.98 <= min(taken) <= rtt * 1.3:
-            raise Unavailable(f"the delayed path takes {min(taken) * 1000:.1f} ms instead of {rtt * 1000:.0f}")
+    def takes(self, server):
+        """Seconds that a connection to the server takes: the best of three."""
+        timed = (
+            "import socket,sys,time; b=time.monotonic(); "
+            "socket.create_connection((sys.argv[1],int(sys.argv[2])),5); print(time.monotonic()-b)"
+        )
+        enter = ["nsenter", f"--net=/run/netns/{self.client}", sys.executable, "-c"]
+        command = [*enter, timed, server.address, str(server.port)]
+        return min(float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout) for _ in range(3))
 
     def close(self):
         self.process.communicate(timeout=30)
@@ -118,7 +112,10 @@ class Server:
 
     def wait(self):
         """Returns when the server answers."""
-        greet = "import socket,sys; s=socket.create_connection((sys.argv[1],int(sys.argv[2])),5); s.recv(4); s.sendall(b'QUIT\\r\\n')"
+        greet = (
+            "import socket,sys; s=socket.create_connection((sys.argv[1],int(sys.argv[2])),5); "
+            "s.recv(4); s.sendall(b'QUIT\\r\\n')"
+        )
         enter = ["nsenter", f"--net=/run/netns/{self.namespace}"] if self.namespace else []
         begin = time.monotonic()
         while time.monotonic() < begin + 10:
