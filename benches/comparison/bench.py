@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import statistics
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +123,9 @@ class Bench:
                 before(target)
                 os.sync()
             command = client.command(work, target, home)
-            run = measure.run(command, home, limit, stage.server.namespace)
+            with Sessions(stage.server) as sessions:
+                run = measure.run(command, home, limit, stage.server.namespace)
+            run.connections = sessions.most
             if not run.cut:
                 wrong = measure.fault(stage.folder, target, work.names)
                 run.wrong = f"{wrong}; exit code {run.code}" if wrong else ""
@@ -130,7 +133,7 @@ class Bench:
             measure.remove(target)
             measure.remove(home)
         verdict = f"> {limit:.0f}" if run.cut else run.wrong or f"{run.wall:.2f} s, {run.cpu:.2f} CPU"
-        self.say(f"    {client.name}: {verdict}")
+        self.say(f"    {client.name}: {verdict}, {run.connections} connections")
         if run.wrong:
             self.say(run.output)
         return run
@@ -229,6 +232,26 @@ class Bench:
         return found
 
 
+class Sessions:
+    """Counts the server's control connections now and then; `most` were open at a time."""
+
+    def __init__(self, server):
+        self.server, self.most, self.over = server, 0, threading.Event()
+        self.thread = threading.Thread(target=self.count, daemon=True)
+
+    def count(self):
+        while not self.over.wait(0.2):
+            self.most = max(self.most, self.server.sessions())
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
 @dataclass
 class Stage:
     """A path, a server on it, and the work that clients are given there."""
@@ -245,12 +268,10 @@ class Stage:
 
 
 def entry(client, ours, work, name=None):
-    own = client.connections
     return {
         "name": name or client.name,
         "ours": ours,
         "how": client.how(work),
-        "connections": own if own is None else min(own, work.connections),
         "runs": [],
     }
 
@@ -277,5 +298,6 @@ def finished(found, measures):
     for name in measures:
         value = median(found, name)
         kept[name] = None if value is None else round(value, 3)
+    kept["connections"] = max((run.connections for run in found["runs"]), default=0)
     kept["runs"] = [run.stored() for run in found["runs"]]
     return kept

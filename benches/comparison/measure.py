@@ -24,12 +24,15 @@ class Run:
     cut: bool
     wrong: str = ""
     output: str = ""
+    connections: int = 0
 
     def good(self):
         return not self.cut and not self.wrong
 
     def stored(self):
         fields = {"wall": round(self.wall, 3), "cpu": round(self.cpu, 3), "memory": self.memory}
+        if self.connections:
+            fields["connections"] = self.connections
         if self.cut:
             fields["cut"] = True
         if self.wrong:

@@ -30,6 +30,13 @@ def standing(entry, measures):
     return "failed" if entry["runs"] else "-"
 
 
+def beside(entry):
+    """How many connections ftpq chose to open, where that was its own choice."""
+    return (
+        f" ({entry['connections']} connections)" if entry["connections"] > 1 and "8 conn" not in entry["name"] else ""
+    )
+
+
 def best_of(row, measure):
     there = [e for e in row["entries"] if not e["ours"] and e.get(measure) is not None]
     return min(there, key=lambda e: e[measure], default=None)
@@ -70,7 +77,7 @@ def cells(row):
         found = ratios(row, entry)
         divided.append(" / ".join(f"{value:.2f}" for value in found) if found else "-")
     others = [f"{e['name']} {standing(e, measures)}" for e in theirs if e is not best]
-    return row["title"], [(label(e), standing(e, measures)) for e in ours], divided, text, ", ".join(others)
+    return row["title"], [(label(e), standing(e, measures) + beside(e)) for e in ours], divided, text, ", ".join(others)
 
 
 def checked(row):
@@ -121,7 +128,7 @@ def terminal(results):
         lines.append(f"{title}{f' [{unit}]' if unit.strip() else ''}")
         for (name, text), ratio in zip(ours, divided):
             client = f"ftpq, {name}" if name else "ftpq"
-            lines.append(f"    {client:24} {text:>16}" + (f"   ratio {ratio}" if ratio != "-" else ""))
+            lines.append(f"    {client:24} {text:>24}" + (f"   ratio {ratio}" if ratio != "-" else ""))
         if best != "-":
             lines.append(f"    {'best peer':24} {best}")
         lines += (
@@ -159,9 +166,9 @@ def notes(results):
     )
     compared = (
         "ftpq syncs every file, its folder and its queue to the disk before a file counts as done. aria2 syncs its control "
-        "files, the other peers nothing. `durability none` leaves the syncing out. ftpq opens as many connections to a host "
-        "as its defaults say; where `8 connections` stands it was given as many as the peers. The peers have 8 (one for a "
-        "single file on loopback), wget and ncftp always one. The delayed path applies to control and data connections "
+        "files, the other peers nothing. `durability none` leaves the syncing out. ftpq chooses how many connections to "
+        "open to a host; most at a time stand beside its time, and where `8 connections` stands it was given as many as "
+        "the peers. The peers have 8 (one for a single file on loopback), wget and ncftp always one. The delayed path applies to control and data connections "
         "alike; TCP is as the kernel's defaults have it (CUBIC)."
     )
     made = (

@@ -20,7 +20,7 @@ class Row:
     kind: str = "download"
     connections: int = 8
     algorithm: str = ""
-    variants: tuple = ("ftpq", "ftpq, 8 connections", "ftpq, pipelining")
+    variants: tuple = ("ftpq", "ftpq, 8 connections", "ftpq, deep pipelining")
 
 
 FAR = ("--rtt", "50", "--rate", "1000")

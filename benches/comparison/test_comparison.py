@@ -16,7 +16,7 @@ RTT = 0.05
 
 
 def client(name, ours, **figures):
-    return {"name": name, "ours": ours, "how": "", "connections": 8, "runs": [{}], **figures}
+    return {"name": name, "ours": ours, "how": "", "connections": 1, "runs": [{}], **figures}
 
 
 def results(*entries, measures=("wall",)):
@@ -84,6 +84,12 @@ class Reports(unittest.TestCase):
         _, own, divided, best, others = report.cells(row)
         self.assertEqual((own, divided), ([("", "1.00 / 1.00")], ["0.50 / 0.50"]))
         self.assertEqual((best, others), ("fast 2.00 / 5.00, slow 2.00 CPU s", "slow 4.00 / 2.00"))
+
+    def test_connections_stand_beside_the_time_where_ftpq_chose_them(self):
+        chosen = client("ftpq", True, wall=1.0) | {"connections": 12}
+        given = client("ftpq, 8 connections", True, wall=2.0) | {"connections": 8}
+        _, own, *_ = report.cells(results(chosen, given)["rows"][0])
+        self.assertEqual(own, [("", "1.00 (12 connections)"), ("8 connections", "2.00")])
 
     def test_what_was_ended_has_no_ratio_and_comes_last(self):
         cut = client("cut", False, wall=None, over=28.4)
