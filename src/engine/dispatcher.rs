@@ -95,6 +95,8 @@ impl Dispatcher {
     }
 
     async fn work(&mut self) -> Result<(), QueueError> {
+        // One timer for all turns: a new one each time would wake the runtime's timer thread each time.
+        let mut alarm = std::pin::pin!(sleep_until(self.outlook.ticked + TICK));
         loop {
             if *self.stop.borrow() {
                 self.report.interrupted = true;
@@ -110,11 +112,14 @@ impl Dispatcher {
                 return Ok(());
             }
             let (mut stop, next) = (self.stop.clone(), self.outlook.ticked + self.pause());
+            if alarm.deadline() != next {
+                alarm.as_mut().reset(next);
+            }
             let word = tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => continue,
                 word = self.inbox.recv() => word,
-                () = sleep_until(next) => continue,
+                () = &mut alarm => continue,
             };
             self.hear(word).await?;
         }

@@ -419,3 +419,30 @@ impl Hosts {
         gone
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The dispatcher sleeps until the first of the hosts that are waited for may be tried again.
+    #[test]
+    fn only_hosts_with_work_are_woken_for() {
+        let mut hosts = Hosts::default();
+        assert_eq!((hosts.is_asleep(), hosts.next_wake()), (true, None));
+        for (name, until) in [("a", 900), ("b", 700), ("c", 500)] {
+            let account = Account::try_from(format!("ftp://{name}")).unwrap();
+            let host = Host { wait_until: until, ..Host::new(PerHost::Most(4), HostFacts::default(), Duration::ZERO, 0) };
+            hosts.known.insert(account.host_key(), host);
+            hosts.note_work(&account, name != "c");
+        }
+        assert!(!hosts.is_asleep(), "two accounts have their turn");
+        while let Some(account) = hosts.turns.pop_front() {
+            assert!(!hosts.next_turn(account, 100));
+        }
+        assert_eq!((hosts.is_asleep(), hosts.next_wake()), (true, Some(700)));
+        assert!(hosts.wake(700) && !hosts.is_asleep());
+        let held = Failure::permanent(crate::model::Stage::Login, crate::model::Cause::LoginRefused, "x");
+        hosts.books(&Account::try_from("ftp://b".to_owned()).unwrap()).proof = Proof::Refused(held);
+        assert_eq!(hosts.next_wake(), Some(900));
+    }
+}

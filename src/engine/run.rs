@@ -41,7 +41,14 @@ pub fn prepare(
         outlook: Outlook::new(),
         halted: HashSet::new(),
     };
-    (desk, async move { Ok(dispatcher.run().await?) })
+    let run = async move {
+        // On a thread of the runtime: on the main thread each word would cost two switches between threads.
+        match tokio::spawn(dispatcher.run()).await {
+            Ok(report) => Ok(report?),
+            Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+        }
+    };
+    (desk, run)
 }
 
 fn tracer(observer: Arc<dyn Observer>) -> crate::ftp::Trace {
