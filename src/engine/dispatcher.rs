@@ -191,6 +191,7 @@ impl Dispatcher {
             }
         };
         link.set_options(options);
+        link.learn(quirks);
         let (sender, stop) = watch::channel(false);
         self.running.insert(claim.job().id, sender);
         let desk = Desk { link, reused, settings, stop };

@@ -169,7 +169,7 @@ enum Telnet {
 /// CR), and so are Telnet commands. A reply that starts with `ddd-` ends at `ddd ` of the same code. A line that
 /// starts with another code and a space may end it too, as some servers have it, but only when [`Decoder::settle`]
 /// says that nothing better arrived; never in a 211 reply, whose lines are anything.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Decoder {
     telnet: Telnet,
     line: Vec<u8>,
