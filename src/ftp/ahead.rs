@@ -305,6 +305,13 @@ impl Session {
         Ok(burst)
     }
 
+    /// Whether no reply of the burst is still on its way: one that is would be taken for that of a NOOP, and would not
+    /// fit it.
+    async fn is_fenced(&mut self) -> bool {
+        let reply = self.control.ask(Stage::Inspect, &Command::Noop).await;
+        reply.is_ok_and(|reply| matches!(reply.code.get(), 200 | 500 | 502))
+    }
+
     /// Takes note of a burst that the session did not survive.
     fn burst_failed(&mut self, failure: Failure) -> Failure {
         match failure.cause {

@@ -112,11 +112,14 @@ impl Control {
         }
     }
 
-    /// Whether a reply is there that nothing asked for, other than a 421.
+    /// Whether something is there that nothing asked for, other than a 421.
     pub(super) fn has_been_told_more(&self) -> bool {
-        let mut bytes = [0; 3];
-        let more = matches!(peek(&self.stream, &mut bytes), Ok(Some(1..))) && bytes != *b"421";
-        self.awaited.is_empty() && (more || !self.decoder.is_idle())
+        let Some(mut arrived) = self.arrived() else { return false };
+        match arrived.next_reply() {
+            Ok(Some(reply)) => reply.code.get() != 421,
+            Ok(None) => !arrived.is_idle(),
+            Err(_) => true,
+        }
     }
 
     /// Whether a final reply is still to come.
@@ -353,21 +356,25 @@ impl Control {
 
     /// Whether what has arrived is the reply to the command left behind, its beginning, or nothing yet.
     fn may_still_fit(&self) -> bool {
-        let mut bytes = [0; 512];
-        let arrived = match peek(&self.stream, &mut bytes) {
-            Ok(Some(0)) | Err(_) => return false,
-            Ok(Some(count)) => bytes.get(..count).unwrap_or_default(),
-            Ok(None) => &[],
-        };
-        let mut decoder = self.decoder.clone();
-        if decoder.feed(arrived).is_err() {
-            return false;
-        }
-        match decoder.next_reply() {
-            Ok(Some(reply)) => self.awaited.fits(&reply) && decoder.is_idle(),
-            Ok(None) => !decoder.is_doubtful(),
+        let Some(mut arrived) = self.arrived() else { return false };
+        match arrived.next_reply() {
+            Ok(Some(reply)) => self.awaited.fits(&reply) && arrived.is_idle(),
+            Ok(None) => !arrived.is_doubtful(),
             Err(_) => false,
         }
+    }
+
+    /// A look at what has arrived, up to 512 bytes of it, without taking it; nothing once the server has closed.
+    fn arrived(&self) -> Option<Decoder> {
+        let mut bytes = [0; 512];
+        let count = match peek(&self.stream, &mut bytes) {
+            Ok(Some(0)) | Err(_) => return None,
+            Ok(Some(count)) => count,
+            Ok(None) => 0,
+        };
+        let mut decoder = self.decoder.clone();
+        decoder.feed(bytes.get(..count).unwrap_or_default()).ok()?;
+        Some(decoder)
     }
 
     /// What the server said without being asked: 421 before it closes, or a reply too many.

@@ -185,6 +185,12 @@ impl Login {
             }
         }
         self.ready.utf8_due = self.ready.features.utf8;
+        let foreign = self.ready.directory.as_ref().is_some_and(|path| !path.is_ascii());
+        if self.ready.utf8_due && foreign {
+            // OPTS may change in which bytes PWD tells the directory, and the paths below it are told.
+            self.ready.utf8_due = false;
+            return Ok(self.send(At::Opts, Command::OptsUtf8));
+        }
         Ok(self.done())
     }
 
@@ -354,6 +360,12 @@ mod tests {
         let ready = end.unwrap().unwrap();
         assert!(ready.features.utf8 && ready.utf8_due && ready.names_queueing);
         assert_eq!(ready.directory.as_deref(), Some(b"/home".as_slice()));
+
+        let named = ["230 in", "211-F\r\n UTF8\r\n211 E", "200 I", "257 \"/\u{e9}\"", "200 on", "200 I", "257 \"/e\""];
+        let (sent, end) = play(login(None, None).together(), &named);
+        assert_eq!(sent, ["[FEAT, TYPE I, PWD]", "OPTS UTF8 ON", "TYPE I", "PWD"]);
+        let ready = end.unwrap().unwrap();
+        assert_eq!((ready.directory.as_deref(), ready.utf8_due), (Some(b"/e".as_slice()), false));
 
         let replies = ["220 hi", "230 in", "500 FEAT?", "250 I", "550 no PWD"];
         let ready = play(login(None, None).together(), &replies).1.unwrap().unwrap();

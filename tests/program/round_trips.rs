@@ -245,7 +245,7 @@ fn a_refusal_in_one_place_is_no_anomaly() {
 
 #[test]
 fn a_size_that_looks_like_a_time_is_asked_for_again() {
-    // 20 terabytes, to the client's knowledge; the manifest knows better, and so it is refused honestly.
+    // 20 terabytes, for all that can be known: there is no room for them.
     let lying = Scripted::with(batch(Batch::Gathered), |turn: &Turn| match turn.verb {
         "SIZE" if turn.before > 0 && turn.arg.ends_with("f1") => Act::say("213 20240229123456"),
         _ => Act::Usual,
@@ -258,7 +258,7 @@ fn a_size_that_looks_like_a_time_is_asked_for_again() {
     for n in [0, 2] {
         case.ftpq.assert_file(&format!("f{n}"), &case.data[n], &story);
     }
-    assert_eq!(ended.events("failed").len(), 1, "{story}");
+    assert_eq!(ended.events("disk_full").len(), 1, "{story}");
 }
 
 #[test]
