@@ -267,7 +267,7 @@ impl Session {
             Err(failure) => return Err(self.burst_failed(failure)),
         };
         let order = burst.order();
-        if order == Order::Broken {
+        if order == Order::Broken || (order != Order::Proved && !self.is_fenced().await) {
             self.control.give_up();
             let failure =
                 trouble::out_of_step(Stage::Inspect, "the replies to several commands at once don't fit them");
