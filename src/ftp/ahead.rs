@@ -47,8 +47,8 @@ pub(super) struct Ahead {
     pub(super) strikes: u8,
     /// OPTS UTF8 ON is still to be sent.
     pub(super) utf8_due: bool,
-    /// The greeting names a server that queues commands.
-    names_queueing: bool,
+    /// Whether the server queues commands, going by its greeting.
+    queues_by_name: Option<bool>,
     /// Length of the file that was asked about last.
     pub(super) size: Option<u64>,
     /// A NOOP went behind a transfer that was under way, and its reply will tell.
@@ -73,7 +73,7 @@ impl Ahead {
             proven: false,
             strikes: dial.strikes,
             utf8_due: ready.utf8_due,
-            names_queueing: ready.names_queueing,
+            queues_by_name: ready.queues_by_name,
             size: None,
             telling: false,
             ended: Instant::now(),
@@ -147,11 +147,11 @@ impl Session {
         let quirks = self.quirks();
         let passive = self.passive().filter(|_| self.may_burst() && !quirks.no_queueing)?;
         let large = self.ahead.size.is_some_and(|size| size.saturating_sub(from) >= PROOF);
-        match self.options.pipelining {
-            Pipelining::Deep => Some(passive),
-            Pipelining::Auto if quirks.queues_commands => Some(passive),
-            Pipelining::Auto if self.ahead.names_queueing || large => Some(Command::Noop),
-            Pipelining::Auto | Pipelining::Burst | Pipelining::Off => None,
+        match (self.options.pipelining, self.ahead.queues_by_name) {
+            (Pipelining::Deep, _) => Some(passive),
+            (Pipelining::Off | Pipelining::Burst, _) | (Pipelining::Auto, Some(false)) => None,
+            (Pipelining::Auto, _) if quirks.queues_commands => Some(passive),
+            (Pipelining::Auto, name) => (large || name == Some(true)).then_some(Command::Noop),
         }
     }
 

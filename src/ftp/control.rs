@@ -3,7 +3,7 @@
 use super::dial::Trace;
 use super::trouble;
 use crate::model::{Failure, Secret, Stage, printable};
-use crate::wire::{Command, Context, Decoder, Place, Reply, Sequence, classify};
+use crate::wire::{Command, Context, Decoder, Place, Reply, ReplyClass, Sequence, classify};
 use rustix::net::{RecvFlags, recv};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -327,8 +327,8 @@ impl Control {
             Place::Early => {
                 self.note("* that was answered before the transfer was over: nothing goes behind RETR any more");
                 self.answered_early = true;
-                // With its port some servers gave up the data connection of the running transfer.
-                self.broken |= behind != Some("NOOP");
+                // With a new port some servers give up the data connection of the running transfer.
+                self.broken |= behind != Some("NOOP") && reply.is(ReplyClass::Completion);
                 return None;
             }
         }

@@ -41,8 +41,9 @@ pub struct Ready {
     pub directory: Option<Vec<u8>>,
     /// OPTS UTF8 ON is still to be sent.
     pub utf8_due: bool,
-    /// The greeting names a server that is known to queue commands, vsftpd or ProFTPD. Anyone may say so.
-    pub names_queueing: bool,
+    /// Whether the server that the greeting names queues commands which come during a transfer, where that is known of
+    /// it. Anyone may give himself a name.
+    pub queues_by_name: Option<bool>,
 }
 
 /// The dialogue (RFC 959, section 5.4; RFC 2389; RFC 2640). A password is sent once at most, and never before the
@@ -125,8 +126,7 @@ impl Login {
         match (self.at, code) {
             (At::Greeting, 120) => Ok(LoginStep::Wait),
             (At::Greeting, 220) => {
-                let greeting = reply.words();
-                self.ready.names_queueing = greeting.contains("vsftpd") || greeting.contains("proftpd");
+                self.ready.queues_by_name = queues_by_name(&reply.words());
                 Ok(self.send(At::User, Command::User(self.credentials.user.clone())))
             }
             (At::Greeting | At::User, 230 | 232) | (At::Pass | At::Acct, 200..=299) => Ok(self.prepare()),
@@ -232,6 +232,13 @@ impl Login {
         self.at = At::Over;
         classify(&context, reply)
     }
+}
+
+/// vsftpd does not look at its control connection during a transfer. ProFTPD does, but only where it does not send by
+/// sendfile(2): `450 EPSV: data transfer in progress`. Pure-FTPd and pyftpdlib always do.
+fn queues_by_name(greeting: &str) -> Option<bool> {
+    let known = [("vsftpd", true), ("proftpd", false), ("pure-ftpd", false), ("pyftpdlib", false)];
+    known.into_iter().find_map(|(name, queues)| greeting.contains(name).then_some(queues))
 }
 
 #[cfg(test)]
@@ -358,7 +365,7 @@ mod tests {
         let (sent, end) = play(login(Some("pw"), None).together(), &replies);
         assert_eq!(sent, ["USER bob", "PASS pw", "[FEAT, TYPE I, PWD]"]);
         let ready = end.unwrap().unwrap();
-        assert!(ready.features.utf8 && ready.utf8_due && ready.names_queueing);
+        assert!(ready.features.utf8 && ready.utf8_due && ready.queues_by_name == Some(true));
         assert_eq!(ready.directory.as_deref(), Some(b"/home".as_slice()));
 
         let named = ["230 in", "211-F\r\n UTF8\r\n211 E", "200 I", "257 \"/\u{e9}\"", "200 on", "200 I", "257 \"/e\""];

@@ -302,6 +302,10 @@ impl Retrieve {
                 let at = if ended { At::Verdict } else { At::Streaming };
                 self.go(at, Step::Wait)
             }
+            // Another command's: whatever it says, it is not the verdict.
+            ReplyClass::Completion if matches!(reply.code.get(), 211 | 213 | 221 | 227 | 229 | 257) => {
+                self.refuse(reply, "RETR")
+            }
             ReplyClass::Completion if ended => self.end(Step::Done(End::Confirmed)),
             // A good end before the data's end is legal: the rest is still on its way.
             ReplyClass::Completion => self.go(At::Body, Step::Wait),
@@ -499,6 +503,8 @@ mod tests {
             (vec!["150 go", "end", "451 disk"], "-, -, refused Verdict Refused"),
             (vec!["150 go", "end", "421 bye"], "-, -, refused Verdict Disconnected"),
             (vec!["150 go", "end", "331 eh"], "-, -, refused Verdict Protocol"),
+            (vec!["150 go", "end", "229 (|||5000|)"], "-, -, refused Verdict Protocol"),
+            (vec!["213 5"], "refused Retrieve Protocol"),
             (vec!["554 beyond end"], "refused Retrieve Changed"),
         ] {
             let words = [vec![PASV, "open"], words].concat();

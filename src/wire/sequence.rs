@@ -115,6 +115,8 @@ impl Sequence {
             ("NOOP", 200) | ("EPSV", 229) | ("PASV", 227) => true,
             // RETR was accepted, so it is known; but vsftpd's `500 OOPS` is its process's last word.
             (_, 500 | 502 | 503) => self.accepted && !reply.words().contains("oops"),
+            // ProFTPD: `450 EPSV: data transfer in progress`.
+            (verb, 400..) => self.accepted && reply.names(verb),
             _ => false,
         }
     }
@@ -177,13 +179,14 @@ mod tests {
     #[test]
     fn an_early_answer_is_not_taken_for_the_transfers() {
         use Place::{Due, Early};
-        let table: [(&str, &[&str], &[Place]); 6] = [
+        let table: [(&str, &[&str], &[Place]); 7] = [
             ("NOOP", &["150 go", "200 ok", "226 ok"], &[Due, Early, Due]),
             ("NOOP", &["200 ok", "150 go", "226 ok"], &[Early, Due, Due]),
             ("NOOP", &["150 go", "500 not now", "226 ok"], &[Due, Early, Due]),
             ("EPSV", &["150 go", "229 (|||5000|)", "426 broken"], &[Due, Early, Due]),
             ("EPSV", &["229 (|||5000|)", "150 go", "226 ok"], &[Early, Due, Due]),
             ("PASV", &["150 go", "502 busy", "226 ok"], &[Due, Early, Due]),
+            ("EPSV", &["150 go", "450 EPSV: data transfer in progress", "226 ok"], &[Due, Early, Due]),
         ];
         for (behind, replies, places) in table {
             assert_eq!(play(behind, replies), (places.to_vec(), 0), "{behind} {replies:?}");
@@ -193,7 +196,9 @@ mod tests {
     #[test]
     fn what_may_be_the_transfers_own_is_the_transfers() {
         use Place::Due;
-        let table: [(&str, &[&str]); 4] = [
+        let table: [(&str, &[&str]); 6] = [
+            ("EPSV", &["150 go", "426 epsv.txt: broken", "229 (|||5000|)"]),
+            ("EPSV", &["450 EPSV: busy", "229 (|||5000|)"]),
             ("NOOP", &["500 RETR?", "200 ok"]),
             ("EPSV", &["150 go", "500 OOPS: child died", "500 OOPS"]),
             ("EPSV", &["150 go", "451 disk", "229 (|||5000|)"]),

@@ -133,17 +133,27 @@ fn greeted(name: &'static str, traits: Traits) -> Scripted {
 
 #[test]
 fn a_server_with_the_name_for_it_is_proved_by_one_noop_and_sent_epsv_behind_retr_then() {
-    for name in ["vsFTPd", "ProFTPD"] {
-        let case = Batchful::new(greeted(name, batch(Batch::Gathered)), 5);
-        let story = case.run(&[]);
-        assert_eq!(case.quirks()["queues_commands"], true, "{story}");
-        let commands = case.commands(1);
-        assert_eq!(count(&commands, "NOOP"), 1, "{story}");
-        // One by one; a burst with NOOP behind; a burst; and from then on the port is there before it is needed.
-        assert_eq!(case.server.core().turns() - LOGIN_AND_QUIT, 5 + 3 + 3 + 2 + 2, "{story}");
-        let at = commands.iter().position(|line| line == "NOOP").unwrap();
-        assert!(commands[at - 1].starts_with("RETR"), "{story}");
-    }
+    let case = Batchful::new(greeted("vsFTPd", batch(Batch::Gathered)), 5);
+    let story = case.run(&[]);
+    assert_eq!(case.quirks()["queues_commands"], true, "{story}");
+    let commands = case.commands(1);
+    assert_eq!(count(&commands, "NOOP"), 1, "{story}");
+    // One by one; a burst with NOOP behind; a burst; and from then on the port is there before it is needed.
+    assert_eq!(case.server.core().turns() - LOGIN_AND_QUIT, 5 + 3 + 3 + 2 + 2, "{story}");
+    let at = commands.iter().position(|line| line == "NOOP").unwrap();
+    assert!(commands[at - 1].starts_with("RETR"), "{story}");
+}
+
+#[test]
+fn a_server_with_a_name_against_it_is_not_tried() {
+    let case = Batchful::new(greeted("ProFTPD", batch(Batch::Gathered)), 1);
+    case.run(&[]);
+    let large = pseudo_random(451, 17 << 20);
+    case.server.put("large", large.clone());
+    case.ftpq.add(&[(case.server.url("large"), "large")]);
+    let story = case.run(&[]);
+    case.ftpq.assert_file("large", &large, &story);
+    assert!(case.server.core().args("NOOP").is_empty(), "{story}");
 }
 
 #[test]
@@ -181,7 +191,7 @@ fn any_server_is_tried_behind_a_large_file() {
 
 #[test]
 fn a_user_who_vouches_wrongly_loses_no_file() {
-    for behind in [Behind::AtOnce, Behind::Refused, Behind::Dropped] {
+    for behind in [Behind::AtOnce, Behind::Refused, Behind::Busy, Behind::Dropped] {
         let case = Batchful::new(server(Traits { behind, ..batch(Batch::Gathered) }), 4);
         let story = case.run(&["--pipelining", "deep"]);
         assert_eq!(case.quirks()["no_queueing"], true, "{story}");

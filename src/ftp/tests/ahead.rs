@@ -251,5 +251,6 @@ async fn a_late_reply_is_not_taken_for_an_answer() {
     let failure = session.inspect_ahead(&path("f"), 0).await.unwrap_err();
     assert_eq!(failure.cause, Cause::Protocol);
     assert!(session.quirks().lockstep && !session.is_usable());
+    drop(session);
     play.over().await;
 }

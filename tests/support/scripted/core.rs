@@ -42,13 +42,15 @@ pub(crate) enum Batch {
 /// What a server makes of a command that comes while a transfer runs.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Behind {
-    /// It answers after the transfer, as vsftpd and proftpd.
+    /// It answers after the transfer, as vsftpd.
     #[default]
     Queued,
     /// It answers at once, and EPSV ends the running data connection, as with pyftpdlib.
     AtOnce,
     /// It throws the command away with a 500, as pure-ftpd.
     Refused,
+    /// It throws the command away with a 450, as proftpd where it does not use sendfile(2).
+    Busy,
     /// It throws the command away without a word.
     Dropped,
 }

@@ -155,6 +155,7 @@ impl Session<'_> {
                 }
                 Behind::AtOnce => self.reply("200 I successfully did nothing."),
                 Behind::Refused => self.reply("500 Unknown command"),
+                Behind::Busy => self.reply(&format!("450 {line}: data transfer in progress")),
                 Behind::Queued | Behind::Dropped => true,
             };
         }
