@@ -8,7 +8,7 @@ use rustix::net::{RecvFlags, recv};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -24,6 +24,7 @@ const SHOWN: usize = 500;
 
 /// A control connection. It lays replies against commands: once they may differ, it refuses to go on, for a late reply
 /// would be taken for that of the next command.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with a name")]
 pub(super) struct Control {
     stream: TcpStream,
     decoder: Decoder,
@@ -302,14 +303,19 @@ impl Control {
     }
 
     async fn more(&mut self, stage: Stage) -> Result<(), Failure> {
-        let mut chunk = [0; 4096];
-        match self.stream.read(&mut chunk).await {
-            Ok(0) => Err(trouble::closed(stage)),
-            Ok(count) => {
-                let bytes = chunk.get(..count).unwrap_or_default();
-                self.decoder.feed(bytes).map_err(|broken| trouble::broken(stage, &broken))
+        loop {
+            let readable = self.stream.readable().await;
+            // Not there while nothing comes: it would be part of every future that waits for a reply.
+            let mut chunk = [0; 4096];
+            match readable.and_then(|()| self.stream.try_read(&mut chunk)) {
+                Ok(0) => return Err(trouble::closed(stage)),
+                Ok(count) => {
+                    let bytes = chunk.get(..count).unwrap_or_default();
+                    return self.decoder.feed(bytes).map_err(|broken| trouble::broken(stage, &broken));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(trouble::lost(stage, "control", &error)),
             }
-            Err(error) => Err(trouble::lost(stage, "control", &error)),
         }
     }
 

@@ -86,10 +86,10 @@ impl Session {
         if listed {
             commands.push(Command::Mlst(name.to_vec()));
         }
-        if !self.quirks.no_size && !(listed && self.listing_checked) {
+        if !(self.quirks.no_size || (listed && self.listing_checked)) {
             commands.push(Command::Size(name.to_vec()));
         }
-        if !self.quirks.no_mdtm && !listed {
+        if !(self.quirks.no_mdtm || listed) {
             commands.push(Command::Mdtm(name.to_vec()));
         }
         commands

@@ -234,7 +234,7 @@ impl Login {
     }
 }
 
-/// vsftpd does not look at its control connection during a transfer. ProFTPD does, but only where it does not send by
+/// vsftpd does not look at its control connection during a transfer. `ProFTPD` does, but only where it does not send by
 /// sendfile(2): `450 EPSV: data transfer in progress`. Pure-FTPd and pyftpdlib always do.
 fn queues_by_name(greeting: &str) -> Option<bool> {
     let known = [("vsftpd", true), ("proftpd", false), ("pure-ftpd", false), ("pyftpdlib", false)];

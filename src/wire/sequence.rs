@@ -115,7 +115,7 @@ impl Sequence {
             ("NOOP", 200) | ("EPSV", 229) | ("PASV", 227) => true,
             // RETR was accepted, so it is known; but vsftpd's `500 OOPS` is its process's last word.
             (_, 500 | 502 | 503) => self.accepted && !reply.words().contains("oops"),
-            // ProFTPD: `450 EPSV: data transfer in progress`.
+            // proftpd: `450 EPSV: data transfer in progress`.
             (verb, 400..) => self.accepted && reply.names(verb),
             _ => false,
         }
@@ -168,7 +168,9 @@ mod tests {
                 let mut sequence = Sequence::new();
                 sequence.expect("RETR");
                 sequence.expect_behind(behind);
-                transfer.iter().for_each(|text| assert_eq!(sequence.place(&reply(text)), Due));
+                for text in transfer {
+                    assert_eq!(sequence.place(&reply(text)), Due);
+                }
                 assert_eq!(sequence.left_behind(), Some(behind));
                 assert!(sequence.fits(&reply(answer)) && sequence.fits(&reply("500 ?")));
                 assert!(!sequence.fits(&reply("226 again")) && !sequence.fits(&reply("421 bye")));

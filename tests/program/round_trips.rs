@@ -14,8 +14,8 @@ struct Batchful {
 }
 
 impl Batchful {
-    fn new(server: Scripted, files: u64) -> Self {
-        let data: Vec<Vec<u8>> = (0..files).map(|n| pseudo_random(400 + n, 3_000 + 7 * n as usize)).collect();
+    fn new(server: Scripted, files: usize) -> Self {
+        let data: Vec<Vec<u8>> = (0..files).map(|n| pseudo_random(400 + n as u64, 3_000 + 7 * n)).collect();
         let ftpq = Ftpq::new();
         for (n, data) in data.iter().enumerate() {
             server.put(&format!("f{n}"), data.clone());
@@ -71,7 +71,7 @@ fn a_file_takes_three_round_trips_in_bursts_and_two_behind_retr() {
     const FILES: usize = 8;
     for (how, per_file) in [("burst", 3), ("deep", 2)] {
         for batch in [Batch::Gathered, Batch::Coalesced] {
-            let case = Batchful::new(server(Traits { batch, ..Traits::default() }), FILES as u64);
+            let case = Batchful::new(server(Traits { batch, ..Traits::default() }), FILES);
             let story = case.run(&["--pipelining", how]);
             let turns = case.server.core().turns() - LOGIN_AND_QUIT;
             // The first EPSV of a session is a turn of its own.
@@ -84,7 +84,7 @@ fn a_file_takes_three_round_trips_in_bursts_and_two_behind_retr() {
 #[test]
 fn an_unknown_host_is_asked_one_by_one_for_its_first_file_only() {
     const FILES: usize = 6;
-    let case = Batchful::new(server(batch(Batch::Gathered)), FILES as u64);
+    let case = Batchful::new(server(batch(Batch::Gathered)), FILES);
     let story = case.run(&[]);
     // OPTS UTF8, SIZE, MDTM, EPSV, RETR; three for each of the others.
     assert_eq!(case.server.core().turns() - LOGIN_AND_QUIT, 5 + 3 * (FILES - 1), "{story}");

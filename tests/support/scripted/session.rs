@@ -324,7 +324,7 @@ impl Session<'_> {
             return self.reply("425 Failed to establish connection.");
         };
         let (verdict, opening) = (delivery.verdict.clone(), delivery.opening.clone());
-        if !opening.is_empty() && !(self.reply(&opening) && self.flush()) {
+        if !(opening.is_empty() || (self.reply(&opening) && self.flush())) {
             return false;
         }
         if !self.overhear() {
