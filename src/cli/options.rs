@@ -3,7 +3,7 @@
 use super::exit::Failed;
 use crate::config::Config;
 use crate::model::{
-    DataMode, Durability, Existing, PerHost, PortRange, Settings, TLS_LATER, Tls, TransferType, parse_bytes,
+    DataMode, Durability, Existing, PerHost, Pipelining, PortRange, Settings, TLS_LATER, Tls, TransferType, parse_bytes,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::value_parser;
@@ -20,6 +20,9 @@ pub(super) struct DataOptions {
     #[arg(long, value_name = "MODE",
         value_parser = words::<DataMode>(&["auto", "passive", "epsv", "pasv", "active", "eprt", "port"]))]
     data_mode: Option<DataMode>,
+    /// How far commands go ahead of replies; auto learns it of each host, deep vouches for it [default: auto]
+    #[arg(long, value_name = "HOW", value_parser = words::<Pipelining>(&["auto", "off", "burst", "deep"]))]
+    pipelining: Option<Pipelining>,
     /// Address to name in PORT and EPRT, behind NAT
     #[arg(long, value_name = "ADDR")]
     active_address: Option<IpAddr>,
@@ -123,6 +126,7 @@ pub(super) fn settings(job: &JobOptions) -> Result<Settings, Failed> {
     }
     let settings = Settings {
         data_mode: data.data_mode,
+        pipelining: data.pipelining,
         active_address: data.active_address,
         active_ports: data.active_ports,
         bind: data.bind,

@@ -78,13 +78,21 @@ fn connections(host: &HostStatus) -> String {
 }
 
 fn quirks(quirks: Quirks) -> String {
-    let Quirks { no_epsv, no_rest, no_size, no_mdtm, foreign_terminator } = quirks;
+    let Quirks { no_epsv, no_rest, no_size, no_mdtm, foreign_terminator, .. } = quirks;
+    let pace = match quirks {
+        Quirks { lockstep: true, .. } => "one command at a time",
+        Quirks { pipelines: false, .. } => "",
+        Quirks { no_queueing: true, .. } => "several commands at once, none behind RETR",
+        Quirks { queues_commands: true, .. } => "several commands at once, also behind RETR",
+        Quirks { .. } => "several commands at once",
+    };
     [
         (no_epsv, "no EPSV"),
         (no_rest, "no REST"),
         (no_size, "no SIZE"),
         (no_mdtm, "no MDTM"),
         (foreign_terminator, "ends replies with another code"),
+        (!pace.is_empty(), pace),
     ]
     .into_iter()
     .filter_map(|(is_so, words)| is_so.then_some(words))

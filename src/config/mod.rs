@@ -14,7 +14,9 @@ pub use error::ConfigError;
 pub use netrc::{Netrc, NetrcEntry};
 pub use secret_file::read_password_file;
 
-use crate::model::{Account, DataMode, Durability, Existing, HostKey, PerHost, Secret, Settings, Tls, TransferType};
+use crate::model::{
+    Account, DataMode, Durability, Existing, HostKey, PerHost, Pipelining, Secret, Settings, Tls, TransferType,
+};
 use hosts::Hosts;
 use secret_file::check_password_file;
 use std::env;
@@ -60,6 +62,7 @@ impl Config {
     pub fn defaults() -> Settings {
         Settings {
             data_mode: Some(DataMode::Auto),
+            pipelining: Some(Pipelining::Auto),
             transfer_type: Some(TransferType::Image),
             tls: Some(Tls::Auto),
             timeout: Some(60),

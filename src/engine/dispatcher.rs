@@ -243,6 +243,7 @@ impl Dispatcher {
             }
         };
         link.set_options(options);
+        link.learn(quirks);
         let (sender, stop) = watch::channel(false);
         self.running.insert(claim.job().id, Running { stop: sender, has_link: true });
         tokio::spawn(Arc::clone(&self.shop).work(claim, Desk { link, reused, settings, bytes, stop }));

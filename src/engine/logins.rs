@@ -37,6 +37,7 @@ impl Logins {
     pub(super) fn options(settings: &Settings) -> SessionOptions {
         SessionOptions {
             data_mode: settings.data_mode.unwrap_or_default(),
+            pipelining: settings.pipelining.unwrap_or_default(),
             active_address: settings.active_address,
             active_ports: settings.active_ports,
             bind: settings.bind,
@@ -50,7 +51,8 @@ impl Logins {
     /// When the account's password file can't be read: nothing is sent then.
     pub(super) fn dial(&self, account: &Account, options: SessionOptions, quirks: Quirks) -> Result<Dial, Failure> {
         let login = self.login(account)?;
-        Ok(Dial { account: account.clone(), login, options, quirks, ticket: None, trace: self.trace.clone() })
+        let trace = self.trace.clone();
+        Ok(Dial { account: account.clone(), login, options, quirks, ticket: None, strikes: 0, trace })
     }
 
     fn login(&self, account: &Account) -> Result<Login, Failure> {

@@ -1,15 +1,14 @@
-//! The control connection: one command, one reply.
+//! The control connection: commands, and the replies that belong to them.
 
 use super::dial::Trace;
 use super::trouble;
 use crate::model::{Failure, Secret, Stage, printable};
-use crate::wire::{Command, Context, Decoder, Reply, ReplyClass, classify};
-use socket2::SockRef;
+use crate::wire::{Command, Context, Decoder, Place, Reply, ReplyClass, Sequence, classify};
+use rustix::net::{RecvFlags, recv};
 use std::io;
-use std::mem::MaybeUninit;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -17,18 +16,28 @@ use tokio::time::{Instant, timeout, timeout_at};
 const REPLY_TIME: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
 /// How long to wait for a better end of a reply that another code seems to end.
 const GRACE: Duration = Duration::from_millis(500);
+/// Longest wait for each reply to a command that was sent ahead of others' replies: a server that drops such commands
+/// must not cost more.
+const AHEAD: Duration = Duration::from_secs(10);
 /// Characters of a line shown in the dialogue.
 const SHOWN: usize = 500;
 
-/// A control connection. It counts replies against commands: once they may differ, it refuses to go on, for a late
-/// reply would be taken for that of the next command.
+/// A control connection. It lays replies against commands: once they may differ, it refuses to go on, for a late reply
+/// would be taken for that of the next command.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with a name")]
 pub(super) struct Control {
     stream: TcpStream,
     decoder: Decoder,
     trace: Option<Trace>,
     timeout: Duration,
-    /// Final replies that are still to come.
-    outstanding: u32,
+    /// Commands whose final replies are still to come.
+    awaited: Sequence,
+    /// The command that was sent last.
+    last: &'static str,
+    /// A command is being written: were it cut short, the next one would be taken for its end.
+    writing: bool,
+    /// A command behind RETR was answered before the transfer was over.
+    answered_early: bool,
     broken: bool,
     logged_in: bool,
     /// Whether replies are known to end with another code.
@@ -43,12 +52,17 @@ const LEAST_SECRET: usize = 4;
 impl Control {
     /// A control connection whose greeting is still to come.
     pub(super) fn new(stream: TcpStream, trace: Option<Trace>, timeout: Duration) -> Self {
+        let mut awaited = Sequence::new();
+        awaited.expect("");
         Self {
             stream,
             decoder: Decoder::new(),
             trace,
             timeout,
-            outstanding: 1,
+            awaited,
+            last: "",
+            writing: false,
+            answered_early: false,
             broken: false,
             logged_in: false,
             foreign_terminator: false,
@@ -87,14 +101,51 @@ impl Control {
         self.broken = true;
     }
 
-    /// Whether each command has had its reply, nothing else came, and the server has not closed.
+    /// Whether another command may be sent: each has had its reply, or only the one left behind RETR has not; nothing
+    /// else came, and the server has not closed.
     pub(super) fn is_in_step(&self) -> bool {
-        !self.broken && self.outstanding == 0 && self.decoder.is_idle() && self.is_quiet()
+        if self.broken || self.writing {
+            return false;
+        }
+        match self.awaited.left_behind() {
+            Some(_) => self.may_still_fit(),
+            None => self.awaited.is_empty() && self.is_untouched(),
+        }
+    }
+
+    /// Whether something is there that nothing asked for, other than a 421.
+    pub(super) fn has_been_told_more(&self) -> bool {
+        let Some(mut arrived) = self.arrived() else { return false };
+        match arrived.next_reply() {
+            Ok(Some(reply)) => reply.code.get() != 421,
+            Ok(None) => !arrived.is_idle(),
+            Err(_) => true,
+        }
     }
 
     /// Whether a final reply is still to come.
     pub(super) fn is_owed_a_reply(&self) -> bool {
-        self.outstanding > 0
+        !self.awaited.is_empty()
+    }
+
+    /// Whether a transfer's final reply is still to come.
+    pub(super) fn is_owed_a_verdict(&self) -> bool {
+        self.awaited.first() == Some("RETR")
+    }
+
+    /// The command that was sent behind a RETR which is over now, if its reply is still to come.
+    pub(super) fn left_behind(&self) -> Option<&'static str> {
+        self.awaited.left_behind()
+    }
+
+    /// Whether the server answered a command behind RETR before the transfer was over.
+    pub(super) fn answered_early(&self) -> bool {
+        self.answered_early
+    }
+
+    /// The word of the command that was sent last.
+    pub(super) fn last_sent(&self) -> &'static str {
+        self.last
     }
 
     /// The server's address.
@@ -127,19 +178,59 @@ impl Control {
 
     /// Sends a command. Its reply has to be fetched by [`Control::reply`].
     pub(super) async fn send(&mut self, stage: Stage, command: &Command) -> Result<(), Failure> {
-        let line = command.encode().map_err(|error| trouble::forbidden(stage, error))?;
-        if self.broken || self.outstanding > 0 {
+        self.send_all(stage, std::slice::from_ref(command)).await
+    }
+
+    /// Sends commands in one write. Their replies have to be fetched one by one.
+    pub(super) async fn send_all(&mut self, stage: Stage, commands: &[Command]) -> Result<(), Failure> {
+        let lines = encode(stage, commands)?;
+        if self.broken || self.writing || !self.awaited.is_empty() {
             self.broken = true;
             return Err(trouble::out_of_step(stage, "the session is out of step with the server"));
         }
-        if !self.is_quiet() || !self.decoder.is_idle() {
+        if !self.is_untouched() {
             return Err(self.uncalled(stage).await);
         }
+        for command in commands {
+            self.note(&format!("> {command}"));
+            // Counted before it is written: a write that is cut short leaves the session unusable.
+            self.awaited.expect(command.verb());
+            self.last = command.verb();
+        }
+        self.write(stage, &lines).await
+    }
+
+    /// Sends a command behind a RETR whose transfer is under way, in a segment of its own.
+    pub(super) async fn send_behind(&mut self, stage: Stage, command: &Command) -> Result<(), Failure> {
+        let line = encode(stage, std::slice::from_ref(command))?;
+        if self.broken || self.writing || !self.awaited.is_transfer() {
+            self.broken = true;
+            return Err(trouble::out_of_step(stage, "the session is out of step with the server"));
+        }
         self.note(&format!("> {command}"));
-        // Counted before it is written: a write that is cut short leaves the session unusable.
-        self.outstanding += 1;
-        match timeout(self.timeout, self.stream.write_all(&line)).await {
-            Ok(Ok(())) => Ok(()),
+        self.awaited.expect_behind(command.verb());
+        self.write(stage, &line).await
+    }
+
+    /// Sends QUIT, and returns when the server has answered all there was, or closed.
+    pub(super) async fn quit(&mut self) -> Result<(), Failure> {
+        let line = encode(Stage::Prepare, &[Command::Quit])?;
+        self.note("> QUIT");
+        self.awaited.expect("QUIT");
+        self.write(Stage::Prepare, &line).await?;
+        while self.is_owed_a_reply() {
+            self.reply(Stage::Prepare).await?;
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self, stage: Stage, lines: &[u8]) -> Result<(), Failure> {
+        self.writing = true;
+        match timeout(self.timeout, self.stream.write_all(lines)).await {
+            Ok(Ok(())) => {
+                self.writing = false;
+                Ok(())
+            }
             Ok(Err(error)) => Err(self.last_words(stage, &error).await),
             Err(_) => {
                 self.broken = true;
@@ -154,19 +245,34 @@ impl Control {
     /// When nothing comes for the time allowed, the whole takes too long, the connection ends, or what comes is none.
     pub(super) async fn reply(&mut self, stage: Stage) -> Result<Reply, Failure> {
         let limit = REPLY_TIME.max(self.timeout * 4);
-        self.take(stage, Some(Instant::now() + limit)).await
+        self.take(stage, self.timeout, Some(Instant::now() + limit)).await
+    }
+
+    /// Returns the next reply to commands that went out ahead, for which there is less patience.
+    pub(super) async fn reply_ahead(&mut self, stage: Stage) -> Result<Reply, Failure> {
+        let limit = REPLY_TIME.max(self.timeout * 4);
+        self.take(stage, self.timeout.min(AHEAD), Some(Instant::now() + limit)).await
     }
 
     /// Returns the next reply, however long it takes. May be dropped and called again without loss.
     pub(super) async fn next_reply(&mut self, stage: Stage) -> Result<Reply, Failure> {
-        self.take(stage, None).await
+        self.take(stage, self.timeout, None).await
     }
 
-    async fn take(&mut self, stage: Stage, limit: Option<Instant>) -> Result<Reply, Failure> {
+    async fn take(&mut self, stage: Stage, silence: Duration, limit: Option<Instant>) -> Result<Reply, Failure> {
+        loop {
+            let reply = self.whole(stage, silence, limit).await?;
+            if let Some(reply) = self.placed(reply) {
+                return Ok(reply);
+            }
+        }
+    }
+
+    async fn whole(&mut self, stage: Stage, silence: Duration, limit: Option<Instant>) -> Result<Reply, Failure> {
         let begun = Instant::now();
         loop {
             match self.decoder.next_reply() {
-                Ok(Some(reply)) => return Ok(self.counted(reply)),
+                Ok(Some(reply)) => return Ok(reply),
                 Ok(None) => {}
                 Err(broken) => return Err(self.fail(trouble::broken(stage, &broken))),
             }
@@ -174,7 +280,7 @@ impl Control {
             let patience = match (doubtful, limit) {
                 (true, _) if self.foreign_terminator => Some(Instant::now()),
                 (true, _) => Some(Instant::now() + GRACE),
-                (false, Some(limit)) => Some(limit.min(Instant::now() + self.timeout)),
+                (false, Some(limit)) => Some(limit.min(Instant::now() + silence)),
                 (false, None) => None,
             };
             let failure = match patience {
@@ -184,12 +290,12 @@ impl Control {
                     Err(_) if limit.is_some_and(|limit| Instant::now() >= limit) => {
                         Some(trouble::too_slow(stage, begun.elapsed()))
                     }
-                    Err(_) => Some(trouble::timed_out(stage, self.timeout, "the server was silent")),
+                    Err(_) => Some(trouble::timed_out(stage, silence, "the server was silent")),
                 },
             };
             if let Some(failure) = failure {
                 return match self.decoder.settle() {
-                    Some(reply) => Ok(self.counted(reply)),
+                    Some(reply) => Ok(reply),
                     None => Err(self.fail(failure)),
                 };
             }
@@ -197,29 +303,43 @@ impl Control {
     }
 
     async fn more(&mut self, stage: Stage) -> Result<(), Failure> {
-        let mut chunk = [0; 4096];
-        match self.stream.read(&mut chunk).await {
-            Ok(0) => Err(trouble::closed(stage)),
-            Ok(count) => {
-                let bytes = chunk.get(..count).unwrap_or_default();
-                self.decoder.feed(bytes).map_err(|broken| trouble::broken(stage, &broken))
+        loop {
+            let readable = self.stream.readable().await;
+            // Not there while nothing comes: it would be part of every future that waits for a reply.
+            let mut chunk = [0; 4096];
+            match readable.and_then(|()| self.stream.try_read(&mut chunk)) {
+                Ok(0) => return Err(trouble::closed(stage)),
+                Ok(count) => {
+                    let bytes = chunk.get(..count).unwrap_or_default();
+                    return self.decoder.feed(bytes).map_err(|broken| trouble::broken(stage, &broken));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(trouble::lost(stage, "control", &error)),
             }
-            Err(error) => Err(trouble::lost(stage, "control", &error)),
         }
     }
 
-    fn counted(&mut self, mut reply: Reply) -> Reply {
+    /// The reply, if it is one that the caller waits for.
+    fn placed(&mut self, mut reply: Reply) -> Option<Reply> {
         if let Some(secret) = &self.secret {
             reply.hide(secret.reveal().as_bytes());
         }
         let code = reply.code.get();
         self.show(&reply);
         self.foreign_terminator |= reply.foreign_terminator;
-        if !reply.is(ReplyClass::Preliminary) {
-            self.outstanding = self.outstanding.saturating_sub(1);
+        let behind = self.awaited.behind();
+        match self.awaited.place(&reply) {
+            Place::Due | Place::Uncalled => {}
+            Place::Early => {
+                self.note("* that was answered before the transfer was over: nothing goes behind RETR any more");
+                self.answered_early = true;
+                // With a new port some servers give up the data connection of the running transfer.
+                self.broken |= behind != Some("NOOP") && reply.is(ReplyClass::Completion);
+                return None;
+            }
         }
         self.broken |= code == 421 || (self.logged_in && matches!(code, 430 | 530));
-        reply
+        Some(reply)
     }
 
     fn show(&self, reply: &Reply) {
@@ -236,9 +356,31 @@ impl Control {
     }
 
     /// Whether nothing has arrived and the server has not closed. Asks the kernel, for tokio's readiness may be old.
-    fn is_quiet(&self) -> bool {
-        let peeked = SockRef::from(&self.stream).peek(&mut [MaybeUninit::uninit(); 1]);
-        matches!(peeked, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    fn is_untouched(&self) -> bool {
+        self.decoder.is_idle() && matches!(peek(&self.stream, &mut [0; 1]), Ok(None))
+    }
+
+    /// Whether what has arrived is the reply to the command left behind, its beginning, or nothing yet.
+    fn may_still_fit(&self) -> bool {
+        let Some(mut arrived) = self.arrived() else { return false };
+        match arrived.next_reply() {
+            Ok(Some(reply)) => self.awaited.fits(&reply) && arrived.is_idle(),
+            Ok(None) => !arrived.is_doubtful(),
+            Err(_) => false,
+        }
+    }
+
+    /// A look at what has arrived, up to 512 bytes of it, without taking it; nothing once the server has closed.
+    fn arrived(&self) -> Option<Decoder> {
+        let mut bytes = [0; 512];
+        let count = match peek(&self.stream, &mut bytes) {
+            Ok(Some(0)) | Err(_) => return None,
+            Ok(Some(count)) => count,
+            Ok(None) => 0,
+        };
+        let mut decoder = self.decoder.clone();
+        decoder.feed(bytes.get(..count).unwrap_or_default()).ok()?;
+        Some(decoder)
     }
 
     /// What the server said without being asked: 421 before it closes, or a reply too many.
@@ -261,6 +403,24 @@ impl Control {
             _ => trouble::lost(stage, "control", error),
         };
         self.fail(failure)
+    }
+}
+
+/// The lines of the commands, one after the other.
+fn encode(stage: Stage, commands: &[Command]) -> Result<Vec<u8>, Failure> {
+    let mut lines = Vec::new();
+    for command in commands {
+        lines.extend(command.encode().map_err(|error| trouble::forbidden(stage, error))?);
+    }
+    Ok(lines)
+}
+
+/// How many bytes have arrived and are not taken yet, 0 being the end; nothing where none have.
+pub(super) fn peek(stream: &TcpStream, bytes: &mut [u8]) -> io::Result<Option<usize>> {
+    match recv(stream, bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
+        Ok((count, _)) => Ok(Some(count)),
+        Err(rustix::io::Errno::AGAIN) => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

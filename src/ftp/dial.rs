@@ -1,7 +1,7 @@
 //! What a session is opened with.
 
 use super::gate::Ticket;
-use crate::model::{Account, DataMode, PortRange, Quirks, Secret};
+use crate::model::{Account, DataMode, Pipelining, PortRange, Quirks, Secret};
 use crate::wire::Credentials;
 use std::fmt;
 use std::net::IpAddr;
@@ -19,6 +19,8 @@ pub type Trace = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct SessionOptions {
     /// How data connections are opened.
     pub data_mode: DataMode,
+    /// How far commands may go ahead of the server's replies.
+    pub pipelining: Pipelining,
     /// Address that PORT and EPRT tell the server, where it is not the socket's own.
     pub active_address: Option<IpAddr>,
     /// Ports that PORT and EPRT may name.
@@ -33,6 +35,7 @@ impl Default for SessionOptions {
     fn default() -> Self {
         Self {
             data_mode: DataMode::Auto,
+            pipelining: Pipelining::Auto,
             active_address: None,
             active_ports: None,
             bind: None,
@@ -74,6 +77,8 @@ pub struct Dial {
     pub quirks: Quirks,
     /// Leave to sign in, where the account has yet to show that it gets in.
     pub ticket: Option<Ticket>,
+    /// Sessions in a row that ended or fell silent when several commands were sent at once.
+    pub strikes: u8,
     /// Where the dialogue is shown.
     pub trace: Option<Trace>,
 }

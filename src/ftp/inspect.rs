@@ -1,8 +1,9 @@
 //! Size, time and identity of a remote file, before its transfer.
 
+use super::ahead::Answers;
 use super::session::Session;
 use crate::model::{Cause, Failure, FailureKind, Identity, RemotePath, Stage, TransferType};
-use crate::wire::{self, Command, Context, EntryKind, Reply, ReplyClass, classify, says_missing};
+use crate::wire::{self, Command, Context, EntryKind, Marker, Reply, ReplyClass, classify, says_missing};
 
 /// What a question about a file brought.
 enum Answer {
@@ -24,19 +25,99 @@ enum Listed {
     Wanting(Option<(Failure, bool)>),
 }
 
+/// Replies that came before they were asked for one by one.
+type Told = Vec<(&'static str, Reply)>;
+
 impl Session {
     /// What the server says of the file, in TYPE I: MLST's facts where it offers them, else SIZE and MDTM. What a
-    /// server can't tell stays `None`.
+    /// server can't tell stays `None`. In one round trip where the server takes several commands at once.
     ///
     /// # Errors
     /// When there is no such file (said by two commands, where the server knows two), it is a folder, or the session
     /// fails.
     pub async fn inspect(&mut self, path: &RemotePath) -> Result<Identity, Failure> {
+        self.settle().await?;
         self.set_type(TransferType::Image).await?;
         let name = self.locate(path).await?;
+        let mut told = Told::new();
+        if self.may_burst() {
+            let commands = self.questions(&name);
+            if commands.len() > 1
+                && let Answers::Told(answers) = self.burst(&commands).await?
+            {
+                told = answers;
+            }
+        }
+        self.identify(&name, told).await
+    }
+
+    /// As [`Session::inspect`], for a file that is likely to be fetched then, from `likely` on: where the server takes
+    /// several commands at once, the data connection is opened meanwhile and REST sent, so that
+    /// [`Session::retrieve`] needs one round trip more. Any other offset, and no transfer at all, are right too.
+    ///
+    /// # Errors
+    /// As [`Session::inspect`].
+    pub async fn inspect_ahead(&mut self, path: &RemotePath, likely: u64) -> Result<Identity, Failure> {
+        if !self.may_open_early() {
+            return self.inspect(path).await;
+        }
+        self.settle().await?;
+        self.set_type(TransferType::Image).await?;
+        let name = self.locate(path).await?;
+        let mut commands = self.questions(&name);
+        if likely > 0 || self.marker() != Marker::Clear {
+            // RFC 3659, section 5.3: REST is the last before RETR.
+            commands.push(Command::Rest(likely));
+        }
+        let told = match self.burst_and_open(&commands).await? {
+            Answers::Told(answers) => answers,
+            Answers::Unclear => Told::new(),
+        };
+        self.identify(&name, told).await
+    }
+
+    /// What is to be asked about a file.
+    fn questions(&self, name: &[u8]) -> Vec<Command> {
+        let mut commands = Vec::new();
+        if self.ahead.utf8_due {
+            commands.push(Command::OptsUtf8);
+        }
+        let listed = self.has_listing();
+        if listed {
+            commands.push(Command::Mlst(name.to_vec()));
+        }
+        if !(self.quirks.no_size || (listed && self.listing_checked)) {
+            commands.push(Command::Size(name.to_vec()));
+        }
+        if !(self.quirks.no_mdtm || listed) {
+            commands.push(Command::Mdtm(name.to_vec()));
+        }
+        commands
+    }
+
+    /// Whether MLST tells all that is needed.
+    fn has_listing(&self) -> bool {
+        self.features.mlst.is_some_and(|facts| facts.size && facts.modify)
+    }
+
+    /// Puts together what was told; what was not is asked now.
+    async fn identify(&mut self, name: &[u8], mut told: Told) -> Result<Identity, Failure> {
+        let identity = self.identity(name, &mut told).await;
+        self.ahead.size = identity.as_ref().ok().and_then(|identity| identity.size);
+        identity
+    }
+
+    async fn identity(&mut self, name: &[u8], told: &mut Told) -> Result<Identity, Failure> {
+        if std::mem::take(&mut self.ahead.utf8_due) {
+            // Whatever the server says to it: names are sent as they are.
+            let reply = self.control.ask(Stage::Prepare, &Command::OptsUtf8).await?;
+            if matches!(reply.code.get(), 421 | 430 | 530) || reply.is(ReplyClass::Preliminary) {
+                return Err(self.judge(&Context::new(Stage::Prepare, "OPTS"), &reply));
+            }
+        }
         let mut denials = Vec::new();
-        if self.features.mlst.is_some_and(|facts| facts.size && facts.modify) {
-            match self.list(&name).await? {
+        if self.has_listing() {
+            match self.list(name, told).await? {
                 Listed::Whole(identity) => return Ok(identity),
                 Listed::Wanting(denial) => denials.extend(denial),
             }
@@ -44,13 +125,13 @@ impl Session {
         let size = if self.quirks.no_size {
             Answer::Unknown
         } else {
-            self.question(Command::Size(name.clone()), &name).await?
+            self.question(Command::Size(name.to_vec()), name, told).await?
         };
         self.quirks.no_size |= matches!(size, Answer::Unknown);
         let time = if self.quirks.no_mdtm {
             Answer::Unknown
         } else {
-            self.question(Command::Mdtm(name.clone()), &name).await?
+            self.question(Command::Mdtm(name.to_vec()), name, told).await?
         };
         self.quirks.no_mdtm |= matches!(time, Answer::Unknown);
 
@@ -73,13 +154,13 @@ impl Session {
         // One 550 alone may concern the command: some servers refuse SIZE and still send the file.
         let sure = denials.len() > 1 || denials.iter().any(|(_, plain)| *plain);
         match denials.pop() {
-            Some((failure, _)) if sure && !exists => Err(self.missing_or_folder(failure, &name).await?),
+            Some((failure, _)) if sure && !exists => Err(self.missing_or_folder(failure, name).await?),
             _ => Ok(identity),
         }
     }
 
-    async fn list(&mut self, name: &[u8]) -> Result<Listed, Failure> {
-        let entry = match self.question(Command::Mlst(name.to_vec()), name).await? {
+    async fn list(&mut self, name: &[u8], told: &mut Told) -> Result<Listed, Failure> {
+        let entry = match self.question(Command::Mlst(name.to_vec()), name, told).await? {
             Answer::Told(reply) => wire::entry(&reply),
             Answer::Denied(failure, plain) => return Ok(Listed::Wanting(Some((failure, plain)))),
             Answer::Unknown | Answer::Unclear => {
@@ -97,7 +178,7 @@ impl Session {
         };
         if !self.listing_checked && !self.quirks.no_size {
             self.listing_checked = true;
-            if let Answer::Told(reply) = self.question(Command::Size(name.to_vec()), name).await?
+            if let Answer::Told(reply) = self.question(Command::Size(name.to_vec()), name, told).await?
                 && wire::size(&reply).is_some_and(|other| other != size)
             {
                 self.control.note("* MLST and SIZE differ; MLST is not used any more");
@@ -108,8 +189,11 @@ impl Session {
         Ok(Listed::Whole(Identity { size: Some(size), modified: Some(modified), unique: entry.unique }))
     }
 
-    async fn question(&mut self, command: Command, name: &[u8]) -> Result<Answer, Failure> {
-        let reply = self.control.ask(Stage::Inspect, &command).await?;
+    async fn question(&mut self, command: Command, name: &[u8], told: &mut Told) -> Result<Answer, Failure> {
+        let reply = match told.iter().position(|(verb, _)| *verb == command.verb()) {
+            Some(at) => told.swap_remove(at).1,
+            None => self.control.ask(Stage::Inspect, &command).await?,
+        };
         let context = Context::new(Stage::Inspect, command.verb()).with_path(name);
         match reply.code.get() {
             213 | 250 => Ok(Answer::Told(reply)),

@@ -9,6 +9,7 @@
 //! | `listener` | where the server connects to in active modes |
 //! | `session` | login, working directory, type, QUIT |
 //! | `inspect` | MLST, or SIZE and MDTM |
+//! | `ahead` | several commands at once, and the next file's data connection early |
 //! | `opening` | from EPSV to the first byte |
 //! | `retrieval` | the bytes, and the server's last word |
 //! | `trouble` | failures that no reply describes |
@@ -16,6 +17,7 @@
 //! Every wait has an end that does not depend on the server: [`SessionOptions::timeout`] without progress, and for a
 //! reply an absolute limit besides. A session whose replies may be out of step says so by [`Session::is_usable`].
 
+mod ahead;
 mod connect;
 mod control;
 mod dial;

@@ -6,8 +6,10 @@ use super::listener::Listener;
 use super::retrieval::Retrieval;
 use super::session::Session;
 use super::trouble;
-use crate::model::{Cause, DataMode, Failure, RemotePath, Stage, TransferType};
-use crate::wire::{Command, End, Input, Opening, Reply, ReplyClass, Retrieve, RetrievePlan, Step, announced_size};
+use crate::model::{Cause, DataMode, Failure, FailureKind, RemotePath, Stage, TransferType};
+use crate::wire::{
+    Command, End, Input, Marker, Opening, Reply, ReplyClass, Retrieve, RetrievePlan, Step, announced_size,
+};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -43,22 +45,37 @@ impl Session {
                 "fetch it from its beginning, or with --type image",
             ));
         }
+        self.settle().await?;
         self.set_type(kind).await?;
         let path = self.locate(path).await?;
-        let (opening, listener) = self.opening()?;
-        let plan = RetrievePlan { path, from, rest_dirty: self.rest_dirty, opening };
+        let data = self.standing().await;
+        let early = data.is_some();
+        let (opening, listener) = if early { (Opening::Standing, None) } else { self.opening()? };
+        let plan = RetrievePlan { path, from, marker: self.marker(), opening };
         let (mut machine, first) = Retrieve::begin(plan);
-        let opened = self.open_transfer(&mut machine, first, listener).await;
+        let opened = self.open_transfer(&mut machine, first, (data, listener)).await;
         let lessons = machine.lessons();
         self.quirks.no_epsv |= lessons.no_epsv;
         self.quirks.no_rest |= lessons.no_rest;
         match opened {
             Ok(opened) => Ok(Retrieval::new(self, machine, opened.data, opened.announced)),
-            Err(failure) => {
+            Err(mut failure) => {
+                if failure.kind == FailureKind::Permanent
+                    && self.control.left_behind().is_some()
+                    && is_unknown(&failure)
+                {
+                    // It may have been meant for the command behind RETR.
+                    self.quirks.no_queueing = true;
+                    self.control.give_up();
+                    failure.kind = FailureKind::Transient;
+                }
                 // A restart that can't be undone would fall upon the next file.
                 if failure.cause == Cause::Protocol || (failure.stage == Stage::Restart && from == 0) {
                     self.control.give_up();
                 }
+                // A reply too many may belong to the burst before.
+                self.quirks.lockstep |= early && failure.cause == Cause::Protocol;
+                self.transfer_over(false);
                 Err(failure)
             }
         }
@@ -87,16 +104,19 @@ impl Session {
         &mut self,
         machine: &mut Retrieve,
         first: Command,
-        listener: Option<Listener>,
+        (mut data, listener): (Option<TcpStream>, Option<Listener>),
     ) -> Result<Opened, Failure> {
         let server = self.control.peer().map_err(|error| trouble::lost(Stage::Data, "control", &error))?;
+        let from = machine.offset();
         let mut step = Step::Send(first);
-        let mut data = None;
         let mut nowhere = None;
         loop {
             let next = match step {
                 Step::Send(command @ Command::Retr(_)) => {
                     self.control.send(Stage::Retrieve, &command).await?;
+                    if let Some(next) = self.behind_retr(from) {
+                        self.control.send_behind(Stage::Retrieve, &next).await?;
+                    }
                     let accepting = Accepting { control: &mut self.control, machine, listener, server: server.ip() };
                     return accepting.run(data).await;
                 }
@@ -104,7 +124,11 @@ impl Session {
                     let reply = self.control.ask(machine.stage(), &command).await?;
                     // A refused one leaves nothing behind; one whose reply is lost ends the session.
                     let refused = matches!(reply.code.class(), ReplyClass::Transient | ReplyClass::Permanent);
-                    self.rest_dirty |= !refused && matches!(command, Command::Rest(from) if from > 0);
+                    if let Command::Rest(offset) = command
+                        && !refused
+                    {
+                        self.marker = Marker::At(offset);
+                    }
                     machine.on(Input::Reply(&reply))
                 }
                 Step::Connect(port) => match self.connect_data(server, port, machine.has_another_way()).await {
@@ -204,6 +228,12 @@ impl Accepting<'_> {
             None => misplaced(),
         }
     }
+}
+
+/// Whether the server says that it does not know the command, or not now.
+fn is_unknown(failure: &Failure) -> bool {
+    let reply = failure.reply.as_deref().unwrap_or_default();
+    ["500", "502", "503"].iter().any(|code| reply.starts_with(code))
 }
 
 fn hint(reply: &Reply) -> Option<u64> {

@@ -3,7 +3,7 @@
 use super::session::Session;
 use super::trouble;
 use crate::model::{Cause, Failure, Stage};
-use crate::wire::{End, Input, Reply, ReplyClass, Retrieve, Step};
+use crate::wire::{End, Input, Reply, Retrieve, Step};
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
 use std::io;
@@ -130,10 +130,7 @@ impl<'a> Retrieval<'a> {
             Some(verdict) => verdict,
             None => self.final_reply().await,
         };
-        if verdict == Verdict::Confirmed {
-            // The server has used up its restart marker, or there was none.
-            self.session.rest_dirty = false;
-        }
+        self.session.transfer_over(verdict == Verdict::Confirmed);
         let lessons = self.machine.lessons();
         self.session.quirks.no_rest |= lessons.no_rest;
         verdict
@@ -144,17 +141,18 @@ impl<'a> Retrieval<'a> {
     pub async fn abort(self) {
         let Self { session, data, .. } = self;
         drop(data);
-        if session.control.is_owed_a_reply() {
-            let settle = async {
-                while let Ok(reply) = session.control.reply(Stage::Verdict).await {
-                    if !reply.is(ReplyClass::Preliminary) {
-                        break;
-                    }
+        session.transfer_over(false);
+        let settle = async {
+            while session.control.is_owed_a_verdict() {
+                if session.control.reply(Stage::Verdict).await.is_err() {
+                    return;
                 }
-            };
-            // A reply that does not come in time leaves the session owed one, and so unusable.
-            let _ = timeout(SETTLE, settle).await;
-        }
+            }
+            // What was sent behind it has to be answered in its turn; the session takes note where it is not.
+            let _ = session.settle().await;
+        };
+        // A reply that does not come in time leaves the session owed one, and so unusable.
+        let _ = timeout(SETTLE, settle).await;
     }
 
     /// Waits until there is data again; the server's word on the control connection is not missed meanwhile.

@@ -1,11 +1,13 @@
 //! A session: signed in, and ready for files.
 
+use super::ahead::{Ahead, STRIKES};
 use super::connect;
 use super::control::Control;
 use super::dial::{Dial, SessionOptions};
+use super::gate::Ticket;
 use super::trouble;
-use crate::model::{Failure, Quirks, RemotePath, Scheme, Stage, TransferType};
-use crate::wire::{self, Command, Context, Features, LoginStep, Reply, ReplyClass, classify};
+use crate::model::{Cause, Failure, Pipelining, Quirks, RemotePath, Scheme, Stage, TransferType};
+use crate::wire::{self, Command, Context, Features, LoginStep, Marker, Reply, ReplyClass, classify};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -22,8 +24,10 @@ pub struct Session {
     pub(super) features: Features,
     /// MLST's size was compared with SIZE's.
     pub(super) listing_checked: bool,
-    /// An earlier REST may still be in force.
-    pub(super) rest_dirty: bool,
+    /// The restart marker, as of the last REST.
+    pub(super) marker: Marker,
+    /// What is ready for the next file.
+    pub(super) ahead: Ahead,
     transfer_type: TransferType,
     /// The login directory, where it could be read.
     home: Option<Vec<u8>>,
@@ -53,14 +57,51 @@ impl Session {
                 "use ftp://, if the server allows it without encryption",
             ));
         }
-        let stream = connect::control(&dial.account, &dial.options).await?;
+        let cautious = dial.quirks.lockstep || dial.quirks.foreign_terminator || dial.strikes > 0;
+        if cautious || dial.options.pipelining == Pipelining::Off {
+            return Self::sign_in(dial, false).await;
+        }
+        Self::open_briskly(dial).await
+    }
+
+    /// Signs in with several commands at once, and anew, one by one, where that leads nowhere.
+    async fn open_briskly(dial: &Dial) -> Result<Self, Failure> {
+        let (failure, together) = match Self::try_sign_in(dial, true).await {
+            Ok(session) if !session.control.has_been_told_more() => return Ok(session),
+            Ok(_) => (trouble::out_of_step(Stage::Prepare, "there were more replies than commands"), true),
+            Err(trouble) => trouble,
+        };
+        let (lockstep, strikes) = match failure.cause {
+            Cause::Protocol if together => (true, 0),
+            // The server's own word, as 421, is no sign of a server or a firewall that can't.
+            Cause::Disconnected | Cause::Timeout if together && failure.reply.is_none() => (false, dial.strikes + 1),
+            _ => return Err(failure),
+        };
+        if let Some(trace) = &dial.trace {
+            trace(&format!("* {failure}; again, one command at a time"));
+        }
+        let mut dial = dial.clone();
+        dial.quirks.lockstep |= lockstep || strikes >= STRIKES;
+        dial.strikes = strikes;
+        Self::sign_in(&dial, false).await
+    }
+
+    async fn sign_in(dial: &Dial, together: bool) -> Result<Self, Failure> {
+        Self::try_sign_in(dial, together).await.map_err(|(failure, _)| failure)
+    }
+
+    /// Connects and signs in; with a failure says whether it came upon several commands at once.
+    async fn try_sign_in(dial: &Dial, together: bool) -> Result<Self, (Failure, bool)> {
+        let stream = connect::control(&dial.account, &dial.options).await.map_err(|failure| (failure, false))?;
         let mut control = Control::new(stream, dial.trace.clone(), dial.options.timeout);
         control.set_foreign_terminator(dial.quirks.foreign_terminator);
         if let Ok(peer) = control.peer() {
             control.note(&format!("* connected to {peer}"));
         }
         control.set_secret(dial.login.secret.as_ref());
-        let ready = sign_in(&mut control, dial).await?;
+        let login = wire::Login::new(dial.login.credentials());
+        let login = if together { login.together() } else { login };
+        let ready = converse(&mut control, login, dial.ticket.as_ref()).await?;
         control.set_logged_in();
         Ok(Self {
             control,
@@ -68,7 +109,8 @@ impl Session {
             quirks: dial.quirks,
             features: ready.features,
             listing_checked: false,
-            rest_dirty: false,
+            marker: Marker::Clear,
+            ahead: Ahead::new(dial, &ready),
             transfer_type: TransferType::Image,
             home: ready.directory,
             here: Vec::new(),
@@ -80,6 +122,7 @@ impl Session {
     pub fn quirks(&self) -> Quirks {
         Quirks {
             foreign_terminator: self.quirks.foreign_terminator || self.control.foreign_terminator(),
+            no_queueing: self.quirks.no_queueing || self.control.answered_early(),
             ..self.quirks
         }
     }
@@ -88,15 +131,27 @@ impl Session {
     pub fn set_quirks(&mut self, quirks: Quirks) {
         self.quirks = quirks;
         self.control.set_foreign_terminator(quirks.foreign_terminator);
+        self.ahead.trust(quirks, self.options.pipelining);
+    }
+
+    /// Sessions in a row, this one the last, that ended or fell silent when several commands were sent at once.
+    #[must_use]
+    pub fn strikes(&self) -> u8 {
+        self.ahead.strikes
     }
 
     /// Changes how later connections are made. The control connection stays as it is, but for the time allowed.
     pub fn set_options(&mut self, options: SessionOptions) {
         self.control.set_timeout(options.timeout);
+        if (options.data_mode, options.bind) != (self.options.data_mode, self.options.bind) {
+            self.ahead.let_go();
+        }
         self.options = options;
+        self.ahead.trust(self.quirks, self.options.pipelining);
     }
 
-    /// Whether another command may be sent: every reply came, no other, and the server has not closed.
+    /// Whether another command may be sent: every reply came but the one that is expected last, no other, and the
+    /// server has not closed.
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.control.is_in_step()
@@ -106,7 +161,7 @@ impl Session {
     pub async fn quit(mut self) {
         if self.is_usable() {
             // The server's answer changes nothing: the connection is closed either way.
-            let _ = timeout(FAREWELL, self.control.ask(Stage::Prepare, &Command::Quit)).await;
+            let _ = timeout(FAREWELL, self.control.quit()).await;
         }
     }
 
@@ -162,6 +217,16 @@ impl Session {
         Ok(())
     }
 
+    /// The restart marker that is in force now.
+    pub(super) fn marker(&self) -> Marker {
+        match self.marker {
+            // FileZilla Server forgets it upon any command, others only at a transfer.
+            Marker::At(offset) if self.control.last_sent() != "REST" && offset > 0 => Marker::Unsure,
+            Marker::At(_) if self.control.last_sent() != "REST" => Marker::Clear,
+            marker => marker,
+        }
+    }
+
     /// Sets the representation type where it is another.
     pub(super) async fn set_type(&mut self, wanted: TransferType) -> Result<(), Failure> {
         if self.transfer_type == wanted {
@@ -184,15 +249,21 @@ impl Session {
     }
 }
 
-async fn sign_in(control: &mut Control, dial: &Dial) -> Result<wire::Ready, Failure> {
-    let mut login = wire::Login::new(dial.login.credentials());
+/// Leads the login to its end; with a failure says whether it came upon several commands at once.
+async fn converse(
+    control: &mut Control,
+    mut login: wire::Login,
+    ticket: Option<&Ticket>,
+) -> Result<wire::Ready, (Failure, bool)> {
     let mut passage = None;
     for _ in 0..LOGIN_REPLIES {
-        let reply = control.reply(login.stage()).await?;
-        let step = login.on(&reply)?;
+        let together = login.is_together();
+        let reply =
+            if together { control.reply_ahead(login.stage()).await } else { control.reply(login.stage()).await };
+        let step = reply.and_then(|reply| login.on(&reply)).map_err(|failure| (failure, together))?;
         // Before the first command: a connection that is refused by its greeting needs no leave.
-        if let (Some(ticket), None, LoginStep::Send(_)) = (&dial.ticket, &passage, &step) {
-            passage = Some(ticket.pass().await.ok_or_else(trouble::turned_away)?);
+        if let (Some(ticket), None, LoginStep::Send(_) | LoginStep::SendAll(_)) = (ticket, &passage, &step) {
+            passage = Some(ticket.pass().await.ok_or_else(|| (trouble::turned_away(), false))?);
         }
         // What follows the login concerns this session alone.
         if login.stage() == Stage::Prepare
@@ -200,11 +271,13 @@ async fn sign_in(control: &mut Control, dial: &Dial) -> Result<wire::Ready, Fail
         {
             passage.succeed();
         }
-        match step {
-            LoginStep::Send(command) => control.send(login.stage(), &command).await?,
-            LoginStep::Wait => {}
+        let sent = match step {
+            LoginStep::Send(command) => control.send(login.stage(), &command).await,
+            LoginStep::SendAll(commands) => control.send_all(login.stage(), &commands).await,
+            LoginStep::Wait => Ok(()),
             LoginStep::Done(ready) => return Ok(ready),
-        }
+        };
+        sent.map_err(|failure| (failure, login.is_together()))?;
     }
-    Err(trouble::out_of_step(login.stage(), "the login does not come to an end"))
+    Err((trouble::out_of_step(login.stage(), "the login does not come to an end"), false))
 }

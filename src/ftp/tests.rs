@@ -1,5 +1,6 @@
 //! Sessions against a server that follows a script on loopback.
 
+mod ahead;
 mod peer;
 
 use super::{Retrieval, Session, Verdict};

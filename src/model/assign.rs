@@ -24,8 +24,9 @@ pub enum SettingError {
 
 impl Settings {
     /// The names of all settings, as they are written.
-    pub const KEYS: [&'static str; 12] = [
+    pub const KEYS: [&'static str; 13] = [
         "data-mode",
+        "pipelining",
         "active-address",
         "active-ports",
         "bind",
@@ -102,7 +103,7 @@ mod tests {
     #[test]
     fn the_names_are_exactly_the_fields() {
         let values = json!({
-            "data-mode": "epsv", "active-address": "192.0.2.1", "active-ports": "2000-3000", "bind": "::1",
+            "data-mode": "epsv", "pipelining": "deep", "active-address": "192.0.2.1", "active-ports": "2000-3000", "bind": "::1",
             "type": "ascii", "tls": "off", "timeout": 1, "retries": 0, "resume": false, "existing": "skip",
             "durability": "none", "limit-rate": 9,
         });

@@ -160,6 +160,18 @@ pub struct Quirks {
     /// It ends multi-line replies with another code.
     #[serde(default)]
     pub foreign_terminator: bool,
+    /// A file came over it, so several commands may be sent at once.
+    #[serde(default)]
+    pub pipelines: bool,
+    /// Several commands at once did not work: one at a time, whatever else is known.
+    #[serde(default)]
+    pub lockstep: bool,
+    /// It was seen to answer a command behind RETR after the transfer.
+    #[serde(default)]
+    pub queues_commands: bool,
+    /// It was seen not to: no command goes behind RETR, whatever else is known.
+    #[serde(default)]
+    pub no_queueing: bool,
 }
 
 impl Quirks {
@@ -172,6 +184,10 @@ impl Quirks {
             no_size: self.no_size || other.no_size,
             no_mdtm: self.no_mdtm || other.no_mdtm,
             foreign_terminator: self.foreign_terminator || other.foreign_terminator,
+            pipelines: self.pipelines || other.pipelines,
+            lockstep: self.lockstep || other.lockstep,
+            queues_commands: self.queues_commands || other.queues_commands,
+            no_queueing: self.no_queueing || other.no_queueing,
         }
     }
 }

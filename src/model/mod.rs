@@ -32,7 +32,7 @@ pub use job::{
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress};
 pub use secret::Secret;
-pub use settings::{DataMode, Durability, Existing, PortRange, Settings, Tls, TransferType};
+pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settings, Tls, TransferType};
 pub use snapshot::{HostStatus, RunningFile, Snapshot, StatusReport};
 pub use source::{RemotePath, Scheme, Source, SourceError};
 pub use state::{IllegalMove, JobState, Move};

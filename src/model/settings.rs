@@ -25,6 +25,21 @@ pub enum DataMode {
     Port,
 }
 
+/// How far commands may go ahead of the server's replies (RFC 959, section 5.4, has none; most servers take it).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Pipelining {
+    /// As the host was seen to take it: its first file one command at a time, then in bursts, then behind RETR.
+    #[default]
+    Auto,
+    /// One command at a time.
+    Off,
+    /// In bursts from the first file on, and nothing behind RETR.
+    Burst,
+    /// In bursts, and the next file's EPSV behind RETR, from the first file on: the server is known to queue commands.
+    Deep,
+}
+
 /// The representation type of a transfer (RFC 959, section 3.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -130,6 +145,9 @@ pub struct Settings {
     /// How data connections are opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_mode: Option<DataMode>,
+    /// How far commands may go ahead of the server's replies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipelining: Option<Pipelining>,
     /// Address that PORT and EPRT tell the server, where it differs from the socket's own (behind NAT).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub active_address: Option<IpAddr>,
@@ -171,6 +189,7 @@ impl Settings {
     pub fn or(&self, wider: &Self) -> Self {
         Self {
             data_mode: self.data_mode.or(wider.data_mode),
+            pipelining: self.pipelining.or(wider.pipelining),
             active_address: self.active_address.or(wider.active_address),
             active_ports: self.active_ports.or(wider.active_ports),
             bind: self.bind.or(wider.bind),

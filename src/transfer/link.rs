@@ -39,6 +39,7 @@ impl Link {
     pub async fn session(&mut self) -> Result<&mut Session, Failure> {
         if let Some(broken) = self.session.take_if(|session| !session.is_usable()) {
             self.dial.quirks = broken.quirks();
+            self.dial.strikes = broken.strikes();
         }
         match &mut self.session {
             Some(session) => Ok(session),
@@ -62,6 +63,22 @@ impl Link {
     #[must_use]
     pub fn quirks(&self) -> Quirks {
         self.session.as_ref().map_or(self.dial.quirks, Session::quirks)
+    }
+
+    /// What was held against sending several commands at once. Where it grew over a failure, that may have been the
+    /// cause, and one more try goes more slowly.
+    #[must_use]
+    pub fn doubts(&self) -> (bool, bool, u8) {
+        let quirks = self.quirks();
+        (quirks.lockstep, quirks.no_queueing, self.session.as_ref().map_or(self.dial.strikes, Session::strikes))
+    }
+
+    /// Puts in what other sessions learned of the server.
+    pub fn learn(&mut self, quirks: Quirks) {
+        self.dial.quirks = self.dial.quirks.merged(quirks);
+        if let Some(session) = &mut self.session {
+            session.set_quirks(session.quirks().merged(quirks));
+        }
     }
 
     /// Notes that the server can't restart in the middle of a file.

@@ -7,9 +7,9 @@ use super::link::Link;
 use super::whole::{Ready, Whole};
 use crate::disk::{DiskError, Place};
 use crate::model::{
-    Cause, Existing, Failure, Identity, Job, Progress, Receipt, RemotePath, Settings, Stage, TransferType,
+    Cause, Existing, Failure, FailureKind, Identity, Job, Progress, Receipt, RemotePath, Settings, Stage, TransferType,
 };
-use crate::policy::{Facts, FinalFile, Plan, known_progress, plan};
+use crate::policy::{Facts, FinalFile, OVERLAP, Plan, known_progress, plan};
 use crate::queue::Queue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -171,7 +171,7 @@ impl Run<'_> {
     }
 
     async fn go(&mut self, place: &Place, link: &mut Link) -> Result<Goal, Halt> {
-        let mut remote = self.inspect(link).await?;
+        let mut remote = self.look(place, link).await?;
         let mut digest_matches = None;
         let mut restart: Option<String> = None;
         let mut last = None;
@@ -180,6 +180,7 @@ impl Run<'_> {
                 Some(why) => Plan::Fresh { why: Some(why), set_aside: true },
                 None => self.plan(place, &remote, digest_matches, link.quirks().no_rest)?,
             };
+            let doubts = link.doubts();
             let done = match step {
                 Plan::Adopt { note } => {
                     let verified = digest_matches == Some(true);
@@ -211,7 +212,11 @@ impl Run<'_> {
                 Err(Halt::Again(why)) => {
                     last.clone_from(&why);
                     restart = why;
-                    remote = self.inspect(link).await?;
+                    remote = self.look(place, link).await?;
+                }
+                Err(Halt::Failed(failure)) if link.doubts() != doubts && failure.kind == FailureKind::Transient => {
+                    self.add_note(&format!("once more with fewer commands at once: {failure}"));
+                    remote = self.look(place, link).await?;
                 }
                 other => return other.map(Goal::Ready),
             }
@@ -234,15 +239,47 @@ impl Run<'_> {
         self.task.settings.existing.unwrap_or_default()
     }
 
-    /// What the server says of the file now.
-    pub(super) async fn inspect(&self, link: &mut Link) -> Result<Identity, Halt> {
-        self.task.gauge.set_phase(if link.is_usable() { Phase::Asking } else { Phase::Connecting });
-        let ask = async {
-            let session = link.session().await?;
-            self.task.gauge.set_phase(Phase::Asking);
-            session.inspect(self.path()).await
+    /// What the server says of the file, which is likely to be fetched then.
+    async fn look(&mut self, place: &Place, link: &mut Link) -> Result<Identity, Halt> {
+        if self.kind() == TransferType::Ascii {
+            return self.inspect(link).await;
+        }
+        let likely = if link.quirks().no_rest || self.task.settings.resume == Some(false) {
+            0
+        } else {
+            let part = on_disk(Stage::Plan, || place.part_file())?;
+            part.map_or(0, |part| part.size.saturating_sub(OVERLAP))
         };
-        let remote = self.or_stop(ask).await??;
+        self.ask(link, Some(likely)).await
+    }
+
+    /// What the server says of the file now.
+    pub(super) async fn inspect(&mut self, link: &mut Link) -> Result<Identity, Halt> {
+        self.ask(link, None).await
+    }
+
+    /// What the server says of the file. With an offset, a transfer is likely to begin there next.
+    async fn ask(&mut self, link: &mut Link, likely: Option<u64>) -> Result<Identity, Halt> {
+        let remote = loop {
+            self.task.gauge.set_phase(if link.is_usable() { Phase::Asking } else { Phase::Connecting });
+            let doubts = link.doubts();
+            let ask = async {
+                let session = link.session().await?;
+                self.task.gauge.set_phase(Phase::Asking);
+                match likely {
+                    Some(from) => session.inspect_ahead(self.path(), from).await,
+                    None => session.inspect(self.path()).await,
+                }
+            };
+            match self.or_stop(ask).await? {
+                Ok(remote) => break remote,
+                // Each kind of doubt comes up once or twice, so this has an end.
+                Err(failure) if link.doubts() != doubts && failure.kind == FailureKind::Transient => {
+                    self.add_note(&format!("once more with fewer commands at once: {failure}"));
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+        };
         self.task.gauge.set_size(crate::policy::expected_size(&remote, &self.task.job.spec.expect));
         Ok(remote)
     }

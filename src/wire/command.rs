@@ -43,6 +43,8 @@ pub enum Command {
     Rest(u64),
     /// RETR: send the file.
     Retr(Vec<u8>),
+    /// NOOP: nothing but an answer.
+    Noop,
     /// QUIT.
     Quit,
 }
@@ -80,6 +82,7 @@ impl Command {
             Self::Eprt(_) => "EPRT",
             Self::Rest(_) => "REST",
             Self::Retr(_) => "RETR",
+            Self::Noop => "NOOP",
             Self::Quit => "QUIT",
         }
     }
@@ -123,7 +126,7 @@ impl Command {
                 Some(format!("|{family}|{ip}|{}|", address.port()).into_bytes())
             }
             Self::Rest(offset) => Some(offset.to_string().into_bytes()),
-            Self::Feat | Self::Pwd | Self::Cdup | Self::Epsv | Self::Pasv | Self::Quit => None,
+            Self::Feat | Self::Pwd | Self::Cdup | Self::Epsv | Self::Pasv | Self::Noop | Self::Quit => None,
         }
     }
 }

@@ -7,10 +7,12 @@
 //! | `address` | 227, 229, PORT and EPRT |
 //! | `features`, `pwd`, `facts`, `numbers` | what FEAT, PWD, MLST, SIZE and MDTM answer |
 //! | `classify` | a refusing reply → [`Failure`](crate::model::Failure) with advice |
+//! | `sequence`, `burst` | which reply belongs to which of several commands on their way |
 //! | `login` | greeting to working directory |
 //! | `retrieve` | one transfer, control and data in any legal order |
 
 mod address;
+mod burst;
 mod classify;
 mod command;
 mod facts;
@@ -20,8 +22,10 @@ mod numbers;
 mod pwd;
 mod reply;
 mod retrieve;
+mod sequence;
 
 pub use address::{extended_passive_port, passive_address};
+pub use burst::{Burst, Order};
 pub use classify::{Context, classify, forbids_restart, says_missing};
 pub use command::{Command, Forbidden};
 pub use facts::{Entry, EntryKind, entry};
@@ -30,7 +34,8 @@ pub use login::{Credentials, Login, LoginStep, Ready};
 pub use numbers::{announced_size, modification_time, size};
 pub use pwd::directory;
 pub use reply::{Broken, Decoder, Reply, ReplyClass, ReplyCode};
-pub use retrieve::{End, Input, Lessons, Opening, Refused, Retrieve, RetrievePlan, Step};
+pub use retrieve::{End, Input, Lessons, Marker, Opening, Refused, Retrieve, RetrievePlan, Step};
+pub use sequence::{Place, Sequence, fits_behind};
 
 #[cfg(test)]
 mod tests {

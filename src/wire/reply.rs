@@ -130,6 +130,13 @@ impl Reply {
         out
     }
 
+    /// Whether the text begins with this command's word, as servers have it that say what they refuse.
+    #[must_use]
+    pub(crate) fn names(&self, verb: &str) -> bool {
+        let start = self.lines.first().and_then(|line| line.split_at_checked(verb.len()));
+        start.is_some_and(|(word, rest)| word == verb.as_bytes() && matches!(rest.first(), None | Some(b':' | b' ')))
+    }
+
     /// The text of the last line.
     #[must_use]
     pub(crate) fn last_line(&self) -> &[u8] {
@@ -169,7 +176,7 @@ enum Telnet {
 /// CR), and so are Telnet commands. A reply that starts with `ddd-` ends at `ddd ` of the same code. A line that
 /// starts with another code and a space may end it too, as some servers have it, but only when [`Decoder::settle`]
 /// says that nothing better arrived; never in a 211 reply, whose lines are anything.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Decoder {
     telnet: Telnet,
     line: Vec<u8>,

@@ -20,6 +20,20 @@ pub enum Opening {
     Passive,
     /// PORT or EPRT: the server connects after RETR.
     Active(Command),
+    /// It stands already.
+    Standing,
+}
+
+/// The restart marker that is in force at the server (RFC 3659, section 5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Marker {
+    /// None: a transfer starts at the file's first byte.
+    #[default]
+    Clear,
+    /// An earlier one may be: servers differ in what takes it back.
+    Unsure,
+    /// This offset: REST was accepted, and no command has followed it.
+    At(u64),
 }
 
 /// What is to be fetched, and from where on.
@@ -29,8 +43,8 @@ pub struct RetrievePlan {
     pub path: Vec<u8>,
     /// Offset in bytes.
     pub from: u64,
-    /// An earlier REST may still be in force: `REST 0` takes it back.
-    pub rest_dirty: bool,
+    /// The restart marker in force.
+    pub marker: Marker,
     /// How the data connection is opened.
     pub opening: Opening,
 }
@@ -127,12 +141,14 @@ impl Retrieve {
     /// The dialogue, and its first command.
     #[must_use]
     pub fn begin(plan: RetrievePlan) -> (Self, Command) {
-        let first = match &plan.opening {
+        let mut machine = Self { at: At::Address, plan, lessons: Lessons::default(), suspect: false, preliminary: 0 };
+        let first = match &machine.plan.opening {
             Opening::ExtendedPassive | Opening::ExtendedThenPassive => Command::Epsv,
             Opening::Passive => Command::Pasv,
             Opening::Active(command) => command.clone(),
+            Opening::Standing => machine.after_opening(),
         };
-        (Self { at: At::Address, plan, lessons: Lessons::default(), suspect: false, preliminary: 0 }, first)
+        (machine, first)
     }
 
     /// The step that the next reply belongs to.
@@ -162,6 +178,12 @@ impl Retrieve {
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         matches!(self.at, At::Streaming | At::Body)
+    }
+
+    /// Offset in bytes that the transfer starts at.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.plan.from
     }
 
     /// What was learned so far.
@@ -234,22 +256,32 @@ impl Retrieve {
         Some(self.go(At::Address, Step::Send(Command::Pasv)))
     }
 
-    /// RFC 3659, section 5.3: REST must be the last command before RETR, hence after EPSV.
     fn restart_or_retrieve(&mut self) -> Step {
-        if self.plan.from > 0 || self.plan.rest_dirty {
-            self.go(At::Rest, Step::Send(Command::Rest(self.plan.from)))
-        } else {
-            self.retrieve()
-        }
+        Step::Send(self.after_opening())
     }
 
-    fn retrieve(&mut self) -> Step {
-        self.go(At::Retr, Step::Send(Command::Retr(self.plan.path.clone())))
+    /// RFC 3659, section 5.3: REST must be the last command before RETR, hence after EPSV.
+    fn after_opening(&mut self) -> Command {
+        let in_force = match self.plan.marker {
+            Marker::Clear => Some(0),
+            Marker::Unsure => None,
+            Marker::At(offset) => Some(offset),
+        };
+        if in_force == Some(self.plan.from) {
+            return self.retrieve();
+        }
+        self.at = At::Rest;
+        Command::Rest(self.plan.from)
+    }
+
+    fn retrieve(&mut self) -> Command {
+        self.at = At::Retr;
+        Command::Retr(self.plan.path.clone())
     }
 
     fn on_rest(&mut self, reply: &Reply) -> Step {
         match reply.code.class() {
-            ReplyClass::Intermediate | ReplyClass::Completion if reply.code.get() != 332 => self.retrieve(),
+            ReplyClass::Intermediate | ReplyClass::Completion if reply.code.get() != 332 => Step::Send(self.retrieve()),
             ReplyClass::Permanent if reply.code.get() != 530 => {
                 self.lessons.no_rest = true;
                 let failure =
@@ -269,6 +301,10 @@ impl Retrieve {
                 self.preliminary += 1;
                 let at = if ended { At::Verdict } else { At::Streaming };
                 self.go(at, Step::Wait)
+            }
+            // Another command's: whatever it says, it is not the verdict.
+            ReplyClass::Completion if matches!(reply.code.get(), 211 | 213 | 221 | 227 | 229 | 257) => {
+                self.refuse(reply, "RETR")
             }
             ReplyClass::Completion if ended => self.end(Step::Done(End::Confirmed)),
             // A good end before the data's end is legal: the rest is still on its way.
@@ -294,7 +330,7 @@ impl Retrieve {
             _ if !verb.is_empty() => verb,
             Opening::Active(command) => command.verb(),
             Opening::Passive => "PASV",
-            Opening::ExtendedPassive | Opening::ExtendedThenPassive => "EPSV",
+            Opening::ExtendedPassive | Opening::ExtendedThenPassive | Opening::Standing => "EPSV",
         };
         classify(&Context::new(self.stage(), verb).with_path(&self.plan.path), reply)
     }
@@ -337,7 +373,12 @@ mod tests {
     }
 
     fn play(opening: Opening, from: u64, rest_dirty: bool, words: &[&str]) -> (String, Lessons) {
-        let plan = RetrievePlan { path: b"/f".to_vec(), from, rest_dirty, opening };
+        let marker = if rest_dirty { Marker::Unsure } else { Marker::Clear };
+        play_marked(opening, from, marker, words)
+    }
+
+    fn play_marked(opening: Opening, from: u64, marker: Marker, words: &[&str]) -> (String, Lessons) {
+        let plan = RetrievePlan { path: b"/f".to_vec(), from, marker, opening };
         let (mut machine, first) = Retrieve::begin(plan);
         let mut out = vec![first.to_string()];
         out.extend(words.iter().map(|word| match feed(&mut machine, word) {
@@ -368,6 +409,21 @@ mod tests {
             let (said, lessons) = play(Opening::ExtendedPassive, from, dirty, &words);
             assert_eq!(said, format!("EPSV, connect 5000, {expected}"), "{words:?}");
             assert_eq!(lessons, Lessons::default());
+        }
+    }
+
+    #[test]
+    fn a_standing_data_connection_needs_rest_only_for_another_offset() {
+        let table: [(u64, Marker, &[&str], &str); 6] = [
+            (0, Marker::Clear, &["150 go", "end", "226 ok"], "RETR /f, -, -, confirmed"),
+            (0, Marker::At(0), &["150 go", "226 ok", "end"], "RETR /f, -, -, confirmed"),
+            (7, Marker::At(7), &["end", "150 go", "226 ok"], "RETR /f, -, -, confirmed"),
+            (0, Marker::At(7), &["350 ok", "226 ok", "end"], "REST 0, RETR /f, -, confirmed"),
+            (8, Marker::At(7), &["350 ok", "end", "226 ok"], "REST 8, RETR /f, -, confirmed"),
+            (0, Marker::Unsure, &["350 ok", "550 no"], "REST 0, RETR /f, refused Retrieve Missing"),
+        ];
+        for (from, marker, words, expected) in table {
+            assert_eq!(play_marked(Opening::Standing, from, marker, words).0, expected, "{from} {marker:?}");
         }
     }
 
@@ -447,6 +503,8 @@ mod tests {
             (vec!["150 go", "end", "451 disk"], "-, -, refused Verdict Refused"),
             (vec!["150 go", "end", "421 bye"], "-, -, refused Verdict Disconnected"),
             (vec!["150 go", "end", "331 eh"], "-, -, refused Verdict Protocol"),
+            (vec!["150 go", "end", "229 (|||5000|)"], "-, -, refused Verdict Protocol"),
+            (vec!["213 5"], "refused Retrieve Protocol"),
             (vec!["554 beyond end"], "refused Retrieve Changed"),
         ] {
             let words = [vec![PASV, "open"], words].concat();

@@ -28,6 +28,7 @@ mod lies_replies;
 mod moving_files;
 mod policies;
 mod room;
+mod round_trips;
 mod secrets;
 mod servers;
 mod sessions;

@@ -45,6 +45,7 @@ impl Play {
             login: Login { user: "anonymous".into(), secret: None, account: None },
             options: SessionOptions { timeout: Duration::from_secs(20), ..SessionOptions::default() },
             quirks: Quirks::default(),
+            strikes: 0,
             trace: Some(Arc::new(move |line: &str| book.lock().unwrap().push(line.to_owned()))),
         };
         Self { dial, dialogue, script }

@@ -20,9 +20,48 @@ pub(crate) struct RemoteFile {
     pub(crate) modified: String,
 }
 
+/// What a server makes of commands that come without waiting for replies.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Batch {
+    /// It takes each as it comes; turns are not counted.
+    #[default]
+    Plain,
+    /// It answers all in order. As the others below, it waits for the client to fall silent first, so that every
+    /// command that was sent without waiting is in one turn.
+    Gathered,
+    /// As `Gathered`, with the replies of a turn in one segment.
+    Coalesced,
+    /// It answers SIZE and MDTM last, in reverse order, as libunftp may.
+    Shuffled,
+    /// It drops all but the first.
+    FirstOnly,
+    /// It closes when there are several.
+    Closes,
+}
+
+/// What a server makes of a command that comes while a transfer runs.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Behind {
+    /// It answers after the transfer, as vsftpd.
+    #[default]
+    Queued,
+    /// It answers at once, and EPSV ends the running data connection, as with pyftpdlib.
+    AtOnce,
+    /// It throws the command away with a 500, as pure-ftpd.
+    Refused,
+    /// It throws the command away with a 450, as proftpd where it does not use sendfile(2).
+    Busy,
+    /// It throws the command away without a word.
+    Dropped,
+}
+
 /// Lasting ways of a server.
 #[derive(Clone)]
 pub(crate) struct Traits {
+    /// Several commands at once.
+    pub(crate) batch: Batch,
+    /// Commands behind RETR.
+    pub(crate) behind: Behind,
     /// REST is answered with 350 and forgotten.
     pub(crate) ignores_rest: bool,
     /// REST is forgotten when another command than RETR follows.
@@ -46,6 +85,8 @@ pub(crate) struct Traits {
 impl Default for Traits {
     fn default() -> Self {
         Self {
+            batch: Batch::Plain,
+            behind: Behind::Queued,
             ignores_rest: false,
             rest_must_be_last: false,
             mlst: false,
@@ -75,6 +116,7 @@ struct Seen {
     sessions: usize,
     open: usize,
     peak: usize,
+    turns: usize,
 }
 
 type Hook = Box<dyn Fn(&Turn) -> Act + Send + Sync>;
@@ -126,6 +168,15 @@ impl Core {
     pub(crate) fn sessions(&self) -> (usize, usize) {
         let seen = self.lock();
         (seen.peak, seen.sessions)
+    }
+
+    /// How often a client waited for the server before it went on, over all sessions.
+    pub(crate) fn turns(&self) -> usize {
+        self.lock().turns
+    }
+
+    pub(super) fn note_turn(&self) {
+        self.lock().turns += 1;
     }
 
     /// The arguments of every command with this verb, in order.

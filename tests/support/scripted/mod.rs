@@ -7,7 +7,7 @@ mod data;
 mod session;
 
 pub(crate) use act::{Act, Delivery, End, Turn};
-pub(crate) use core::{Core, Traits};
+pub(crate) use core::{Batch, Behind, Core, Traits};
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},

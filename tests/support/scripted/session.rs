@@ -1,7 +1,7 @@
 //! One control connection.
 
 use super::{
-    Act, Core, Delivery, End, Turn,
+    Act, Batch, Behind, Core, Delivery, End, Turn,
     core::split,
     data::{self, Meeting},
 };
@@ -15,6 +15,8 @@ use std::{
 
 /// A flood ends after this many bytes, so that a client without bounds fails its test and not the machine.
 const FLOOD_BYTES: usize = 256 << 20;
+/// A client that sends nothing for so long waits for a reply.
+const SILENCE: Duration = Duration::from_millis(30);
 
 /// Serves one client until it goes away.
 pub(super) fn serve(core: &Arc<Core>, stream: TcpStream, number: usize) {
@@ -28,6 +30,8 @@ pub(super) fn serve(core: &Arc<Core>, stream: TcpStream, number: usize) {
         stream,
         number,
         unread: Vec::new(),
+        unsent: Vec::new(),
+        late: Vec::new(),
         user: None,
         logged_in: false,
         ascii: true,
@@ -50,6 +54,10 @@ struct Session<'a> {
     stream: TcpStream,
     number: usize,
     unread: Vec<u8>,
+    /// Replies that are kept back to the end of the turn.
+    unsent: Vec<u8>,
+    /// Replies that come after those.
+    late: Vec<Vec<u8>>,
     user: Option<String>,
     logged_in: bool,
     ascii: bool,
@@ -76,10 +84,82 @@ impl Session<'_> {
             }
             let honest = (verb == "RETR").then(|| self.honest_delivery(arg)).flatten();
             let act = self.ask(&verb, arg, before, honest.as_ref());
-            if !self.perform(act, &verb, arg) || verb == "QUIT" {
+            let shuffled = self.core.traits.batch == Batch::Shuffled && matches!(verb.as_str(), "SIZE" | "MDTM");
+            let sent = self.unsent.len();
+            if !self.perform(act, &verb, arg) {
+                return;
+            }
+            if shuffled {
+                let reply = self.unsent.split_off(sent);
+                self.late.insert(0, reply);
+            }
+            if verb == "QUIT" {
+                self.flush();
                 return;
             }
         }
+    }
+
+    fn keeps_replies(&self) -> bool {
+        matches!(self.core.traits.batch, Batch::Coalesced | Batch::Shuffled)
+    }
+
+    /// Sends the replies that were kept back.
+    fn flush(&mut self) -> bool {
+        let mut bytes = std::mem::take(&mut self.unsent);
+        bytes.extend(std::mem::take(&mut self.late).concat());
+        self.put(&bytes)
+    }
+
+    /// What the client sends without waiting, once it has begun; whether the session goes on.
+    fn gather(&mut self) -> bool {
+        let batch = self.core.traits.batch;
+        if batch == Batch::Plain {
+            return true;
+        }
+        self.core.note_turn();
+        self.listen(SILENCE);
+        let ends: Vec<usize> = (0..self.unread.len()).filter(|&at| self.unread[at] == b'\n').collect();
+        match batch {
+            Batch::FirstOnly if ends.len() > 1 => self.unread.truncate(ends[0] + 1),
+            Batch::Closes if ends.len() > 1 => return false,
+            _ => {}
+        }
+        true
+    }
+
+    /// Takes in what comes until nothing has come for so long.
+    fn listen(&mut self, silence: Duration) {
+        let mut buffer = [0; 4096];
+        let _ = self.stream.set_read_timeout(Some(silence));
+        while let Ok(n @ 1..) = self.stream.read(&mut buffer) {
+            self.unread.extend_from_slice(&buffer[..n]);
+        }
+        let _ = self.stream.set_read_timeout(Some(Duration::from_millis(50)));
+    }
+
+    /// What comes while a transfer runs; whether its data connection lives on.
+    fn overhear(&mut self) -> bool {
+        let behind = self.core.traits.behind;
+        if behind == Behind::Queued {
+            return true;
+        }
+        self.listen(Duration::from_millis(100));
+        let heard = String::from_utf8_lossy(&std::mem::take(&mut self.unread)).into_owned();
+        for line in heard.lines() {
+            self.core.note(self.number, true, line);
+            match behind {
+                Behind::AtOnce if line == "EPSV" => {
+                    self.usual("EPSV", "");
+                    return false;
+                }
+                Behind::AtOnce => self.reply("200 I successfully did nothing."),
+                Behind::Refused => self.reply("500 Unknown command"),
+                Behind::Busy => self.reply(&format!("450 {line}: data transfer in progress")),
+                Behind::Queued | Behind::Dropped => true,
+            };
+        }
+        true
     }
 
     fn ask(&self, verb: &str, arg: &str, before: usize, honest: Option<&Delivery>) -> Act {
@@ -244,8 +324,11 @@ impl Session<'_> {
             return self.reply("425 Failed to establish connection.");
         };
         let (verdict, opening) = (delivery.verdict.clone(), delivery.opening.clone());
-        if !opening.is_empty() && !self.reply(&opening) {
+        if !(opening.is_empty() || (self.reply(&opening) && self.flush())) {
             return false;
+        }
+        if !self.overhear() {
+            return self.reply("426 Connection closed; transfer aborted.");
         }
         if delivery.verdict_first && !self.reply(&verdict) {
             return false;
@@ -276,6 +359,14 @@ impl Session<'_> {
         if bytes.len() > 1 {
             self.core.note(self.number, false, &String::from_utf8_lossy(&bytes[..bytes.len().min(400)]));
         }
+        if self.keeps_replies() {
+            self.unsent.extend_from_slice(bytes);
+            return true;
+        }
+        self.put(bytes)
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> bool {
         match self.core.traits.drip_ms {
             None => self.stream.write_all(bytes).is_ok(),
             Some(ms) => bytes.iter().all(|b| {
@@ -294,9 +385,17 @@ impl Session<'_> {
                 let line = line.strip_suffix(b"\n").unwrap_or(&line);
                 return Some(String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned());
             }
+            if !self.flush() {
+                return None;
+            }
             match self.stream.read(&mut buffer) {
                 Ok(0) => return None,
-                Ok(n) => self.unread.extend_from_slice(&buffer[..n]),
+                Ok(n) => {
+                    self.unread.extend_from_slice(&buffer[..n]);
+                    if !self.gather() {
+                        return None;
+                    }
+                }
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                 Err(_) => return None,
             }
