@@ -73,10 +73,10 @@ fn main() {
     decode("reply of one line", ONE_LINE);
     decode("reply of three lines (MLST)", MLST);
     decode("reply of 50 lines (a greeting)", &greeting());
-    parse("227 to an address", b"227 Entering Passive Mode (127,0,0,1,195,80).\r\n", |r| passive_address(r));
+    parse("227 to an address", b"227 Entering Passive Mode (127,0,0,1,195,80).\r\n", passive_address);
     parse("229 to a port", b"229 Entering Extended Passive Mode (|||50000|)\r\n", extended_passive_port);
-    parse("213 to a length", b"213 1073741824\r\n", |r| size(r));
-    parse("213 to a time", b"213 20240131235959.123\r\n", |r| modification_time(r));
+    parse("213 to a length", b"213 1073741824\r\n", size);
+    parse("213 to a time", b"213 20240131235959.123\r\n", modification_time);
     parse("facts of a file (MLST)", MLST, entry);
     parse("features", FEAT, |r| Some(Features::parse(r)));
 }

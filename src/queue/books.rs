@@ -73,7 +73,7 @@ pub(super) struct Books {
 /// Packs that were unpacked last.
 #[derive(Default)]
 pub(super) struct Unpacked {
-    packs: VecDeque<(u64, Arc<Vec<JobSpec>>)>,
+    packs: VecDeque<(u64, Arc<pack::Texts>)>,
     /// How many were unpacked in all.
     pub(super) count: u64,
 }
@@ -127,23 +127,23 @@ impl Books {
     pub(super) fn spec(&mut self, id: u64) -> Result<JobSpec, QueueError> {
         let found = self.index.find(id).or_else(|| self.intake.as_ref()?.find(id));
         let (first, offset) = found.ok_or(QueueError::NoSuchJob(JobId(id)))?;
-        let specs = self.specs(first)?;
+        let texts = self.texts(first)?;
         let missing = || QueueError::damaged(&self.path, format!("job {id} is missing in its pack"));
-        specs.get(offset).cloned().ok_or_else(missing)
+        texts.job(offset).map_err(|e| self.broken(&e))?.ok_or_else(missing)
     }
 
     /// The jobs of a pack.
-    fn specs(&mut self, first: u64) -> Result<Arc<Vec<JobSpec>>, QueueError> {
-        if let Some((_, specs)) = self.unpacked.packs.iter().find(|(at, _)| *at == first) {
-            return Ok(Arc::clone(specs));
+    fn texts(&mut self, first: u64) -> Result<Arc<pack::Texts>, QueueError> {
+        if let Some((_, texts)) = self.unpacked.packs.iter().find(|(at, _)| *at == first) {
+            return Ok(Arc::clone(texts));
         }
         let value = self.store.get(&keys::numbered(keys::JOBS, first))?;
         let value = value.ok_or_else(|| QueueError::damaged(&self.path, format!("the pack of job {first} is gone")))?;
-        let specs = Arc::new(pack::open_jobs(&value).map_err(|e| self.broken(&e))?);
+        let texts = Arc::new(pack::open_jobs(&value).map_err(|e| self.broken(&e))?);
         self.unpacked.count += 1;
         self.unpacked.packs.truncate(UNPACKED - 1);
-        self.unpacked.packs.push_front((first, Arc::clone(&specs)));
-        Ok(specs)
+        self.unpacked.packs.push_front((first, Arc::clone(&texts)));
+        Ok(texts)
     }
 
     /// Forgets unpacked jobs; their numbers may be given again.

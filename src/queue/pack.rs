@@ -7,6 +7,7 @@ use crate::model::{Account, Destination, JobSpec, JobState};
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
+use std::ops::Range;
 
 /// Most jobs in a pack.
 pub(super) const JOBS: usize = 256;
@@ -37,14 +38,62 @@ pub(super) fn seal_jobs(texts: &[Vec<u8>]) -> Result<Vec<u8>, FrameError> {
     Ok(frame::seal(&out.finish().map_err(failed)?))
 }
 
+/// A pack's jobs, unpacked but not parsed: most of the time only some of them are asked for.
+pub(super) struct Texts {
+    text: Vec<u8>,
+    /// Where each job stands.
+    places: Vec<Range<usize>>,
+}
+
+impl Texts {
+    /// The job at a position; nothing where there is none.
+    pub(super) fn job(&self, at: usize) -> Result<Option<JobSpec>, FrameError> {
+        let Some(text) = self.places.get(at).and_then(|place| self.text.get(place.clone())) else { return Ok(None) };
+        serde_json::from_slice(text).map(Some).map_err(|e| FrameError::Content(e.to_string()))
+    }
+}
+
 /// The jobs of a pack.
-pub(super) fn open_jobs(value: &[u8]) -> Result<Vec<JobSpec>, FrameError> {
+pub(super) fn open_jobs(value: &[u8]) -> Result<Texts, FrameError> {
     let mut text = Vec::new();
     DeflateDecoder::new(frame::open(value)?)
         .take(MOST)
         .read_to_end(&mut text)
         .map_err(|e| FrameError::Content(e.to_string()))?;
-    serde_json::from_slice(&text).map_err(|e| FrameError::Content(e.to_string()))
+    let places = elements(&text).ok_or_else(|| FrameError::Content("a pack's jobs".to_owned()))?;
+    Ok(Texts { text, places })
+}
+
+/// Where the elements of a JSON array of objects stand; nothing where brackets or quotation marks don't match.
+fn elements(text: &[u8]) -> Option<Vec<Range<usize>>> {
+    let mut found = Vec::new();
+    let (mut depth, mut start) = (0u32, 0);
+    let mut bytes = text.iter().enumerate();
+    while let Some((at, byte)) = bytes.next() {
+        match byte {
+            b'"' => loop {
+                match bytes.next()?.1 {
+                    b'\\' => drop(bytes.next()?),
+                    b'"' => break,
+                    _ => {}
+                }
+            },
+            b'[' | b'{' => {
+                depth += 1;
+                if depth == 2 {
+                    start = at;
+                }
+            }
+            b']' | b'}' => {
+                depth = depth.checked_sub(1)?;
+                if depth == 1 {
+                    found.push(start..at + 1);
+                }
+            }
+            _ => {}
+        }
+    }
+    (depth == 0 && text.first() == Some(&b'[')).then_some(found)
 }
 
 /// The value of a pack's states: the account once, and a letter a job.
@@ -137,6 +186,20 @@ mod tests {
         for (before, after) in states.into_iter().zip(back) {
             let expected = if before == Some(JobState::Running) { Some(JobState::Queued) } else { before };
             assert_eq!(after, expected);
+        }
+    }
+
+    #[test]
+    fn jobs_are_found_whatever_their_names_hold() {
+        let names = ["a", "[{", "}],", r"q\", "\"]", r#"\","{""#, "ü%41"];
+        let texts: Vec<String> =
+            names.map(|name| serde_json::json!({"n": name, "deep": [{"x": [1]}]}).to_string()).into();
+        let array = format!("[{}]", texts.join(","));
+        let found = elements(array.as_bytes()).unwrap();
+        assert_eq!(found.into_iter().map(|place| &array[place]).collect::<Vec<_>>(), texts);
+        assert_eq!(elements(b"[]"), Some(Vec::new()));
+        for broken in ["", "{}", "[{]", "[{\"}]", "[{}]]", "[{\"a\\"] {
+            assert_eq!(elements(broken.as_bytes()), None, "{broken}");
         }
     }
 
