@@ -15,6 +15,7 @@ impl Dispatcher {
     pub(super) async fn ended(&mut self, ended: Ended) -> Result<(), QueueError> {
         let Ended { account, job, link, signed_in, upshot } = ended;
         self.running.remove(&job);
+        self.hosts.helping.withdraw(job);
         let key = account.host_key();
         let quirks = link.quirks();
         if link.is_usable() {
@@ -111,7 +112,7 @@ impl Dispatcher {
         self.hold_host(&key, failure, false).await
     }
 
-    async fn too_many(&mut self, account: &Account, failure: Failure) -> Result<(), QueueError> {
+    pub(super) async fn too_many(&mut self, account: &Account, failure: Failure) -> Result<(), QueueError> {
         let (key, now) = (account.host_key(), clock::now());
         let patience = self.patience(&key);
         let Some(host) = self.hosts.known.get_mut(&key) else { return Ok(()) };
@@ -147,6 +148,7 @@ impl Dispatcher {
     /// A worker broke down: its session is gone, its job stays as it was stored, and the next run has it again.
     pub(super) fn crashed(&mut self, account: &Account, job: JobId) {
         self.running.remove(&job);
+        self.hosts.helping.withdraw(job);
         let proved = self.hosts.books(account).proof == Proof::Proved;
         self.hosts.closed(account, proved);
         self.hosts.unprove(account);
@@ -209,11 +211,17 @@ impl Dispatcher {
         for worker in self.running.values() {
             worker.send_replace(true);
         }
+        self.hosts.helping.dismiss_all();
         let all = async {
-            while !self.running.is_empty() {
+            while !(self.running.is_empty() && self.hosts.helping.is_idle()) {
                 let Some(word) = self.inbox.recv().await else { break };
                 if let Word::Crashed(_, job) = word {
                     self.running.remove(&job);
+                } else if let Word::HelperLost(number) = word {
+                    self.hosts.helping.left(number);
+                } else if let Word::Helped(helped) = word {
+                    self.hosts.helping.left(helped.number);
+                    tokio::spawn(helped.link.quit());
                 } else if let Word::Ended(ended) = word {
                     self.running.remove(&ended.job);
                     match ended.upshot {

@@ -67,6 +67,7 @@ impl Dispatcher {
             }
             self.refresh_if_due().await?;
             self.fill().await?;
+            self.help_out();
             if self.is_over() {
                 return Ok(());
             }
@@ -224,6 +225,15 @@ impl Dispatcher {
                 Ok(())
             }
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
+            Some(Word::Offered(offer)) => {
+                self.offered(*offer);
+                Ok(())
+            }
+            Some(Word::Helped(helped)) => self.helped(*helped).await,
+            Some(Word::HelperLost(number)) => {
+                self.helper_lost(number);
+                Ok(())
+            }
             Some(Word::Crashed(account, job)) => {
                 self.crashed(&account, job);
                 Ok(())
@@ -273,7 +283,7 @@ impl Dispatcher {
         !self.stale && self.next_due.is_none() && !self.hosts.accounts.iter().any(work)
     }
 
-    fn connections(&self) -> u32 {
+    pub(super) fn connections(&self) -> u32 {
         self.order.connections.or_else(|| self.order.config.connections()).unwrap_or(CONNECTIONS).max(1)
     }
 

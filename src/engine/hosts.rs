@@ -1,5 +1,6 @@
 //! Hosts and accounts of a run: budgets, sessions at rest, and who is left alone.
 
+use super::assist::Helping;
 use crate::model::{Account, Claim, Failure, HostFacts, HostKey, Quirks};
 use crate::policy::{Budget, delay};
 use crate::transfer::Link;
@@ -73,6 +74,8 @@ pub(super) struct Hosts {
     pub(super) open: u32,
     /// Links that are at rest.
     resting: usize,
+    /// Sessions that help with a file that another one fetches.
+    pub(super) helping: Helping,
 }
 
 impl Host {

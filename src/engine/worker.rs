@@ -1,5 +1,6 @@
 //! One claim in a worker's hands: sign in, fetch, settle, report.
 
+use super::assist::{Helped, Offer};
 use super::clock;
 use super::settle::{Fate, Moment, fate, not_signed_in};
 use super::{Board, Observer};
@@ -7,7 +8,7 @@ use crate::model::{
     Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Settings, Settlement,
 };
 use crate::queue::{Queue, QueueError};
-use crate::transfer::{End, Gauge, Link, Report, Started, Stop, Task, download, failpoint};
+use crate::transfer::{End, Gauge, Link, Report, Split, Started, Stop, Task, download, failpoint};
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -35,6 +36,12 @@ pub(super) enum Word {
     Halt(Vec<JobId>),
     /// The worker of this job broke down.
     Crashed(Account, JobId),
+    /// A file under way can be shared with further sessions.
+    Offered(Box<Offer>),
+    /// A helper is through.
+    Helped(Box<Helped>),
+    /// A helper broke down.
+    HelperLost(u64),
 }
 
 /// What a worker works with.
@@ -178,6 +185,11 @@ impl Turn<'_> {
                 why: started.why,
             });
         };
+        let account = self.link.dial().account.clone();
+        let offer = |split: &Arc<Split>| {
+            let offer = Offer::new(job.id, &account, split, self.settings);
+            let _ = self.shop.words.send(Word::Offered(Box::new(offer)));
+        };
         let task = Task {
             job,
             settings: self.settings,
@@ -186,6 +198,7 @@ impl Turn<'_> {
             boot_id: &self.shop.boot_id,
             stop: self.stop.clone(),
             started: &tell,
+            offer: &offer,
             is_full: &|device| self.shop.is_full(device),
         };
         download(&task, &mut self.link).await

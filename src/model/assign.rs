@@ -24,7 +24,7 @@ pub enum SettingError {
 
 impl Settings {
     /// The names of all settings, as they are written.
-    pub const KEYS: [&'static str; 12] = [
+    pub const KEYS: [&'static str; 13] = [
         "data-mode",
         "active-address",
         "active-ports",
@@ -35,6 +35,7 @@ impl Settings {
         "retries",
         "resume",
         "existing",
+        "split",
         "durability",
         "limit-rate",
     ];
@@ -104,7 +105,7 @@ mod tests {
         let values = json!({
             "data-mode": "epsv", "active-address": "192.0.2.1", "active-ports": "2000-3000", "bind": "::1",
             "type": "ascii", "tls": "off", "timeout": 1, "retries": 0, "resume": false, "existing": "skip",
-            "durability": "none", "limit-rate": 9,
+            "split": false, "durability": "none", "limit-rate": 9,
         });
         let mut settings = Settings::default();
         for key in Settings::KEYS {

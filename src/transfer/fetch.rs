@@ -4,12 +4,15 @@ use super::copy::{Copier, Took};
 use super::failpoint::failpoint;
 use super::gauge::Phase;
 use super::link::Link;
+use super::piece::Met;
+use super::split::Split;
 use super::task::{Halt, Run, Started, on_disk};
 use crate::disk::{PartFile, Place};
 use crate::ftp::{Retrieval, Verdict};
-use crate::model::{Cause, Durability, Existing, Failure, Identity, Progress, Receipt, Stage, TransferType};
+use crate::model::{Cause, Durability, Existing, Failure, Identity, Progress, Receipt, Span, Stage, TransferType};
 use crate::policy::{Bucket, expected_size};
 use crate::queue::QueueError;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -24,9 +27,9 @@ pub(super) struct Start {
 }
 
 /// Received bytes that are read from the socket at once.
-const BUFFER: usize = 256 * 1024;
+pub(super) const BUFFER: usize = 256 * 1024;
 /// Fewer bytes are written without handing over the thread.
-const INLINE: usize = 64 * 1024;
+pub(super) const INLINE: usize = 64 * 1024;
 /// Bytes, and time, after which what was received is made durable and recorded.
 const RECORD_BYTES: u64 = 64 * 1024 * 1024;
 const RECORD_TIME: Duration = Duration::from_secs(5);
@@ -36,9 +39,11 @@ const SMALL: u64 = 64 * 1024;
 const LONG: Duration = Duration::from_secs(2);
 
 /// How the copy loop ended, short of a failure.
-enum Copied {
+pub(super) enum Copied {
     /// The data ended.
     End,
+    /// It came to what another session fetched, and was proved to go on with that.
+    Met,
     /// More came than the file holds.
     TooMuch,
 }
@@ -64,6 +69,7 @@ impl Run<'_> {
         self.labelled = labelled && recorded <= progress.durable;
         self.progress = Some(progress);
         self.from = start.from;
+        self.prepare_split(&part, &start, link.quirks().no_rest)?;
         let begun = Instant::now();
         let kind = self.kind();
         let mut copier = match kind {
@@ -71,6 +77,10 @@ impl Run<'_> {
             TransferType::Image => Copier::new(&part, start.from, start.have, size),
         };
         let outcome = self.transfer(&mut copier, &part, &start, link).await;
+        if self.is_shared().await {
+            let begun = self.as_begun(outcome);
+            return self.gather(place, part, (remote, begun), link).await;
+        }
         let (position, length) = (copier.position(), copier.length());
         if matches!(outcome, Err(Halt::Again(None))) {
             link.learn_no_rest();
@@ -107,14 +117,27 @@ impl Run<'_> {
             part.truncate(start.have)?;
             Ok(part)
         })?;
-        let needed = size.unwrap_or(0).saturating_sub(start.have);
-        if reserve(place, &part, needed, start.have)? {
-            return Ok(part);
+        let size = size.unwrap_or(0);
+        self.reserve(place, &part, size.saturating_sub(start.have), (start.have, size))?;
+        Ok(part)
+    }
+
+    /// Reserves space for the rest of a file: `needed` bytes, of a part file that ends at one offset in bytes and is to end
+    /// at another.
+    pub(super) fn reserve(
+        &mut self,
+        place: &Place,
+        part: &PartFile,
+        needed: u64,
+        reach: (u64, u64),
+    ) -> Result<(), Halt> {
+        if has_space(place, part, needed, reach)? {
+            return Ok(());
         }
         // What is kept of an older version is worth less than the new one.
         on_disk(Stage::Store, || place.drop_old())?;
-        if reserve(place, &part, needed, start.have)? {
-            return Ok(part);
+        if has_space(place, part, needed, reach)? {
+            return Ok(());
         }
         // Other files may still fit.
         self.device = None;
@@ -137,6 +160,8 @@ impl Run<'_> {
         let kind = self.kind();
         let path = self.path().clone();
         let session = self.or_stop(link.session()).await??;
+        // A resume that was seen to work is as good as an announcement.
+        let restarts = session.offers_restart() || start.from > 0;
         let opened = self.or_stop(session.retrieve(&path, kind, start.from)).await?;
         let mut retrieval = match opened {
             Ok(retrieval) => retrieval,
@@ -146,7 +171,7 @@ impl Run<'_> {
         let size = self.task.gauge.size();
         (self.task.started)(Started { size, from: start.from, why: start.why.clone() });
         self.task.gauge.set_phase(Phase::Receiving);
-        match self.copy(copier, part, &mut retrieval).await {
+        match self.copy(copier, part, &mut retrieval, restarts).await {
             Ok((Copied::End, ignored)) => {
                 failpoint("transfer-last-byte");
                 let verdict = self.or_stop(retrieval.finish()).await?;
@@ -155,9 +180,9 @@ impl Run<'_> {
                 }
                 Ok((Copied::End, verdict))
             }
-            Ok((Copied::TooMuch, _)) => {
+            Ok((copied @ (Copied::TooMuch | Copied::Met), _)) => {
                 retrieval.abort().await;
-                Ok((Copied::TooMuch, Verdict::Confirmed))
+                Ok((copied, Verdict::Confirmed))
             }
             // No time for the server's word on it: dropping the session is as good.
             Err(Halt::Stopped) => Err(Halt::Stopped),
@@ -187,6 +212,7 @@ impl Run<'_> {
         copier: &mut Copier<'_>,
         part: &PartFile,
         retrieval: &mut Retrieval<'_>,
+        restarts: bool,
     ) -> Result<(Copied, bool), Halt> {
         let mut buffer = vec![0u8; BUFFER];
         let begun = Instant::now();
@@ -195,10 +221,20 @@ impl Run<'_> {
         let mut ledger = Ledger::new(copier.length());
         let mut ignored = false;
         if self.worth_a_record() {
-            ledger.record(self, copier.length(), false).await?;
+            ledger.record(self, None).await?;
         }
         loop {
-            let room = buffer.get_mut(..portion).unwrap_or_default();
+            let most = self.room(portion);
+            if most == 0 {
+                match self.meet(retrieval).await? {
+                    Met::GoOn => continue,
+                    Met::Joined => {
+                        ledger.finish().await?;
+                        return Ok((Copied::Met, ignored));
+                    }
+                }
+            }
+            let room = buffer.get_mut(..most).unwrap_or_default();
             let count = self.or_stop(retrieval.read(room)).await??;
             let bytes = buffer.get(..count).unwrap_or_default();
             self.fetched += count as u64;
@@ -210,11 +246,12 @@ impl Run<'_> {
             } else {
                 on_disk(Stage::Store, || copier.take(bytes))?
             };
-            self.task.gauge.set_have(copier.length());
+            self.reached(copier, restarts && !ignored)?;
             match took {
                 Took::Fine => {}
                 Took::RestIgnored => {
                     ignored = true;
+                    self.owner = None;
                     self.add_note("the server ignored REST and sent the file from its start");
                 }
                 Took::Differs => return Err(Halt::Again(Some(self.differs(retrieval.announced())))),
@@ -227,9 +264,11 @@ impl Run<'_> {
                 ledger.finish().await?;
                 return Ok((Copied::End, ignored));
             }
-            if self.is_durable() && ledger.is_due(copier.length()) {
+            if self.is_durable() && ledger.is_due(self.held(copier)) {
+                // What comes while it is made durable is not part of it.
+                let held = self.ranges(copier);
                 self.make_durable(part)?;
-                ledger.record(self, copier.length(), true).await?;
+                ledger.record(self, Some(held)).await?;
             }
             if let Some(bucket) = &mut bucket {
                 let wait = bucket.take(count, begun.elapsed());
@@ -248,16 +287,21 @@ impl Run<'_> {
         }
         on_disk(Stage::Store, || {
             // Gives back what was reserved for the rest: others may need it first.
-            part.truncate(length)?;
-            match place.old_part()? {
-                Some(old) if old.size < length => place.drop_old(),
-                _ => Ok(()),
-            }
+            part.truncate(length)
+        })?;
+        self.drop_old_part(place, length)
+    }
+
+    /// Lets go of an old part that is no further than the new one.
+    pub(super) fn drop_old_part(&self, place: &Place, length: u64) -> Result<(), Halt> {
+        on_disk(Stage::Store, || match place.old_part()? {
+            Some(old) if old.size < length => place.drop_old(),
+            _ => Ok(()),
         })
     }
 
     /// Makes what was received durable.
-    fn make_durable(&mut self, part: &PartFile) -> Result<(), Halt> {
+    pub(super) fn make_durable(&mut self, part: &PartFile) -> Result<(), Halt> {
         if !self.is_durable() {
             return Ok(());
         }
@@ -304,7 +348,8 @@ impl Run<'_> {
             Some(_) => start.have,
             None => 0,
         };
-        Progress { identity: remote.clone(), durable, boot_id: self.task.boot_id.to_owned() }
+        let boot_id = self.task.boot_id.to_owned();
+        Progress { identity: remote.clone(), durable, boot_id, ..Progress::default() }
     }
 
     fn differs(&self, announced: Option<u64>) -> String {
@@ -314,17 +359,17 @@ impl Run<'_> {
 }
 
 /// Reserves space, and gives back what it got where that isn't enough. Returns whether there is space.
-fn reserve(place: &Place, part: &PartFile, needed: u64, have: u64) -> Result<bool, Halt> {
+fn has_space(place: &Place, part: &PartFile, needed: u64, (end, size): (u64, u64)) -> Result<bool, Halt> {
     if needed == 0 {
         return Ok(true);
     }
     if on_disk(Stage::Store, || place.free_bytes())? < needed {
         return Ok(false);
     }
-    match on_disk(Stage::Store, || part.allocate(have.saturating_add(needed))) {
+    match on_disk(Stage::Store, || part.allocate(size)) {
         Ok(()) => Ok(true),
         Err(Halt::Failed(failure)) if failure.cause == Cause::DiskFull => {
-            on_disk(Stage::Store, || part.truncate(have))?;
+            on_disk(Stage::Store, || part.truncate(end))?;
             Ok(false)
         }
         Err(halt) => Err(halt),
@@ -332,36 +377,53 @@ fn reserve(place: &Place, part: &PartFile, needed: u64, have: u64) -> Result<boo
 }
 
 /// When progress was recorded last, and the record that is being written.
-struct Ledger {
+pub(super) struct Ledger {
     at: Instant,
-    length: u64,
+    held: u64,
     pending: Option<JoinHandle<Result<(), QueueError>>>,
 }
 
 impl Ledger {
-    fn new(length: u64) -> Self {
-        Self { at: Instant::now(), length, pending: None }
+    pub(super) fn new(held: u64) -> Self {
+        Self { at: Instant::now(), held, pending: None }
     }
 
-    fn is_due(&self, length: u64) -> bool {
-        let gained = length.saturating_sub(self.length);
+    pub(super) fn is_due(&self, held: u64) -> bool {
+        let gained = held.saturating_sub(self.held);
         gained >= RECORD_BYTES || (gained > 0 && self.at.elapsed() >= RECORD_TIME)
     }
 
-    /// Starts to record the progress; the bytes flow on meanwhile.
-    async fn record(&mut self, run: &mut Run<'_>, length: u64, durable: bool) -> Result<(), Halt> {
+    /// Starts to record the progress, with the ranges that were made durable; the bytes flow on meanwhile.
+    async fn record(&mut self, run: &mut Run<'_>, durable: Option<Vec<Span>>) -> Result<(), Halt> {
+        if let Some(owner) = &run.owner {
+            return self.record_split(&owner.seat.split, durable).await;
+        }
         self.finish().await?;
         let Some(progress) = &mut run.progress else { return Ok(()) };
-        if durable {
-            progress.durable = length;
+        if let Some(span) = durable.as_deref().and_then(<[Span]>::first) {
+            progress.durable = span.end;
         }
-        (self.at, self.length) = (Instant::now(), length);
+        self.note(durable.as_deref());
         let (queue, id, progress) = (run.task.queue.clone(), run.task.job.id, progress.clone());
         self.pending = Some(tokio::spawn(async move { queue.checkpoint(id, progress).await }));
         Ok(())
     }
 
-    async fn finish(&mut self) -> Result<(), Halt> {
+    /// As [`Ledger::record`], for a file that may come in pieces.
+    pub(super) async fn record_split(&mut self, split: &Arc<Split>, durable: Option<Vec<Span>>) -> Result<(), Halt> {
+        self.finish().await?;
+        self.note(durable.as_deref());
+        let split = Arc::clone(split);
+        self.pending = Some(tokio::spawn(async move { split.record(durable).await }));
+        Ok(())
+    }
+
+    fn note(&mut self, durable: Option<&[Span]>) {
+        self.at = Instant::now();
+        self.held = durable.map_or(self.held, |spans| spans.iter().map(|span| span.end - span.start).sum());
+    }
+
+    pub(super) async fn finish(&mut self) -> Result<(), Halt> {
         let Some(pending) = self.pending.take() else { return Ok(()) };
         match pending.await {
             Ok(Ok(())) => Ok(()),

@@ -11,9 +11,14 @@ mod fetch;
 mod gauge;
 mod lines;
 mod link;
+mod patch;
+mod piece;
+mod split;
 mod task;
 
 pub use failpoint::failpoint;
 pub use gauge::{Gauge, Phase};
 pub use link::Link;
+pub use piece::{Help, assist};
+pub use split::{Invitation, Split};
 pub use task::{End, Report, Started, Stop, Task, download};

@@ -2,6 +2,8 @@
 
 use super::gauge::{Gauge, Phase};
 use super::link::Link;
+use super::patch::Owner;
+use super::split::Split;
 use crate::disk::{DiskError, Place};
 use crate::model::{
     Cause, Existing, Failure, Identity, Job, Progress, Receipt, RemotePath, Settings, Stage, TransferType,
@@ -41,6 +43,8 @@ pub struct Task<'a> {
     pub stop: Stop,
     /// Whom to tell that bytes begin to arrive.
     pub started: &'a (dyn Fn(Started) + Send + Sync),
+    /// Whom to tell that further sessions may join.
+    pub offer: &'a (dyn Fn(&Arc<Split>) + Send + Sync),
     /// Devices (`st_dev`) known to be full.
     pub is_full: &'a (dyn Fn(u64) -> bool + Send + Sync),
 }
@@ -84,6 +88,8 @@ pub(super) enum Halt {
     Failed(Failure),
     /// Decide anew; with a reason, from the file's first byte.
     Again(Option<String>),
+    /// Bytes of two sessions don't belong together: only the file's proved beginning counts.
+    Doubt(String),
 }
 
 impl From<Failure> for Halt {
@@ -98,12 +104,13 @@ const PLANS: u32 = 6;
 /// Fetches one file: from claim to final name.
 pub async fn download(task: &Task<'_>, link: &mut Link) -> Report {
     let progress = task.job.record.progress.clone();
-    let mut run = Run { task, from: 0, fetched: 0, gained: 0, note: None, progress, labelled: false, device: None };
+    let mut run = Run { task, from: 0, fetched: 0, gained: 0, note: None, progress, labelled: false, device: None, owner: None, alone: false };
     let end = match run.go(link).await {
         Ok(receipt) => End::Completed(receipt),
         Err(Halt::Stopped) => End::Stopped,
         Err(Halt::Failed(failure)) => End::Failed(failure),
         Err(Halt::Again(why)) => End::Failed(keeps_changing(why)),
+        Err(Halt::Doubt(why)) => End::Failed(keeps_changing(Some(why))),
     };
     let Run { from, fetched, gained, note, progress, device, .. } = run;
     Report { from, fetched, gained, note, progress, device, end }
@@ -121,6 +128,10 @@ pub(super) struct Run<'a> {
     pub(super) labelled: bool,
     /// Device of the destination; nothing again once only this file is known not to fit there.
     pub(super) device: Option<u64>,
+    /// The seat at a file that further sessions may join.
+    pub(super) owner: Option<Owner>,
+    /// Whether nobody is to join any more in this attempt.
+    pub(super) alone: bool,
 }
 
 impl Run<'_> {
@@ -135,6 +146,8 @@ impl Run<'_> {
         let mut restart: Option<String> = None;
         let mut last = None;
         for _ in 0..PLANS {
+            // It holds the part file.
+            self.owner = None;
             let step = match restart.take() {
                 Some(why) => Plan::Fresh { why: Some(why), set_aside: true },
                 None => self.plan(&place, &remote, digest_matches, link.quirks().no_rest)?,
@@ -157,6 +170,9 @@ impl Run<'_> {
                 Plan::Resume { from, have, why } => {
                     let start = super::fetch::Start { from, have, why, set_aside: false };
                     self.fetch(&place, &remote, start, link).await
+                }
+                Plan::Patch { held, why } => {
+                    self.patch(&place, &remote, super::patch::Patch { held, why }, link).await
                 }
                 Plan::Fresh { why, set_aside } => {
                     let start = super::fetch::Start { from: 0, have: 0, why, set_aside };
@@ -205,6 +221,9 @@ impl Run<'_> {
 
     /// The future's result, unless the worker is told to stop first.
     pub(super) async fn or_stop<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
+        if let Some(owner) = &self.owner {
+            return owner.seat.or_stop(work).await;
+        }
         let mut stop = self.task.stop.clone();
         tokio::select! {
             biased;
@@ -254,7 +273,7 @@ impl Run<'_> {
     async fn take_over(&mut self, place: &Place, remote: &Identity) -> Result<(), Halt> {
         let (job, boot_id) = (self.task.job, self.task.boot_id.to_owned());
         let durable = on_disk(Stage::Plan, || place.final_file())?.map_or(0, |found| found.size);
-        let progress = Progress { identity: remote.clone(), durable, boot_id };
+        let progress = Progress { identity: remote.clone(), durable, boot_id, ..Progress::default() };
         // Known for what it is before it is renamed: an interruption must not make it nobody's.
         if !on_disk(Stage::Plan, || place.label_final(&job.spec.source, &progress))? {
             let recorded = self.task.queue.checkpoint(job.id, progress.clone()).await;
