@@ -231,7 +231,8 @@ impl Seat {
         match verdict {
             Verdict::Confirmed => Ok(()),
             Verdict::Unconfirmed { failure } => {
-                let text = format!("all bytes came, but the server did not confirm the last ones ({})", failure.message);
+                let text =
+                    format!("all bytes came, but the server did not confirm the last ones ({})", failure.message);
                 self.split.note(text);
                 Ok(())
             }

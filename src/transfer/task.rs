@@ -104,7 +104,18 @@ const PLANS: u32 = 6;
 /// Fetches one file: from claim to final name.
 pub async fn download(task: &Task<'_>, link: &mut Link) -> Report {
     let progress = task.job.record.progress.clone();
-    let mut run = Run { task, from: 0, fetched: 0, gained: 0, note: None, progress, labelled: false, device: None, owner: None, alone: false };
+    let mut run = Run {
+        task,
+        from: 0,
+        fetched: 0,
+        gained: 0,
+        note: None,
+        progress,
+        labelled: false,
+        device: None,
+        owner: None,
+        alone: false,
+    };
     let end = match run.go(link).await {
         Ok(receipt) => End::Completed(receipt),
         Err(Halt::Stopped) => End::Stopped,
@@ -171,9 +182,7 @@ impl Run<'_> {
                     let start = super::fetch::Start { from, have, why, set_aside: false };
                     self.fetch(&place, &remote, start, link).await
                 }
-                Plan::Patch { held, why } => {
-                    self.patch(&place, &remote, super::patch::Patch { held, why }, link).await
-                }
+                Plan::Patch { held, why } => self.patch(&place, &remote, super::patch::Patch { held, why }, link).await,
                 Plan::Fresh { why, set_aside } => {
                     let start = super::fetch::Start { from: 0, have: 0, why, set_aside };
                     self.fetch(&place, &remote, start, link).await

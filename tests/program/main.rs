@@ -30,6 +30,7 @@ mod room;
 mod secrets;
 mod servers;
 mod sessions;
+mod splitting;
 mod stopping;
 mod verdict;
 mod whose_password;

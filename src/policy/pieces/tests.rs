@@ -28,7 +28,8 @@ fn an_idle_session_gets_the_larger_half_of_what_is_left_of_the_longest_piece() {
 
 #[test]
 fn no_piece_gets_smaller_than_is_worth_a_connection() {
-    let table = [(16 * MIB, 0, true), (16 * MIB - 1, 0, false), (100 * MIB, 84 * MIB, true), (100 * MIB, 85 * MIB, false)];
+    let table =
+        [(16 * MIB, 0, true), (16 * MIB - 1, 0, false), (100 * MIB, 84 * MIB, true), (100 * MIB, 85 * MIB, false)];
     for (size, at, divided) in table {
         let mut map = Pieces::new(size, &[]);
         let first = map.take().unwrap();
