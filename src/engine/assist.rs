@@ -5,7 +5,7 @@
 
 use super::clock;
 use super::dispatcher::Dispatcher;
-use super::hosts::Proof;
+use super::hosts::{Books, Proof};
 use super::logins::Logins;
 use super::settle::is_host_trouble;
 use super::worker::{Shop, Word};
@@ -125,7 +125,7 @@ impl Dispatcher {
         }
         let (connections, now) = (self.connections(), clock::now());
         for account in &self.hosts.turns {
-            let waits = self.hosts.accounts.get(account).is_some_and(|books| books.has_work());
+            let waits = self.hosts.accounts.get(account).is_some_and(Books::has_work);
             if !waits || self.hosts.is_held(account) || self.hosts.admits(account, connections, now) {
                 continue;
             }
@@ -155,7 +155,7 @@ impl Dispatcher {
         let host = self.hosts.known.get(&offer.account.host_key());
         let accounts = host.map(|host| host.accounts.as_slice()).unwrap_or_default();
         accounts.iter().any(|account| {
-            !self.hosts.is_held(account) && self.hosts.accounts.get(account).is_some_and(|books| books.has_work())
+            !self.hosts.is_held(account) && self.hosts.accounts.get(account).is_some_and(Books::has_work)
         })
     }
 

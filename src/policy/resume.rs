@@ -306,10 +306,8 @@ fn trusted(facts: &Facts<'_>, length: u64) -> Result<Vec<Span>, Plan> {
         return Err(Plan::Fresh { why: Some(why), set_aside: true });
     }
     let same_boot = progress.boot_id == facts.boot_id;
-    let (ranges, beginning) = match same_boot {
-        true => (&progress.ranges, length),
-        false => (&progress.durable_ranges, progress.durable),
-    };
+    let (ranges, beginning) =
+        if same_boot { (&progress.ranges, length) } else { (&progress.durable_ranges, progress.durable) };
     // Of a file that came in pieces, the length never tells how far its beginning goes.
     let spans = match ranges.as_slice() {
         [] if same_boot && !progress.durable_ranges.is_empty() => &progress.durable_ranges,

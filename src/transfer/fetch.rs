@@ -79,7 +79,7 @@ impl Run<'_> {
         let outcome = self.transfer(&mut copier, &part, &start, link).await;
         if self.is_shared().await {
             let begun = self.as_begun(outcome);
-            return self.gather(place, part, (remote, begun), link).await;
+            return Box::pin(self.gather(place, part, (remote, begun), link)).await;
         }
         let (position, length) = (copier.position(), copier.length());
         if matches!(outcome, Err(Halt::Again(None))) {
@@ -180,9 +180,9 @@ impl Run<'_> {
                 }
                 Ok((Copied::End, verdict))
             }
-            Ok((copied @ (Copied::TooMuch | Copied::Met), _)) => {
+            Ok((ending @ (Copied::TooMuch | Copied::Met), _)) => {
                 retrieval.abort().await;
-                Ok((copied, Verdict::Confirmed))
+                Ok((ending, Verdict::Confirmed))
             }
             // No time for the server's word on it: dropping the session is as good.
             Err(Halt::Stopped) => Err(Halt::Stopped),
@@ -289,15 +289,7 @@ impl Run<'_> {
             // Gives back what was reserved for the rest: others may need it first.
             part.truncate(length)
         })?;
-        self.drop_old_part(place, length)
-    }
-
-    /// Lets go of an old part that is no further than the new one.
-    pub(super) fn drop_old_part(&self, place: &Place, length: u64) -> Result<(), Halt> {
-        on_disk(Stage::Store, || match place.old_part()? {
-            Some(old) if old.size < length => place.drop_old(),
-            _ => Ok(()),
-        })
+        drop_old_part(place, length)
     }
 
     /// Makes what was received durable.
@@ -374,6 +366,14 @@ fn has_space(place: &Place, part: &PartFile, needed: u64, (end, size): (u64, u64
         }
         Err(halt) => Err(halt),
     }
+}
+
+/// Lets go of an old part that is no further than the new one.
+pub(super) fn drop_old_part(place: &Place, length: u64) -> Result<(), Halt> {
+    on_disk(Stage::Store, || match place.old_part()? {
+        Some(old) if old.size < length => place.drop_old(),
+        _ => Ok(()),
+    })
 }
 
 /// When progress was recorded last, and the record that is being written.

@@ -2,7 +2,7 @@
 //! end.
 
 use super::copy::Copier;
-use super::fetch::{Copied, Ledger, Start, unrecorded};
+use super::fetch::{Copied, Ledger, Start, drop_old_part, unrecorded};
 use super::gauge::Phase;
 use super::link::Link;
 use super::piece::{Met, Seat};
@@ -201,7 +201,7 @@ impl Run<'_> {
             return Err(Halt::Again(Some("the file system keeps no record of a file in pieces any more".to_owned())));
         }
         (self.task.started)(Started { size: Some(size), from: self.from, why: patch.why });
-        self.gather(place, part, (remote, Ok(())), link).await
+        Box::pin(self.gather(place, part, (remote, Ok(())), link)).await
     }
 
     /// Ends what the copy loop began, once others have a hand in the file: waits for them, takes what is left, and finishes.
@@ -221,13 +221,15 @@ impl Run<'_> {
             (self.task.offer)(&split);
         }
         let done = match begun {
-            Ok(()) => self.take_all(&part, &mut owner.seat, link).await,
+            Ok(()) => Box::pin(self.take_all(&part, &mut owner.seat, link)).await,
             Err(halt) => Err(halt),
         };
         let ended = split.close().await;
         let (fetched, notes) = split.story();
         self.fetched += fetched;
-        notes.iter().for_each(|note| self.add_note(note));
+        for note in &notes {
+            self.add_note(note);
+        }
         self.gained += split.total().saturating_sub(owner.before);
         let done = match (done, ended) {
             // What ended the work of all is why this session's ended.
@@ -267,22 +269,14 @@ impl Run<'_> {
                     let message = "a file in pieces has no piece left to take, and is not whole";
                     return Err(Failure::transient(Stage::Retrieve, Cause::Protocol, message).into());
                 }
-                let changed = async {
-                    let _ = seat.or_stop(changes.changed()).await?;
-                    Ok(())
-                };
-                self.beside(part, &split, &mut ledger, changed).await?;
+                self.beside(part, &split, &mut ledger, seat.news(&mut changes)).await?;
                 continue;
             };
-            let done = self.beside(part, &split, &mut ledger, seat.fetch(piece, link)).await;
+            let done = self.beside(part, &split, &mut ledger, Box::pin(seat.fetch(piece, link))).await;
             match done {
                 // No room for a new session beside the others: they will do it.
                 Err(Halt::Failed(failure)) if others > 0 && is_at_the_door(&failure) => {
-                    let changed = async {
-                        let _ = seat.or_stop(changes.changed()).await?;
-                        Ok(())
-                    };
-                    self.beside(part, &split, &mut ledger, changed).await?;
+                    self.beside(part, &split, &mut ledger, seat.news(&mut changes)).await?;
                 }
                 done => done?,
             }
@@ -340,7 +334,7 @@ impl Run<'_> {
     fn keep_pieces(&mut self, place: &Place, part: &PartFile, split: &Arc<Split>) -> Result<(), Halt> {
         self.make_durable(part)?;
         self.progress = Some(split.conclude(self.is_durable())?);
-        self.drop_old_part(place, split.total())
+        drop_old_part(place, split.total())
     }
 
     fn open_pieces(&mut self, place: &Place, held: &[Span], size: u64) -> Result<PartFile, Halt> {

@@ -10,6 +10,7 @@ use crate::model::{Cause, Failure, Stage, TransferType};
 use crate::policy::{Meeting, OVERLAP, Piece, PieceId, same_identity, variety};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Different pieces of 64 bytes that a block has to have for its place in the file to be known by it.
 const TELLING: usize = 16;
@@ -70,13 +71,19 @@ impl Seat {
 
     /// The future's result, unless this session or all are told to stop first.
     pub(super) async fn or_stop<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
-        let (mut stop, mut over) = (self.stop.clone(), self.split.over());
+        let mut stop = self.stop.clone();
         tokio::select! {
             biased;
             _ = stop.wait_for(|&stop| stop) => Err(Halt::Stopped),
-            _ = over.wait_for(|&over| over) => Err(self.split.halt()),
+            halt = Split::sent_away(Some(&self.split)) => Err(halt),
             result = work => Ok(result),
         }
+    }
+
+    /// Waits until others may have left something to do.
+    pub(super) async fn news(&self, changes: &mut watch::Receiver<usize>) -> Result<(), Halt> {
+        // The sender is the split's own.
+        self.or_stop(changes.changed()).await.map(|_| ())
     }
 
     /// Fetches a piece, after a look whether the file is still the same, and gives it back.
@@ -123,7 +130,8 @@ impl Seat {
             }
             Err(halt) => {
                 // When all leave there is no time for the server's word: dropping the session is as good.
-                if !*split.over().borrow() && !(self.is_stopped() && !self.is_helper) {
+                let leaving = split.is_over() || (self.is_stopped() && !self.is_helper);
+                if !leaving {
                     retrieval.abort().await;
                 }
                 if is_ignored(&halt) {

@@ -6,7 +6,7 @@
 
 use super::fetch::unrecorded;
 use super::gauge::Gauge;
-use super::task::{Halt, Stop, Task, on_disk};
+use super::task::{Halt, Task, on_disk};
 use crate::disk::{DiskError, PartFile};
 use crate::model::{Failure, Identity, JobId, Progress, RemotePath, Source, Span, Stage};
 use crate::policy::{Meeting, OVERLAP, Piece, PieceId, Pieces, Room};
@@ -316,9 +316,17 @@ impl Split {
         self.end(Some(Trouble::Doubt(why)));
     }
 
-    /// Becomes `true` once all have to leave.
-    pub(super) fn over(&self) -> Stop {
-        self.over.subscribe()
+    /// Whether all have to leave.
+    pub(super) fn is_over(&self) -> bool {
+        *self.over.borrow()
+    }
+
+    /// Returns, once all have to leave, why; never where nothing is shared.
+    pub(super) async fn sent_away(split: Option<&Arc<Self>>) -> Halt {
+        let Some(split) = split else { return std::future::pending().await };
+        // The sender is the split's own.
+        let _ = split.over.subscribe().wait_for(|&over| over).await;
+        split.halt()
     }
 
     /// Why all have to leave.
@@ -355,7 +363,8 @@ impl Split {
         let mut helpers = self.helpers();
         // The sender is our own.
         let _ = helpers.wait_for(|&count| count == 0).await;
-        self.lock().halt.is_some().then(|| self.halt())
+        let troubled = self.lock().halt.is_some();
+        troubled.then(|| self.halt())
     }
 
     /// What is to be told of it all, once it is closed: bytes that came, and the story.
@@ -426,10 +435,10 @@ impl State {
 
     /// What is written down while the file is under way.
     fn told(&self) -> Progress {
-        match self.in_pieces {
-            true => Progress { ranges: self.map.held(), ..self.progress.clone() },
-            false => Progress { ranges: Vec::new(), durable_ranges: Vec::new(), ..self.progress.clone() },
+        if self.in_pieces {
+            return Progress { ranges: self.map.held(), ..self.progress.clone() };
         }
+        Progress { ranges: Vec::new(), durable_ranges: Vec::new(), ..self.progress.clone() }
     }
 
     /// What is written down once the part file ends with the last byte that is held: of nothing but a beginning its length

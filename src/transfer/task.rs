@@ -180,12 +180,14 @@ impl Run<'_> {
                 }
                 Plan::Resume { from, have, why } => {
                     let start = super::fetch::Start { from, have, why, set_aside: false };
-                    self.fetch(&place, &remote, start, link).await
+                    Box::pin(self.fetch(&place, &remote, start, link)).await
                 }
-                Plan::Patch { held, why } => self.patch(&place, &remote, super::patch::Patch { held, why }, link).await,
+                Plan::Patch { held, why } => {
+                    Box::pin(self.patch(&place, &remote, super::patch::Patch { held, why }, link)).await
+                }
                 Plan::Fresh { why, set_aside } => {
                     let start = super::fetch::Start { from: 0, have: 0, why, set_aside };
-                    self.fetch(&place, &remote, start, link).await
+                    Box::pin(self.fetch(&place, &remote, start, link)).await
                 }
             };
             match done {
@@ -230,13 +232,11 @@ impl Run<'_> {
 
     /// The future's result, unless the worker is told to stop first.
     pub(super) async fn or_stop<T>(&self, work: impl Future<Output = T>) -> Result<T, Halt> {
-        if let Some(owner) = &self.owner {
-            return owner.seat.or_stop(work).await;
-        }
         let mut stop = self.task.stop.clone();
         tokio::select! {
             biased;
             _ = stop.wait_for(|&stop| stop) => Err(Halt::Stopped),
+            halt = Split::sent_away(self.owner.as_ref().map(|owner| &owner.seat.split)) => Err(halt),
             result = work => Ok(result),
         }
     }

@@ -151,7 +151,7 @@ fn kills_at_any_moment_leave_nothing_wrong() {
     }
     let (_, story) = large.arrives(&["--per-host", "4"]);
     let twice = large.sent() - large.data.len() as u64;
-    assert!(twice <= 5 * 4 << 20, "{twice} bytes were sent twice\n{story}");
+    assert!(twice <= 20 << 20, "{twice} bytes were sent twice\n{story}");
 }
 
 #[test]
@@ -327,6 +327,9 @@ fn after_a_machine_crash_only_durable_ranges_count() {
     let run = large.ftpq.spawn(&["run", "--per-host", "4"]);
     let ranges = || large.ftpq.json_one(&["show", "1"])["progress"]["durable_ranges"].as_array().map_or(0, Vec::len);
     let there = watch::wait_for(Duration::from_secs(20), || ranges() > 1);
+    // Further bytes, which are not durable.
+    let sent = large.sent();
+    watch::wait_for(Duration::from_secs(20), || large.sent() > sent + (6 << 20));
     let killed = run.kill();
     assert!(there, "no ranges were made durable\n{killed}");
     let job = large.ftpq.json_one(&["show", "1"]);
@@ -367,6 +370,7 @@ fn a_disk_that_fills_up_under_several_connections_keeps_what_is_there() {
     while filler.write_all(&[1; 4096]).is_ok() {}
     let ended = run.wait(Duration::from_secs(20)).expect_code(5);
     assert!(server.core().sessions().0 > 1, "{ended}");
+    drop(filler);
     fs::remove_file(place.join("filler")).unwrap();
     let again = ftpq.run(&["--json", "run", "--per-host", "4"]).expect_code(0);
     let got = fs::read(place.join("a.bin")).unwrap();

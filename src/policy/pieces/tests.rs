@@ -105,7 +105,8 @@ fn the_beginning_alone_can_be_kept() {
 
 #[test]
 fn ranges_that_overlap_or_lie_beyond_the_file_are_cut() {
-    let table: [(&[(u64, u64)], &[(u64, u64)]); 6] = [
+    type Ranges = &'static [(u64, u64)];
+    let table: [(Ranges, Ranges); 6] = [
         (&[(5, 9), (0, 3)], &[(0, 3), (5, 9)]),
         (&[(0, 5), (3, 9)], &[(0, 5), (5, 9)]),
         (&[(0, 5), (1, 4)], &[(0, 5)]),
