@@ -8,12 +8,18 @@
     reason = "a benchmark"
 )]
 
+mod support;
+
 use ftpq::model::{
-    Attempt, Change, Destination, Expectation, JobSpec, Receipt, RelPath, Selection, Settings, Settlement,
+    Attempt, Change, Claim, Destination, Expectation, JobId, JobSpec, Progress, Receipt, RelPath, Selection, Settings,
+    Settlement,
 };
 use ftpq::queue::{Accepted, Queue};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
+use support::measure;
+use tokio::sync::Semaphore;
 
 fn specs(from: u64, to: u64) -> Vec<JobSpec> {
     (from..to)
@@ -26,7 +32,7 @@ fn specs(from: u64, to: u64) -> Vec<JobSpec> {
                 RelPath::new(format!("{:03}/file-{n:08}.tar.gz", n % 997)).unwrap(),
             )
             .unwrap(),
-            expect: Expectation { size: Some(n), checksum: None },
+            expect: Expectation { size: Some(n << (n % 24)), checksum: None },
             settings: Settings::default(),
         })
         .collect()
@@ -59,6 +65,84 @@ async fn add(queue: &Queue, jobs: u64) -> Accepted {
     intake.accept().await.unwrap()
 }
 
+fn receipt() -> Settlement {
+    let attempt = Attempt { started_at: 1, ended_at: 2, from: 0, fetched: 1, gained: 1, note: None, failure: None };
+    Settlement::Done { receipt: Receipt { size: 1, ..Receipt::default() }, attempt }
+}
+
+/// As a run does it: claims taken sixteen at a time, each settled by a worker that waits for its durable answer.
+async fn settle(queue: &Queue, workers: usize, count: u64) {
+    let account = specs(0, 1)[0].source.account().clone();
+    let room = Arc::new(Semaphore::new(workers));
+    let mut left = count;
+    while left > 0 {
+        let claims = queue.claim(&account, 16, None, 0).await.unwrap();
+        assert!(!claims.is_empty());
+        for claim in claims {
+            left = left.saturating_sub(1);
+            let permit = Arc::clone(&room).acquire_owned().await.unwrap();
+            let queue = queue.clone();
+            tokio::spawn(async move {
+                queue.settle(claim, receipt()).await.unwrap();
+                drop(permit);
+            });
+        }
+    }
+    let _ = room.acquire_many(u32::try_from(workers).unwrap()).await.unwrap();
+}
+
+/// What each move costs the queue's thread, without any disk.
+async fn moves() {
+    const COUNT: u32 = 4096;
+    let account = specs(0, 1)[0].source.account().clone();
+    let queue = Queue::in_memory();
+    add(&queue, 100_000).await;
+    let handle = tokio::runtime::Handle::current();
+    let wait = |work: std::pin::Pin<Box<dyn Future<Output = ()> + '_>>| {
+        tokio::task::block_in_place(|| handle.block_on(work));
+    };
+    let claim = || async {
+        let mut claims = Vec::new();
+        while claims.len() < COUNT as usize {
+            claims.extend(queue.claim(&account, 16, None, 0).await.unwrap());
+        }
+        claims
+    };
+    let give_back = |claims: Vec<Claim>| async {
+        for claim in claims {
+            queue.settle(claim, Settlement::Release { attempt: None, progress: None }).await.unwrap();
+        }
+    };
+    measure(
+        "claim, sixteen at a time, and put back",
+        COUNT,
+        || (),
+        |()| wait(Box::pin(async { give_back(claim().await).await })),
+    );
+    let claims = || tokio::task::block_in_place(|| handle.block_on(claim()));
+    measure("put back untried", COUNT, claims, |claims| wait(Box::pin(give_back(claims))));
+    measure(
+        "look at what can be claimed",
+        1,
+        || (),
+        |()| {
+            wait(Box::pin(async { drop(queue.groups(None, 0).await.unwrap()) }));
+        },
+    );
+    measure(
+        "keep progress",
+        COUNT,
+        || (),
+        |()| {
+            wait(Box::pin(async {
+                for id in 1..=u64::from(COUNT) {
+                    queue.checkpoint(JobId(id), Progress { durable: id, ..Progress::default() }).await.unwrap();
+                }
+            }));
+        },
+    );
+}
+
 fn main() {
     let jobs = std::env::args().skip(1).find_map(|a| a.parse().ok()).unwrap_or(1_000_000u64);
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
@@ -72,6 +156,7 @@ fn main() {
             size(dir.path()) >> 20
         );
     };
+    runtime.block_on(moves());
     runtime.block_on(async {
         let (queue, _) = Queue::open(dir.path()).unwrap();
         let from = Instant::now();
@@ -84,33 +169,11 @@ fn main() {
         let from = Instant::now();
         assert_eq!(add(&queue, jobs).await.known.len(), jobs);
         told("queued again, all known", from, jobs);
-        let account = specs(0, 1)[0].source.account().clone();
-        let from = Instant::now();
-        let rounds = 200;
-        for _ in 0..rounds {
-            let claims = queue.claim(&account, 64, None, 0).await.unwrap();
-            let settling: Vec<_> = claims
-                .into_iter()
-                .map(|claim| {
-                    let queue = queue.clone();
-                    let attempt = Attempt {
-                        started_at: 1,
-                        ended_at: 2,
-                        from: 0,
-                        fetched: 7,
-                        gained: 7,
-                        note: None,
-                        failure: None,
-                    };
-                    let settlement = Settlement::Done { receipt: Receipt::default(), attempt };
-                    tokio::spawn(async move { queue.settle(claim, settlement).await.unwrap() })
-                })
-                .collect();
-            for task in settling {
-                task.await.unwrap();
-            }
+        for (workers, count) in [(64, 100_000u64.min(jobs / 2)), (1, 1_000.min(jobs / 4))] {
+            let from = Instant::now();
+            settle(&queue, workers, count).await;
+            told(&format!("settled by {workers} workers"), from, count);
         }
-        told("settled by 64 workers", from, rounds * 64);
         let from = Instant::now();
         queue.change(Selection::default(), Change::Pause).await.unwrap();
         told("paused all", from, jobs);

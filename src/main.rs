@@ -1,7 +1,7 @@
 //! The `ftpq` program: puts the parts together.
 
 use ftpq::engine::{Board, Desk, DeskError, House, LocalDesk, Observer, Reply, RunOrder, RunReport};
-use ftpq::model::{Counts, Event, Selection, Snapshot};
+use ftpq::model::{Counts, Event, Selection, Snapshot, StatusReport};
 use ftpq::queue::{Credentials, Queue, QueueError};
 use ftpq::ui::{Output, Screen};
 use ftpq::{api, cli, engine};
@@ -14,8 +14,9 @@ use tokio::time::{Instant, sleep};
 /// How long a command waits for another one that has the queue and is about to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Threads that drive sockets and timers, at least.
-const THREADS: usize = 4;
+/// Threads that drive sockets and timers. Long work with disk and digests has threads of its own, and more of these only
+/// wake each other.
+const THREADS: usize = 2;
 
 fn main() -> ExitCode {
     let args = cli::parse();
@@ -23,20 +24,23 @@ fn main() -> ExitCode {
     if let Some(keep) = args.wants_demo() {
         return ExitCode::from(ftpq::demo::run(keep));
     }
-    // More threads than cores: one may be held up by a slow disk while the others go on.
-    let threads = std::thread::available_parallelism().map_or(THREADS, |cores| cores.get().max(THREADS));
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("ftpq: the runtime can't be started: {error}; check the limits on threads (ulimit -u)");
             return ExitCode::from(5);
         }
     };
-    let code = runtime.block_on(cli::execute(args, &Program));
+    // As a task: this thread would have to be woken for each word of a worker.
+    let program = runtime.spawn(cli::execute(args, &Program));
+    let code = runtime.block_on(program).unwrap_or(FAULT);
     // A thread that still hashes or looks up a name must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(100));
     ExitCode::from(code)
 }
+
+/// Exit code when the program itself broke down; the panic's text was shown.
+const FAULT: u8 = 5;
 
 struct Program;
 
@@ -57,6 +61,15 @@ impl House for Program {
                     Ok(Box::new(desk) as Box<dyn Desk>)
                 }
                 Owner::Other(client) => Ok(Box::new(client) as Box<dyn Desk>),
+            }
+        })
+    }
+
+    fn status<'a>(&'a self, queue: &'a Path) -> Reply<'a, StatusReport> {
+        Box::pin(async move {
+            match tokio::task::block_in_place(|| engine::peek(queue)) {
+                Some(report) => Ok(report),
+                None => self.desk(queue).await?.status().await,
             }
         })
     }

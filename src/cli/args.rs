@@ -255,6 +255,7 @@ mod tests {
             "run --connections 0",
             "run --connections 257",
             "run --per-host 65",
+            "run --per-host many",
             "run --timeout 0",
             "run --timeout 86401",
             "run --limit-rate 5X",

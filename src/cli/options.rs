@@ -2,7 +2,9 @@
 
 use super::exit::Failed;
 use crate::config::Config;
-use crate::model::{DataMode, Durability, Existing, PortRange, Settings, TLS_LATER, Tls, TransferType, parse_bytes};
+use crate::model::{
+    DataMode, Durability, Existing, PerHost, PortRange, Settings, TLS_LATER, Tls, TransferType, parse_bytes,
+};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::value_parser;
 use serde::de::DeserializeOwned;
@@ -106,9 +108,9 @@ pub(super) struct RunOptions {
     /// Connections over all hosts at a time [default: 16]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(Config::MAX_CONNECTIONS)))]
     pub(super) connections: Option<u32>,
-    /// Connections to one host at a time [default: 4]
-    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(Config::MAX_PER_HOST)))]
-    pub(super) per_host: Option<u32>,
+    /// Connections to one host at a time; auto finds out how many bring something, up to 16 [default: auto]
+    #[arg(long, value_name = "N|auto")]
+    pub(super) per_host: Option<PerHost>,
     /// Take logins from netrc: --netrc for ~/.netrc, --netrc=FILE for another
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, help_heading = "Login")]
     #[expect(clippy::option_option, reason = "absent, given, given with a file: as clap tells them apart")]

@@ -7,7 +7,7 @@ use crate::model::{HostStatus, JobState, Quirks, RunningFile, Snapshot, StatusRe
 
 /// Runs the command.
 pub(super) async fn status(face: &mut Face<'_>) -> Result<Exit, Failed> {
-    let report = face.desk().await?.status().await?;
+    let report = face.house.status(&face.queue()?).await?;
     if face.global.json {
         face.say_json(&report)?;
     } else {
@@ -62,14 +62,19 @@ fn running(run: &Snapshot, pid: Option<u32>) -> Vec<String> {
 fn hosts(hosts: &[HostStatus]) -> Vec<String> {
     table(
         &["HOST", "LEFT", "CONNECTIONS", "KNOWN OF IT"],
-        hosts.iter().map(|host| {
-            let limit = host.connection_limit.map_or_else(String::new, |most| {
-                let when = host.limit_learned_at.map_or_else(String::new, |at| format!(", seen {}", time(at)));
-                format!("{most} at most{when}")
-            });
-            vec![safe(&host.host), host.left.to_string(), limit, quirks(host.quirks)]
-        }),
+        hosts.iter().map(|host| vec![safe(&host.host), host.left.to_string(), connections(host), quirks(host.quirks)]),
     )
+}
+
+/// What the host takes, and how many were worth having.
+fn connections(host: &HostStatus) -> String {
+    let seen = |at: Option<u64>| at.map_or_else(String::new, |at| format!(", seen {}", time(at)));
+    let most = host.connection_limit.map(|most| format!("{most} at most{}", seen(host.limit_learned_at)));
+    let useful = host.useful_connections.map(|useful| match host.useful_learned_at {
+        None => format!("{useful} or more are useful"),
+        at => format!("{useful} are useful{}", seen(at)),
+    });
+    [most, useful].into_iter().flatten().collect::<Vec<_>>().join("; ")
 }
 
 fn quirks(quirks: Quirks) -> String {

@@ -9,7 +9,7 @@ use super::{Exit, without_passwords};
 use crate::engine::{Changed, DeskError, RunReport};
 use crate::model::{
     Attempt, Cause, Change, Clash, Counts, Destination, Expectation, Failure, HostStatus, Job, JobId, JobRecord,
-    JobSpec, JobState, Progress, Quirks, RelPath, RunningFile, Selection, Settings, Snapshot, Source, Stage,
+    JobSpec, JobState, PerHost, Progress, Quirks, RelPath, RunningFile, Selection, Settings, Snapshot, Source, Stage,
     StatusReport,
 };
 use clap::Parser;
@@ -258,7 +258,7 @@ fn get_runs_just_what_it_added_and_ends_by_what_became_of_it() {
         let order = &state.orders[0];
         let only: Vec<_> = order.only.as_ref().unwrap().ranges().map(|(a, b)| (a.0, b.0)).collect();
         assert_eq!(only, [(7, 7), (101, 101)]);
-        assert_eq!((order.connections, order.per_host), (Some(9), Some(3)));
+        assert_eq!((order.connections, order.per_host), (Some(9), Some(PerHost::Most(3))));
         assert_eq!(order.overrides, state.accepted[0].settings);
         // What failed or was paused before is asked for now.
         assert!(state.changes.iter().all(|(selection, _)| selection.ids.as_ref() == Some(&state.known)));
@@ -507,6 +507,8 @@ fn status_shows_counts_hosts_and_the_run() {
         left: 3,
         connection_limit: Some(2),
         limit_learned_at: Some(1_000_000_000),
+        useful_connections: Some(2),
+        useful_learned_at: None,
         quirks,
     };
     let report = StatusReport {
@@ -523,7 +525,7 @@ fn status_shows_counts_hosts_and_the_run() {
         "process 42, 0 done, 0 failed, 3 left",
         "about 1 min 15 s left",
         "4    big\\u{202e}file  receiving  1.0 MiB  3.0 MiB  2.0 KiB/s",
-        "h:21  3     2 at most, seen 2001-09-09T01:46:40Z  no REST",
+        "h:21  3     2 at most, seen 2001-09-09T01:46:40Z; 2 or more are useful  no REST",
     ] {
         assert!(out.contains(words), "{words}: {out}");
     }

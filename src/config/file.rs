@@ -2,7 +2,7 @@
 
 use super::hosts::HostTable;
 use super::{Config, ConfigError, Netrc};
-use crate::model::{Settings, printable};
+use crate::model::{PerHost, Settings, printable};
 use serde_json::Value;
 use std::fs::File;
 use std::io::Read;
@@ -46,7 +46,7 @@ impl Walk<'_> {
         for (key, value) in table.get_ref() {
             let done = match key.get_ref().as_ref() {
                 "connections" => count(value, Config::MAX_CONNECTIONS).map(|n| config.connections = Some(n)),
-                "per-host" => count(value, Config::MAX_PER_HOST).map(|n| config.per_host = Some(n)),
+                "per-host" => per_host(value).map(|most| config.per_host = Some(most)),
                 "netrc" => self.netrc_path(value).map(|path| netrc = path),
                 "host" => self.hosts(&mut config, value),
                 _ => assign(&mut config.settings, key, value, &["connections", "per-host", "netrc", "[host.\"name\"]"]),
@@ -79,7 +79,7 @@ impl Walk<'_> {
         let mut host = HostTable::default();
         for (key, value) in table {
             match key.get_ref().as_ref() {
-                "per-host" => host.per_host = Some(count(value, Config::MAX_PER_HOST)?),
+                "per-host" => host.per_host = Some(per_host(value)?),
                 "user" => host.user = Some(user(value)?),
                 "password-file" => host.password_file = Some(self.file(text(value)?)),
                 _ => assign(&mut host.settings, key, value, &["per-host", "user", "password-file"])?,
@@ -147,6 +147,11 @@ fn count(value: &Spanned<DeValue<'_>>, most: u32) -> Result<u32, Wrong> {
         .and_then(|n| u32::try_from(n).ok())
         .filter(|n| (1..=most).contains(n))
         .ok_or((value.span().start, format!("write a whole number from 1 to {most}")))
+}
+
+fn per_host(value: &Spanned<DeValue<'_>>) -> Result<PerHost, Wrong> {
+    let text = value.get_ref().as_str().map(str::to_owned).or_else(|| integer(value).map(|n| n.to_string()));
+    text.unwrap_or_default().parse().map_err(|message| (value.span().start, message))
 }
 
 fn text<'a>(value: &'a Spanned<DeValue<'_>>) -> Result<&'a str, Wrong> {

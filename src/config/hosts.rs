@@ -1,6 +1,6 @@
 //! What the settings file says of single hosts.
 
-use crate::model::{HostKey, Settings, Source};
+use crate::model::{HostKey, PerHost, Settings, Source};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Default)]
 pub(super) struct HostTable {
     pub(super) settings: Settings,
-    pub(super) per_host: Option<u32>,
+    pub(super) per_host: Option<PerHost>,
     pub(super) user: Option<String>,
     pub(super) password_file: Option<PathBuf>,
 }

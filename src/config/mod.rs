@@ -14,7 +14,7 @@ pub use error::ConfigError;
 pub use netrc::{Netrc, NetrcEntry};
 pub use secret_file::read_password_file;
 
-use crate::model::{Account, DataMode, Durability, Existing, HostKey, Secret, Settings, Tls, TransferType};
+use crate::model::{Account, DataMode, Durability, Existing, HostKey, PerHost, Secret, Settings, Tls, TransferType};
 use hosts::Hosts;
 use secret_file::check_password_file;
 use std::env;
@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 pub struct Config {
     settings: Settings,
     connections: Option<u32>,
-    per_host: Option<u32>,
+    per_host: Option<PerHost>,
     hosts: Hosts,
     /// The logins of netrc, where the settings file or the command line asks for it.
     pub netrc: Option<Netrc>,
@@ -34,8 +34,6 @@ pub struct Config {
 impl Config {
     /// Most connections that may be set, over all hosts.
     pub const MAX_CONNECTIONS: u32 = 256;
-    /// Most connections that may be set for one host.
-    pub const MAX_PER_HOST: u32 = 64;
 
     /// Reads the settings file at that path, which must be there; or at the usual one,
     /// `$XDG_CONFIG_HOME/ftpq/config.toml`, which need not.
@@ -82,7 +80,7 @@ impl Config {
 
     /// Connections to that host at a time, where the file says.
     #[must_use]
-    pub fn per_host(&self, host: &HostKey) -> Option<u32> {
+    pub fn per_host(&self, host: &HostKey) -> Option<PerHost> {
         self.hosts.of(host).find_map(|table| table.per_host).or(self.per_host)
     }
 

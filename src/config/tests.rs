@@ -49,8 +49,8 @@ fn the_narrower_table_wins_key_by_key() {
     assert_eq!(config.settings_for(&host("x", 21)).retries, Some(1));
     assert_eq!(config.settings_for(&host("x", 21)).limit_rate, Some(2 << 20));
     assert_eq!(config.connections(), Some(20));
-    assert_eq!(config.per_host(&host("h.example", 2121)), Some(5));
-    assert_eq!(config.per_host(&host("x", 21)), Some(3));
+    assert_eq!(config.per_host(&host("h.example", 2121)), Some(PerHost::Most(5)));
+    assert_eq!(config.per_host(&host("x", 21)), Some(PerHost::Most(3)));
 }
 
 #[test]
@@ -68,6 +68,7 @@ fn every_error_names_its_line_and_column() {
         ("[host.h]\ntls = \"implicit\"\n", 2, 7, "TLS"),
         ("connections = 257\n", 1, 15, "256"),
         ("per-host = 0\n", 1, 12, "64"),
+        ("per-host = \"many\"\n", 1, 12, "auto"),
         ("netrc = 3\n", 1, 9, "path"),
         ("host = 3\n", 1, 8, "tables"),
         ("[host]\nh = 3\n", 2, 1, "table"),

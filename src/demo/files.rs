@@ -1,6 +1,6 @@
 //! The files of the demonstration, and what becomes of them on disk.
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 use std::fmt::Write;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -56,7 +56,7 @@ impl Sample {
     /// Its line in the manifest.
     pub(super) fn manifest_line(&self, server: &std::net::SocketAddr) -> String {
         let mut hex = String::new();
-        for byte in Sha256::digest(&self.content) {
+        for byte in digest(&SHA256, &self.content).as_ref() {
             let _ = write!(hex, "{byte:02x}");
         }
         let (name, size) = (&self.name, self.content.len());

@@ -1,29 +1,62 @@
-//! Digests of whole files.
+//! Digests, and digests of whole files.
 
 use crate::model::Algorithm;
-use md5::Md5;
+use md5::{Digest, Md5};
+use ring::digest::{Context, SHA256, SHA512};
 use sha1::Sha1;
-use sha2::{Digest, Sha256, Sha512};
 use std::{fs::File, io, os::unix::fs::FileExt};
 
-/// Bytes read at a time.
-const STEP: usize = 1 << 20;
+/// Bytes read at a time: they are still in the processor's cache when they are hashed.
+const STEP: usize = 256 * 1024;
+
+/// A digest under way. SHA-256 and SHA-512 are ring's, which is the quicker, on processors without instructions for them
+/// by far; MD5 it has not, and its SHA-1 uses no such instructions where there are some.
+pub struct Hasher(Inner);
+
+enum Inner {
+    Md5(Md5),
+    Sha1(Sha1),
+    Ring(Context),
+}
+
+impl Hasher {
+    /// The digest of nothing yet.
+    #[must_use]
+    pub fn new(algorithm: Algorithm) -> Self {
+        Self(match algorithm {
+            Algorithm::Md5 => Inner::Md5(Md5::new()),
+            Algorithm::Sha1 => Inner::Sha1(Sha1::new()),
+            Algorithm::Sha256 => Inner::Ring(Context::new(&SHA256)),
+            Algorithm::Sha512 => Inner::Ring(Context::new(&SHA512)),
+        })
+    }
+
+    /// Takes in the next bytes.
+    pub fn update(&mut self, bytes: &[u8]) {
+        match &mut self.0 {
+            Inner::Md5(md5) => md5.update(bytes),
+            Inner::Sha1(sha1) => sha1.update(bytes),
+            Inner::Ring(context) => context.update(bytes),
+        }
+    }
+
+    /// The digest.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        match self.0 {
+            Inner::Md5(md5) => md5.finalize().to_vec(),
+            Inner::Sha1(sha1) => sha1.finalize().to_vec(),
+            Inner::Ring(context) => context.finish().as_ref().to_vec(),
+        }
+    }
+}
 
 /// The digest of a file from its first byte to its last, or `None` when `stop` said so in between.
 ///
 /// # Errors
 /// When the file can't be read.
 pub(super) fn digest(file: &File, algorithm: Algorithm, stop: &dyn Fn() -> bool) -> io::Result<Option<Vec<u8>>> {
-    match algorithm {
-        Algorithm::Md5 => hash::<Md5>(file, stop),
-        Algorithm::Sha1 => hash::<Sha1>(file, stop),
-        Algorithm::Sha256 => hash::<Sha256>(file, stop),
-        Algorithm::Sha512 => hash::<Sha512>(file, stop),
-    }
-}
-
-fn hash<D: Digest>(file: &File, stop: &dyn Fn() -> bool) -> io::Result<Option<Vec<u8>>> {
-    let mut hasher = D::new();
+    let mut hasher = Hasher::new(algorithm);
     let mut buffer = vec![0; STEP];
     let mut at = 0;
     loop {
@@ -34,9 +67,17 @@ fn hash<D: Digest>(file: &File, stop: &dyn Fn() -> bool) -> io::Result<Option<Ve
         hasher.update(buffer.get(..read).unwrap_or_default());
         at += read as u64;
         if read < buffer.len() {
-            return Ok(Some(hasher.finalize().to_vec()));
+            return Ok(Some(hasher.finish()));
         }
     }
+}
+
+/// The digest of some bytes.
+#[must_use]
+pub fn digest_of(bytes: &[u8], algorithm: Algorithm) -> Vec<u8> {
+    let mut hasher = Hasher::new(algorithm);
+    hasher.update(bytes);
+    hasher.finish()
 }
 
 /// Fills the buffer from an offset on; returns fewer bytes only at the end of the file.

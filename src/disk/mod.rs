@@ -11,13 +11,18 @@ mod folder;
 mod label;
 mod name;
 mod part;
+mod pipe;
 mod place;
+mod reader;
 
 pub use boot::boot_id;
+pub use digest::{Hasher, digest_of};
 pub use error::DiskError;
 pub use label::Label;
 pub use part::PartFile;
+pub use pipe::Pipe;
 pub use place::{Found, Place};
+pub use reader::PartReader;
 
 #[cfg(test)]
 mod tests;

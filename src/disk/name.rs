@@ -1,6 +1,6 @@
 //! Names of unfinished files.
 
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest as digest_of};
 use std::fmt::Write;
 
 /// What a part file's name ends with.
@@ -21,7 +21,7 @@ pub(super) fn part_name(name: &str) -> String {
         return plain;
     }
     let mut digest = String::new();
-    for byte in Sha256::digest(name.as_bytes()).iter().take(8) {
+    for byte in digest_of(&SHA256, name.as_bytes()).as_ref().iter().take(8) {
         let _ = write!(digest, "{byte:02x}");
     }
     let room = SHORTENED - 1 - SUFFIX.len() - digest.len() - 1;

@@ -3,8 +3,8 @@
 use super::{DiskError, Place, digest};
 use crate::model::Algorithm;
 use rustix::fs::{
-    AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, fallocate, flock,
-    fstat, futimens, openat, renameat, unlinkat,
+    Advice, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, fadvise,
+    fallocate, flock, fstat, futimens, openat, renameat, unlinkat,
 };
 use rustix::io::Errno;
 use std::fs::File;
@@ -64,7 +64,7 @@ pub(super) fn open(place: &Place) -> Result<PartFile, DiskError> {
     Err(DiskError::busy(OPEN, place.path_of(name)))
 }
 
-fn same(a: &Stat, b: &Stat) -> bool {
+pub(super) fn same(a: &Stat, b: &Stat) -> bool {
     (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
 }
 
@@ -158,6 +158,12 @@ impl PartFile {
         self.file.sync_data().map_err(|e| self.error("sync", e))
     }
 
+    /// Starts to write its bytes to the disk, without waiting for them. A hint: where it is not taken, nothing is lost.
+    pub fn begin_writing_back(&self) {
+        // Bytes that are still to be written are not dropped, as the name might make one fear; their writing begins.
+        let _ = fadvise(&self.file, 0, None, Advice::DontNeed);
+    }
+
     /// Makes bytes, length and times durable (fsync): the last step before the final name.
     ///
     /// # Errors
@@ -178,7 +184,7 @@ impl PartFile {
         futimens(&self.file, &times).map_err(|e| self.error("set the time of", e.into()))
     }
 
-    /// The digest of the whole file; `None` when `stop` said so in between. `stop` is asked once a MiB.
+    /// The digest of the whole file; `None` when `stop` said so in between. `stop` is asked several times a MiB.
     ///
     /// # Errors
     /// When it can't be read.

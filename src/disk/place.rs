@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub struct Place {
     folder: OwnedFd,
     device: u64,
+    inode: u64,
     final_name: String,
     part_name: String,
     old_name: String,
@@ -47,6 +48,7 @@ impl Place {
         Ok(Self {
             folder,
             device: stat.st_dev,
+            inode: stat.st_ino,
             old_name: name::old_name(&part_name),
             part_name,
             final_name,
@@ -59,6 +61,12 @@ impl Place {
     #[must_use]
     pub fn device(&self) -> u64 {
         self.device
+    }
+
+    /// What tells the folder from others: its file system and its number there.
+    #[must_use]
+    pub fn folder_id(&self) -> (u64, u64) {
+        (self.device, self.inode)
     }
 
     /// Bytes that this user may still write on the file system.

@@ -336,3 +336,18 @@ fn a_part_file_says_what_it_is_the_beginning_of() {
     part.clear_label();
     assert_eq!(place.part_label().unwrap().map(|label| label.progress), None);
 }
+
+/// A pipe from which bytes can't be spliced into a file of this file system must lose none of them.
+#[test]
+fn what_lies_in_a_pipe_can_be_written_by_way_of_memory_too() {
+    let dir = TempDir::new().unwrap();
+    let part = place(dir.path(), "x").open_part().unwrap();
+    let pipe = Pipe::open().unwrap();
+    rustix::io::write(pipe.inlet(), b"abcdef").unwrap();
+    assert_eq!(part.splice_at(&pipe, 2, 0).unwrap(), Some(2));
+    part.drain_at(&pipe, 4, 2).unwrap();
+    let mut buffer = [0; 8];
+    assert_eq!(part.read_at(&mut buffer, 0).unwrap(), 6);
+    assert_eq!(&buffer[..6], b"abcdef");
+    assert!(part.splice_at(&pipe, 1, 6).is_err(), "an empty pipe gives nothing, and nobody waits for it");
+}

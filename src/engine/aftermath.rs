@@ -2,9 +2,10 @@
 
 use super::clock;
 use super::dispatcher::{Dispatcher, LET_GO};
-use super::hosts::Proof;
+use super::hosts::{Fetch, Host, Proof};
 use super::settle::is_before_login;
-use super::worker::{Ended, Upshot, Word};
+use super::worker::{Ended, Freed, Upshot, Word};
+use crate::ftp::Ticket;
 use crate::model::{Account, Attempt, Claim, Event, Failure, HostKey, JobId, JobState, Progress, Settlement};
 use crate::policy::delay;
 use crate::queue::QueueError;
@@ -13,36 +14,85 @@ use tokio::time::{Duration, timeout};
 
 impl Dispatcher {
     pub(super) async fn ended(&mut self, ended: Ended) -> Result<(), QueueError> {
-        let Ended { account, job, link, signed_in, upshot } = ended;
+        let Ended { account, job, freed, upshot } = ended;
+        if let Some(freed) = freed {
+            self.freed(freed).await?;
+        }
         self.running.remove(&job);
+        self.hosts.helping.withdraw(job);
+        self.weigh(&account, upshot).await
+    }
+
+    /// Takes back the link of a worker that needs it no more.
+    pub(super) async fn freed(&mut self, freed: Freed) -> Result<(), QueueError> {
+        let Freed { account, job, link, signed_in } = freed;
+        if let Some(running) = self.running.get_mut(&job) {
+            running.has_link = false;
+        }
         self.hosts.helping.withdraw(job);
         let key = account.host_key();
         let quirks = link.quirks();
-        if link.is_usable() {
-            self.hosts.rest(&account, link);
-        } else {
-            self.hosts.closed(&account, signed_in);
-            if !signed_in && self.hosts.books(&account).proof == Proof::Trying {
-                self.hosts.unprove(&account);
-            }
+        if let Some(host) = self.hosts.known.get_mut(&key) {
+            host.flow.files += 1;
         }
+        self.put_by(&account, link, signed_in);
         if self.hosts.known.get_mut(&key).is_some_and(|host| host.learn(quirks)) {
             self.remember(&key, None).await?;
         }
-        self.weigh(&account, upshot).await
+        Ok(())
+    }
+
+    /// Lets a link rest, or ends it where there are more than are worth having.
+    pub(super) fn put_by(&mut self, account: &Account, link: Link, signed_in: bool) {
+        if !link.is_usable() {
+            self.hosts.closed(account, signed_in);
+            if !signed_in && link.dial().ticket.as_ref().is_some_and(Ticket::leads) {
+                self.hosts.leader_is_gone(account);
+            }
+        } else if self.hosts.known.get(&account.host_key()).is_some_and(Host::has_too_many) {
+            self.hosts.closed(account, true);
+            tokio::spawn(link.quit());
+        } else {
+            self.hosts.rest(account, link);
+        }
+    }
+
+    /// Jobs were taken beforehand.
+    pub(super) async fn claimed(
+        &mut self,
+        account: &Account,
+        asked: usize,
+        claims: Result<Vec<Claim>, QueueError>,
+    ) -> Result<(), QueueError> {
+        let books = self.hosts.books(account);
+        let fetch = std::mem::replace(&mut books.fetch, Fetch::Not);
+        let claims = claims?;
+        books.more &= fetch == Fetch::Overtaken || claims.len() == asked;
+        // What was paused or cancelled on its way here is not begun.
+        let (stopped, kept): (Vec<Claim>, Vec<Claim>) =
+            claims.into_iter().partition(|claim| self.halted.contains(&claim.job().id));
+        if !self.hosts.is_fetching() {
+            self.halted.clear();
+        }
+        self.release(stopped).await?;
+        if self.hosts.is_held(account) {
+            return self.release(kept).await;
+        }
+        self.hosts.books(account).claims.extend(kept);
+        Ok(())
     }
 
     pub(super) async fn weigh(&mut self, account: &Account, upshot: Upshot) -> Result<(), QueueError> {
         match upshot {
             Upshot::Done => self.report.done += 1,
-            Upshot::Left => self.stale = true,
+            Upshot::Left => self.outlook.is_stale = true,
             Upshot::Failed(failure) => self.failed(&failure),
             Upshot::HostTrouble { claim, attempt, progress, failure } => {
-                self.stale = true;
+                self.outlook.is_stale = true;
                 self.host_trouble(account, *claim, *attempt, (progress, failure)).await?;
             }
             Upshot::TooMany { failure, given_up } => {
-                self.stale = true;
+                self.outlook.is_stale = true;
                 if given_up {
                     self.failed(&failure);
                 }
@@ -147,11 +197,13 @@ impl Dispatcher {
 
     /// A worker broke down: its session is gone, its job stays as it was stored, and the next run has it again.
     pub(super) fn crashed(&mut self, account: &Account, job: JobId) {
-        self.running.remove(&job);
         self.hosts.helping.withdraw(job);
-        let proved = self.hosts.books(account).proof == Proof::Proved;
-        self.hosts.closed(account, proved);
-        self.hosts.unprove(account);
+        if self.running.remove(&job).is_some_and(|running| running.has_link) {
+            let proved = self.hosts.books(account).proof == Proof::Proved;
+            self.hosts.closed(account, proved);
+            self.hosts.unprove(account);
+            self.hosts.leader_is_gone(account);
+        }
         self.report.storage = true;
         let text = format!("the worker of job {job} broke down, which is a fault of ftpq; the next run tries it again");
         self.shop.observer.event(&Event::Notice { text });
@@ -172,7 +224,7 @@ impl Dispatcher {
             let claims = std::mem::take(&mut self.hosts.books(account).claims);
             self.release(claims).await?;
         }
-        self.stale = true;
+        self.outlook.is_stale = true;
         if concerns_others {
             self.shop.observer.event(&Event::Held { account: name, failure });
         }
@@ -191,11 +243,14 @@ impl Dispatcher {
 
     /// Stops workers whose jobs were paused or cancelled, and hands back such claims not begun yet.
     pub(super) async fn halt(&mut self, jobs: &[JobId]) -> Result<(), QueueError> {
-        self.stale = true;
+        self.outlook.is_stale = true;
         for job in jobs {
             if let Some(worker) = self.running.get(job) {
-                worker.send_replace(true);
+                worker.stop.send_replace(true);
             }
+        }
+        if self.hosts.is_fetching() {
+            self.halted.extend(jobs);
         }
         let mut freed: Vec<Claim> = Vec::new();
         for books in self.hosts.accounts.values_mut() {
@@ -209,28 +264,26 @@ impl Dispatcher {
     /// Stops the workers and waits, bounded, until they have put everything away.
     pub(super) async fn let_go(&mut self) {
         for worker in self.running.values() {
-            worker.send_replace(true);
+            worker.stop.send_replace(true);
         }
         self.hosts.helping.dismiss_all();
         let all = async {
-            while !(self.running.is_empty() && self.hosts.helping.is_idle()) {
+            while !(self.running.is_empty() && self.hosts.helping.is_idle()) || self.hosts.is_fetching() {
                 let Some(word) = self.inbox.recv().await else { break };
-                if let Word::Crashed(_, job) = word {
-                    self.running.remove(&job);
-                } else if let Word::HelperLost(number) = word {
-                    self.hosts.helping.left(number);
-                } else if let Word::Helped(helped) = word {
-                    self.hosts.helping.left(helped.number);
-                    tokio::spawn(helped.link.quit());
-                } else if let Word::Ended(ended) = word {
-                    self.running.remove(&ended.job);
-                    match ended.upshot {
-                        Upshot::Done => self.report.done += 1,
-                        Upshot::Failed(failure) => self.failed(&failure),
-                        Upshot::DiskFull { claim, .. } | Upshot::HostTrouble { claim, .. } => self.parked.push(*claim),
-                        _ => {}
+                match word {
+                    Word::Crashed(_, job) => drop(self.running.remove(&job)),
+                    Word::Freed(freed) => drop(tokio::spawn(freed.link.quit())),
+                    Word::Ended(ended) => self.last_word(*ended),
+                    Word::Helped(helped) => {
+                        self.hosts.helping.left(helped.number);
+                        tokio::spawn(helped.link.quit());
                     }
-                    tokio::spawn(ended.link.quit());
+                    Word::HelperLost(number) => drop(self.hosts.helping.left(number)),
+                    Word::Claimed { account, claims, .. } => {
+                        self.hosts.books(&account).fetch = Fetch::Not;
+                        self.parked.extend(claims.unwrap_or_default());
+                    }
+                    Word::SignedIn(_) | Word::Poke | Word::Halt(_) | Word::Offered(_) => {}
                 }
             }
         };
@@ -246,6 +299,20 @@ impl Dispatcher {
             }
         };
         let _ = timeout(patience, farewells).await;
+    }
+
+    /// Takes a worker's word when the run is over.
+    fn last_word(&mut self, ended: Ended) {
+        self.running.remove(&ended.job);
+        match ended.upshot {
+            Upshot::Done => self.report.done += 1,
+            Upshot::Failed(failure) => self.failed(&failure),
+            Upshot::DiskFull { claim, .. } | Upshot::HostTrouble { claim, .. } => self.parked.push(*claim),
+            _ => {}
+        }
+        if let Some(freed) = ended.freed {
+            tokio::spawn(freed.link.quit());
+        }
     }
 
     pub(super) async fn release_all(&mut self) -> Result<(), QueueError> {

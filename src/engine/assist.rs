@@ -69,6 +69,11 @@ impl Helping {
         self.offers.remove(&job);
     }
 
+    /// Whether one more session of the account would have something to help with.
+    pub(super) fn wants(&self, account: &Account) -> bool {
+        self.offers.values().any(|offer| offer.account == *account && offer.split.has_openings())
+    }
+
     /// Whether nobody helps.
     pub(super) fn is_idle(&self) -> bool {
         self.helpers.is_empty()
@@ -123,6 +128,12 @@ impl Dispatcher {
         if self.hosts.helping.is_idle() {
             return;
         }
+        for (key, host) in &self.hosts.known {
+            if host.has_too_many() {
+                // More were tried than are worth having.
+                self.hosts.helping.dismiss_one(Some(key));
+            }
+        }
         let (connections, now) = (self.connections(), clock::now());
         for account in &self.hosts.turns {
             let waits = self.hosts.accounts.get(account).is_some_and(Books::has_work);
@@ -131,7 +142,7 @@ impl Dispatcher {
             }
             let key = account.host_key();
             let Some(host) = self.hosts.known.get(&key).filter(|host| host.wait_until <= now) else { continue };
-            if !host.budget.admits(host.open, now) {
+            if !host.admits(now) {
                 self.hosts.helping.dismiss_one(Some(&key));
             } else if self.hosts.open >= connections {
                 self.hosts.helping.dismiss_one(None);
@@ -170,12 +181,12 @@ impl Dispatcher {
             None if !self.hosts.admits(&account, self.connections(), clock::now()) => return false,
             None => {
                 let quirks = self.hosts.known.get(&account.host_key()).map(|host| host.facts.quirks);
-                let Ok(dial) = self.logins.dial(&account, options.clone(), quirks.unwrap_or_default()) else {
+                let Ok(mut dial) = self.logins.dial(&account, options.clone(), quirks.unwrap_or_default()) else {
                     // The password file can't be read any more: the next job says so.
                     self.hosts.helping.withdraw(job);
                     return false;
                 };
-                self.hosts.opened(&account);
+                dial.ticket = self.hosts.opened(&account).map(|gate| gate.ticket());
                 Link::new(dial)
             }
         };
@@ -201,14 +212,7 @@ impl Dispatcher {
         let Helped { number, link, signed_in, help } = helped;
         let Some((job, account)) = self.hosts.helping.left(number) else { return Ok(()) };
         let (key, quirks, now) = (account.host_key(), link.quirks(), clock::now());
-        if link.is_usable() {
-            self.hosts.rest(&account, link);
-        } else {
-            self.hosts.closed(&account, signed_in);
-            if !signed_in && self.hosts.books(&account).proof == Proof::Trying {
-                self.hosts.unprove(&account);
-            }
-        }
+        self.put_by(&account, link, signed_in);
         if self.hosts.known.get_mut(&key).is_some_and(|host| host.learn(quirks)) {
             self.remember(&key, None).await?;
         }

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub struct Board {
     begun: Instant,
-    bytes: Arc<AtomicU64>,
+    /// A counter for each host; their sum is what came.
+    bytes: Mutex<Vec<Arc<AtomicU64>>>,
     done: AtomicU64,
     done_bytes: AtomicU64,
     failed: AtomicU64,
@@ -59,7 +60,7 @@ impl Default for Board {
     fn default() -> Self {
         Self {
             begun: Instant::now(),
-            bytes: Arc::default(),
+            bytes: Mutex::default(),
             done: AtomicU64::new(0),
             done_bytes: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -74,7 +75,7 @@ impl Board {
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
         let now = Instant::now();
-        let bytes = self.bytes.load(Relaxed);
+        let bytes = self.bytes();
         let mut running = self.lock();
         let rate = running.all.sample(now, bytes);
         let files: Vec<RunningFile> = running.files.values_mut().map(|(gauge, rate)| row(gauge, rate, now)).collect();
@@ -100,7 +101,7 @@ impl Board {
     /// Bytes that came over the network.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.bytes.load(Relaxed)
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|counter| counter.load(Relaxed)).sum()
     }
 
     /// Seconds since the run began.
@@ -117,8 +118,11 @@ impl Board {
         self.lock().files.values().map(|(gauge, _)| gauge.job).collect()
     }
 
+    /// A new counter of bytes, for one host.
     pub(super) fn bytes_counter(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.bytes)
+        let counter = Arc::default();
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counter));
+        counter
     }
 
     pub(super) fn set_left(&self, left: u64) {

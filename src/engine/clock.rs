@@ -1,10 +1,16 @@
 //! The one place that asks the time and rolls the dice.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Seconds since 1970-01-01 UTC.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |passed| passed.as_secs())
+}
+
+/// How long it is until a time in seconds since 1970-01-01 UTC; nothing once it has come.
+pub(super) fn until(at: u64) -> Duration {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Duration::from_secs(at).saturating_sub(passed)
 }
 
 /// A number from 0 up to 1, for jitter.

@@ -1,6 +1,6 @@
 //! The one task that decides what is begun: it hears workers, users and the clock in one place.
 
-use super::hosts::{Host, Hosts, Proof};
+use super::hosts::{Books, Fetch, Host, Hosts, Proof};
 use super::logins::Logins;
 use super::worker::{Desk, Shop, Word};
 use super::{RunOrder, RunReport, clock};
@@ -8,23 +8,33 @@ use crate::config::Config;
 use crate::model::{Account, Claim, Event, HostKey, JobId, Settings};
 use crate::queue::QueueError;
 use crate::transfer::{Link, Stop};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, sleep_until};
 
 /// Connections over all hosts, where nobody says otherwise.
 const CONNECTIONS: u32 = 16;
-/// Connections to one host, where nobody says otherwise.
-const PER_HOST: u32 = 4;
-/// Claims that are taken beforehand.
+/// Fewest claims that are taken beforehand.
 const AHEAD: usize = 16;
 /// Jobs held back for want of disk space, before the run ends early: each costs memory.
 const PARKED: usize = 1_000;
+/// Files that may be on their way to their names besides those that are fetched: each costs memory.
+const STORING: usize = 256;
 /// Time for the workers to let go when the run is stopped.
 pub(super) const LET_GO: Duration = Duration::from_millis(1_500);
 /// How often waiting jobs and resting sessions are looked at.
 const TICK: Duration = Duration::from_millis(250);
+/// Longest sleep when nothing runs: the clock on the wall may be set meanwhile.
+const SLEEP: Duration = Duration::from_secs(30);
+
+/// A job in a worker's hands.
+pub(super) struct Running {
+    /// Tells the worker to stop.
+    pub(super) stop: watch::Sender<bool>,
+    /// Whether the worker still has its link.
+    pub(super) has_link: bool,
+}
 
 pub(super) struct Dispatcher {
     pub(super) shop: Arc<Shop>,
@@ -33,12 +43,39 @@ pub(super) struct Dispatcher {
     pub(super) inbox: mpsc::UnboundedReceiver<Word>,
     pub(super) stop: Stop,
     pub(super) hosts: Hosts,
-    pub(super) running: HashMap<JobId, watch::Sender<bool>>,
+    pub(super) running: HashMap<JobId, Running>,
     pub(super) parked: Vec<Claim>,
     pub(super) report: RunReport,
+    pub(super) outlook: Outlook,
+    /// Jobs that were paused or cancelled while claims were on their way.
+    pub(super) halted: HashSet<JobId>,
+}
+
+/// How well the queue is known, and when it is looked at again.
+pub(super) struct Outlook {
+    /// When the next waiting job is due, in seconds since 1970-01-01 UTC.
     pub(super) next_due: Option<u64>,
-    pub(super) stale: bool,
-    pub(super) refreshed: Instant,
+    /// Something changed in the queue.
+    pub(super) is_stale: bool,
+    begun: Instant,
+    refreshed: Option<Instant>,
+    /// How long the last look took.
+    cost: Duration,
+    ticked: Instant,
+}
+
+impl Outlook {
+    /// Nothing is known yet.
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self { next_due: None, is_stale: true, begun: now, refreshed: None, cost: Duration::ZERO, ticked: now }
+    }
+
+    /// Whether a look now would be too soon after the last: a queue of many hosts is not walked through after every
+    /// failure, a small one is.
+    fn is_fresh(&self) -> bool {
+        self.refreshed.is_some_and(|at| at.elapsed() < TICK.min(self.cost * 20))
+    }
 }
 
 impl Dispatcher {
@@ -58,12 +95,16 @@ impl Dispatcher {
     }
 
     async fn work(&mut self) -> Result<(), QueueError> {
-        let mut tick = tokio::time::interval(TICK);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // One timer for all turns: a new one each time would wake the runtime's timer thread each time.
+        let mut alarm = std::pin::pin!(sleep_until(self.outlook.ticked + TICK));
         loop {
             if *self.stop.borrow() {
                 self.report.interrupted = true;
                 return Ok(());
+            }
+            // Not left to the select below: where there is always a word, the clock would not be heard.
+            if self.outlook.ticked.elapsed() >= TICK {
+                self.tick().await?;
             }
             self.refresh_if_due().await?;
             self.fill().await?;
@@ -71,15 +112,15 @@ impl Dispatcher {
             if self.is_over() {
                 return Ok(());
             }
-            let mut stop = self.stop.clone();
+            let (mut stop, next) = (self.stop.clone(), self.outlook.ticked + self.pause());
+            if alarm.deadline() != next {
+                alarm.as_mut().reset(next);
+            }
             let word = tokio::select! {
                 biased;
                 _ = stop.wait_for(|&stop| stop) => continue,
                 word = self.inbox.recv() => word,
-                _ = tick.tick() => {
-                    self.tick();
-                    continue;
-                }
+                () = &mut alarm => continue,
             };
             self.hear(word).await?;
         }
@@ -88,27 +129,28 @@ impl Dispatcher {
     /// Looks at the queue again when something changed there, or a waiting job's time has come.
     async fn refresh_if_due(&mut self) -> Result<(), QueueError> {
         let now = clock::now();
-        let due = self.next_due.is_some_and(|due| due <= now);
-        // A queue of many hosts is not walked through after every failure.
-        let resting = self.refreshed.elapsed() < TICK && !self.running.is_empty();
-        if resting || !(self.stale || due) {
+        let due = self.outlook.next_due.is_some_and(|due| due <= now);
+        let resting = self.outlook.is_fresh() && !self.running.is_empty();
+        if resting || !(self.outlook.is_stale || due) {
             return Ok(());
         }
-        self.stale = false;
-        self.refreshed = Instant::now();
+        let begun = Instant::now();
+        self.outlook.is_stale = false;
         let groups = self.shop.queue.groups(self.order.only.clone(), now).await?;
-        self.next_due = None;
+        self.outlook.next_due = None;
         for group in groups {
             self.meet(&group.account).await?;
             self.logins.meet(&group.account);
             let held = self.hosts.is_held(&group.account);
             self.hosts.note_work(&group.account, group.ready > 0);
             if !held && let Some(due) = group.next_due.filter(|&due| due > now) {
-                self.next_due = Some(self.next_due.map_or(due, |next| next.min(due)));
+                self.outlook.next_due = Some(self.outlook.next_due.map_or(due, |next| next.min(due)));
             }
         }
         let counts = self.shop.queue.counts(self.selection()).await?;
         self.shop.board.set_left(counts.left());
+        self.outlook.cost = begun.elapsed();
+        self.outlook.refreshed = Some(Instant::now());
         Ok(())
     }
 
@@ -117,8 +159,10 @@ impl Dispatcher {
         let key = account.host_key();
         if !self.hosts.known.contains_key(&key) {
             let facts = self.shop.queue.facts(&key).await?.unwrap_or_default();
-            let allowed = self.order.per_host.or_else(|| self.order.config.per_host(&key)).unwrap_or(PER_HOST);
-            self.hosts.known.insert(key.clone(), Host::new(allowed, facts, clock::now()));
+            let wish = self.order.per_host.or_else(|| self.order.config.per_host(&key)).unwrap_or_default();
+            let mut host = Host::new(wish, facts, self.outlook.begun.elapsed(), clock::now());
+            host.flow.bytes = self.shop.board.bytes_counter();
+            self.hosts.known.insert(key.clone(), host);
         }
         if !self.hosts.accounts.contains_key(account)
             && let Some(host) = self.hosts.known.get_mut(&key)
@@ -137,10 +181,11 @@ impl Dispatcher {
         let now = clock::now();
         // Each account that has work is looked at once for each job it gets, and once more in vain.
         let mut in_vain = 0;
-        while in_vain < self.hosts.turns.len() && self.hosts.has_room(connections) {
+        let most = usize::try_from(connections).unwrap_or(usize::MAX).saturating_add(STORING);
+        while in_vain < self.hosts.turns.len() && self.hosts.has_room(connections) && self.running.len() < most {
             let Some(account) = self.hosts.turns.pop_front() else { break };
             if self.hosts.admits(&account, connections, now)
-                && let Some(claim) = self.next_claim(&account, now).await?
+                && let Some(claim) = self.next_claim(&account, now)
             {
                 self.begin(&account, claim).await?;
                 in_vain = 0;
@@ -152,21 +197,28 @@ impl Dispatcher {
         Ok(())
     }
 
-    async fn next_claim(&mut self, account: &Account, now: u64) -> Result<Option<Claim>, QueueError> {
+    /// The next claim in hand; sees to it that more are on their way before the last is gone.
+    fn next_claim(&mut self, account: &Account, now: u64) -> Option<Claim> {
+        let connections = self.hosts.known.get(&account.host_key()).map_or(0, Host::limit) as usize;
         let books = self.hosts.books(account);
-        if books.claims.is_empty() && books.more {
-            let claims = self.shop.queue.claim(account, AHEAD, self.order.only.clone(), now).await?;
-            let books = self.hosts.books(account);
-            books.more = claims.len() == AHEAD;
-            books.claims.extend(claims);
+        let ahead = AHEAD.max(2 * connections);
+        if books.more && books.fetch == Fetch::Not && books.claims.len() <= ahead {
+            books.fetch = Fetch::Asked;
+            let (shop, only, account) = (Arc::clone(&self.shop), self.order.only.clone(), account.clone());
+            // The queue may be busy making another change durable: nobody waits for it here.
+            tokio::spawn(async move {
+                let claims = shop.queue.claim(&account, ahead, only, now).await;
+                let _ = shop.words.send(Word::Claimed { account, asked: ahead, claims });
+            });
         }
-        Ok(self.hosts.books(account).claims.pop_front())
+        self.hosts.books(account).claims.pop_front()
     }
 
     async fn begin(&mut self, account: &Account, claim: Claim) -> Result<(), QueueError> {
         let settings = self.settings(&claim, &account.host_key());
         let host = self.hosts.known.get(&account.host_key());
         let quirks = host.map(|host| host.facts.quirks).unwrap_or_default();
+        let bytes = host.map(|host| Arc::clone(&host.flow.bytes)).unwrap_or_default();
         let options = Logins::options(&settings);
         let idle = self.hosts.take_idle(account);
         let reused = idle.is_some();
@@ -177,8 +229,8 @@ impl Dispatcher {
                 self.hosts.books(account).claims.push_front(claim);
                 return Ok(());
             }
-            None => self.logins.dial(account, options.clone(), quirks).map(|dial| {
-                self.hosts.opened(account);
+            None => self.logins.dial(account, options.clone(), quirks).map(|mut dial| {
+                dial.ticket = self.hosts.opened(account).map(|gate| gate.ticket());
                 Link::new(dial)
             }),
         };
@@ -193,16 +245,8 @@ impl Dispatcher {
         };
         link.set_options(options);
         let (sender, stop) = watch::channel(false);
-        self.running.insert(claim.job().id, sender);
-        let desk = Desk { link, reused, settings, stop };
-        let (job, account, words) = (claim.job().id, account.clone(), self.shop.words.clone());
-        let work = tokio::spawn(Arc::clone(&self.shop).work(claim, desk));
-        tokio::spawn(async move {
-            if work.await.is_err() {
-                // Nobody listens any more only when the run is over and the process ends.
-                let _ = words.send(Word::Crashed(account, job));
-            }
-        });
+        self.running.insert(claim.job().id, Running { stop: sender, has_link: true });
+        tokio::spawn(Arc::clone(&self.shop).work(claim, Desk { link, reused, settings, bytes, stop }));
         Ok(())
     }
 
@@ -219,11 +263,13 @@ impl Dispatcher {
     async fn hear(&mut self, word: Option<Word>) -> Result<(), QueueError> {
         match word {
             Some(Word::SignedIn(account)) => self.signed_in(&account).await,
+            Some(Word::Freed(freed)) => self.freed(*freed).await,
             Some(Word::Ended(ended)) => self.ended(*ended).await,
             Some(Word::Poke) | None => {
-                self.stale = true;
+                self.outlook.is_stale = true;
                 Ok(())
             }
+            Some(Word::Claimed { account, asked, claims }) => self.claimed(&account, asked, claims).await,
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
             Some(Word::Offered(offer)) => {
                 self.offered(*offer);
@@ -242,10 +288,7 @@ impl Dispatcher {
     }
 
     async fn signed_in(&mut self, account: &Account) -> Result<(), QueueError> {
-        let books = self.hosts.books(account);
-        if !matches!(books.proof, Proof::Refused(_)) {
-            books.proof = Proof::Proved;
-        }
+        self.hosts.signed_in(account);
         let Some(host) = self.hosts.known.get_mut(&account.host_key()) else { return Ok(()) };
         if host.got_in(clock::now()) {
             self.remember(&account.host_key(), None).await?;
@@ -253,14 +296,45 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn tick(&mut self) {
-        let now = clock::now();
-        for host in self.hosts.known.values_mut() {
-            host.budget.grow(now);
+    /// Time from one look at the clock to the next: while nothing runs and no session rests, until something is due.
+    fn pause(&self) -> Duration {
+        if self.outlook.is_stale || !self.running.is_empty() || !self.hosts.is_asleep() {
+            return TICK;
         }
+        let due = self.outlook.next_due.into_iter().chain(self.hosts.next_wake()).min();
+        due.map_or(SLEEP, clock::until).clamp(TICK, SLEEP)
+    }
+
+    async fn tick(&mut self) -> Result<(), QueueError> {
+        self.outlook.ticked = Instant::now();
+        let now = clock::now();
+        self.tune(now).await?;
         // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
         let crowded = self.hosts.wake(now);
         self.rest(crowded);
+        Ok(())
+    }
+
+    /// Sets each host's number of connections by what came from it.
+    async fn tune(&mut self, now: u64) -> Result<(), QueueError> {
+        let (elapsed, connections) = (self.outlook.begun.elapsed(), self.connections());
+        let mut learned = Vec::new();
+        for (key, host) in &mut self.hosts.known {
+            host.budget.grow(now);
+            // What others do not use of the connections over all hosts can be had.
+            let cap = connections.saturating_sub(self.hosts.open.saturating_sub(host.open));
+            let waits = |account: &Account| {
+                let has_work = self.hosts.accounts.get(account).is_some_and(Books::has_work);
+                has_work || self.hosts.helping.wants(account)
+            };
+            if host.open > 0 && host.tune(elapsed, cap, host.accounts.iter().any(waits), now) {
+                learned.push(key.clone());
+            }
+        }
+        for key in learned {
+            self.remember(&key, None).await?;
+        }
+        Ok(())
     }
 
     /// Signs off sessions that nobody needs.
@@ -278,9 +352,8 @@ impl Dispatcher {
         if self.parked.len() >= PARKED {
             return true;
         }
-        let work =
-            |(account, books): (&Account, &super::hosts::Books)| !self.hosts.is_held(account) && books.has_work();
-        !self.stale && self.next_due.is_none() && !self.hosts.accounts.iter().any(work)
+        let work = |(account, books): (&Account, &Books)| !self.hosts.is_held(account) && books.has_work();
+        !self.outlook.is_stale && self.outlook.next_due.is_none() && !self.hosts.accounts.iter().any(work)
     }
 
     pub(super) fn connections(&self) -> u32 {

@@ -1,15 +1,21 @@
 //! Hosts and accounts of a run: budgets, sessions at rest, and who is left alone.
 
 use super::assist::Helping;
-use crate::model::{Account, Claim, Failure, HostFacts, HostKey, Quirks};
-use crate::policy::{Budget, delay};
+use crate::ftp::Gate;
+use crate::model::{Account, Claim, Failure, HostFacts, HostKey, PerHost, Quirks};
+use crate::policy::{Budget, Learned, Sample, Tuning, delay};
 use crate::transfer::Link;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::time::{Duration, Instant};
 
 /// One host during a run.
 pub(super) struct Host {
     pub(super) budget: Budget,
+    /// How many connections are worth having.
+    tuning: Tuning,
+    pub(super) flow: Flow,
     /// Links that exist: signing in, at work or at rest.
     pub(super) open: u32,
     /// Links that are signed in.
@@ -27,28 +33,52 @@ pub(super) struct Host {
     pub(super) accounts: Vec<Account>,
 }
 
+/// What came from a host in this run.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    pub(super) bytes: Arc<AtomicU64>,
+    /// Files ended, well or not: each cost its round trips.
+    pub(super) files: u64,
+    /// Links that are at rest.
+    resting: u32,
+}
+
 /// Whether an account is known to get in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Proof {
-    /// Not tried yet: one may try.
+    /// Not tried yet: one signs in at its gate, while the others wait there, so that a wrong password is sent once.
     Unknown,
-    /// One is trying; the others wait, so that a wrong password is sent once.
-    Trying,
     /// It gets in.
     Proved,
     /// It was refused: left alone for this run.
     Refused(Failure),
 }
 
+/// Whether claims of an account are on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fetch {
+    /// None are.
+    Not,
+    /// They were asked for.
+    Asked,
+    /// They were, and since then the queue was asked whether there are more.
+    Overtaken,
+}
+
 /// One account during a run.
 pub(super) struct Books {
     pub(super) proof: Proof,
+    /// Where sessions wait until one got in.
+    gate: Gate,
+    /// Links under way that are not signed in yet.
+    dialling: u32,
     /// Sessions at rest, the one used last at the end.
     pub(super) idle: Vec<(Link, Instant)>,
     /// Claims taken beforehand.
     pub(super) claims: VecDeque<Claim>,
     /// Whether the queue may have more that can be done now.
     pub(super) more: bool,
+    pub(super) fetch: Fetch,
     /// Whether it stands among the turns.
     pub(super) has_turn: bool,
 }
@@ -56,7 +86,7 @@ pub(super) struct Books {
 impl Books {
     /// Whether something could be begun for the account.
     pub(super) fn has_work(&self) -> bool {
-        self.more || !self.claims.is_empty()
+        self.more || self.fetch != Fetch::Not || !self.claims.is_empty()
     }
 }
 
@@ -79,10 +109,17 @@ pub(super) struct Hosts {
 }
 
 impl Host {
-    pub(super) fn new(allowed: u32, facts: HostFacts, now: u64) -> Self {
+    /// A host of which nothing was done yet; `elapsed` is the time since the run began, `now` the time of day.
+    pub(super) fn new(wish: PerHost, facts: HostFacts, elapsed: Duration, now: u64) -> Self {
+        let (allowed, tuning) = match wish {
+            PerHost::Most(most) => (most, Tuning::fixed(most)),
+            PerHost::Auto => (Tuning::MOST, Tuning::search(remembered(&facts, now), elapsed)),
+        };
         let budget = Budget::new(allowed, facts.connection_limit, now);
         Self {
             budget,
+            tuning,
+            flow: Flow::default(),
             open: 0,
             signed_in: 0,
             wait_until: 0,
@@ -129,10 +166,57 @@ impl Host {
         changed
     }
 
+    /// Connections at a time, for now.
+    pub(super) fn limit(&self) -> u32 {
+        self.budget.limit().min(self.tuning.target())
+    }
+
+    /// Whether there are more links than are worth having.
+    pub(super) fn has_too_many(&self) -> bool {
+        self.open > self.tuning.target()
+    }
+
+    /// Whether one more link may be opened.
+    pub(super) fn admits(&self, now: u64) -> bool {
+        self.open < self.tuning.target() && self.budget.admits(self.open, now)
+    }
+
+    /// Whether nothing went wrong lately that a single connection should look into.
+    fn is_calm(&self) -> bool {
+        self.troubles == 0 && self.refusals == 0
+    }
+
+    /// Looks at what came, and sets the number of connections by it; no more than `cap` can be had. `is_waiting` tells
+    /// whether one more would have something to do. Returns whether there is something new to remember.
+    pub(super) fn tune(&mut self, elapsed: Duration, cap: u32, is_waiting: bool, now: u64) -> bool {
+        let sample = Sample {
+            at: elapsed,
+            bytes: self.flow.bytes.load(Relaxed),
+            files: self.flow.files,
+            working: self.signed_in.saturating_sub(self.flow.resting),
+            waiting: is_waiting,
+        };
+        self.tuning.sample(&sample, cap.min(self.budget.limit()));
+        let Some(Learned { connections, is_most }) = self.tuning.learned() else { return false };
+        if self.facts.useful_connections == Some(connections) && self.facts.useful_learned_at.is_some() == is_most {
+            return false;
+        }
+        self.facts.useful_connections = Some(connections);
+        self.facts.useful_learned_at = is_most.then_some(now);
+        true
+    }
+
     fn note_limit(&mut self, now: u64) {
         self.facts.connection_limit = self.budget.learned();
         self.facts.limit_learned_at = self.facts.connection_limit.map(|_| now);
     }
+}
+
+/// What an earlier run found out, while it stands.
+fn remembered(facts: &HostFacts, now: u64) -> Option<Learned> {
+    let stands = |at: u64| now.saturating_sub(at) < Tuning::STANDS;
+    let learned = Learned { connections: facts.useful_connections?, is_most: facts.useful_learned_at.is_some() };
+    facts.useful_learned_at.is_none_or(stands).then_some(learned)
 }
 
 impl Hosts {
@@ -140,11 +224,19 @@ impl Hosts {
     pub(super) fn books(&mut self, account: &Account) -> &mut Books {
         self.accounts.entry(account.clone()).or_insert_with(|| Books {
             proof: Proof::Unknown,
+            gate: Gate::default(),
+            dialling: 0,
             idle: Vec::new(),
             claims: VecDeque::new(),
             more: false,
+            fetch: Fetch::Not,
             has_turn: false,
         })
+    }
+
+    /// Whether claims are on their way.
+    pub(super) fn is_fetching(&self) -> bool {
+        self.accounts.values().any(|books| books.fetch != Fetch::Not)
     }
 
     /// Whether nothing of this account is to be done in this run any more.
@@ -164,8 +256,21 @@ impl Hosts {
         if host.wait_until > now {
             return false;
         }
-        let may_open = host.budget.admits(host.open, now) && self.open < connections && books.proof != Proof::Trying;
+        // After trouble one goes ahead and looks; otherwise the others come along, as far as the gate.
+        let may_try = !books.gate.is_shut() && (books.dialling == 0 || host.is_calm());
+        let may_open = host.admits(now) && self.open < connections && (books.proof == Proof::Proved || may_try);
         !books.idle.is_empty() || may_open
+    }
+
+    /// Whether no session rests and no account has its turn.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.resting == 0 && self.turns.is_empty()
+    }
+
+    /// When the first host that is waited for may be tried again, in seconds since 1970-01-01 UTC.
+    pub(super) fn next_wake(&self) -> Option<u64> {
+        let waited = self.accounts.iter().filter(|(account, books)| books.has_work() && !self.is_held(account));
+        waited.filter_map(|(account, _)| self.known.get(&account.host_key())).map(|host| host.wait_until).min()
     }
 
     /// Gives accounts whose hosts were waited for their turns again. Returns whether any account has work that could not
@@ -209,6 +314,9 @@ impl Hosts {
     pub(super) fn note_work(&mut self, account: &Account, more: bool) {
         let books = self.books(account);
         books.more = more;
+        if books.fetch == Fetch::Asked {
+            books.fetch = Fetch::Overtaken;
+        }
         if books.has_work() && !std::mem::replace(&mut books.has_turn, true) {
             self.turns.push_back(account.clone());
         }
@@ -217,7 +325,7 @@ impl Hosts {
     /// Takes a session at rest; those that the server has closed meanwhile are gone.
     pub(super) fn take_idle(&mut self, account: &Account) -> Option<Link> {
         while let Some((link, _)) = self.books(account).idle.pop() {
-            self.resting = self.resting.saturating_sub(1);
+            self.unrest(account);
             if link.is_usable() {
                 return Some(link);
             }
@@ -230,31 +338,63 @@ impl Hosts {
     pub(super) fn rest(&mut self, account: &Account, link: Link) {
         self.books(account).idle.push((link, Instant::now()));
         self.resting += 1;
+        if let Some(host) = self.known.get_mut(&account.host_key()) {
+            host.flow.resting += 1;
+        }
     }
 
-    /// The account has to show anew that it gets in, one session ahead of the others; a refusal stands.
+    fn unrest(&mut self, account: &Account) {
+        self.resting = self.resting.saturating_sub(1);
+        if let Some(host) = self.known.get_mut(&account.host_key()) {
+            host.flow.resting = host.flow.resting.saturating_sub(1);
+        }
+    }
+
+    /// The account has to show anew that it gets in, one session ahead of the others; a refusal stands. While one is
+    /// on its way, that one shows it.
     pub(super) fn unprove(&mut self, account: &Account) {
         let books = self.books(account);
-        if !matches!(books.proof, Proof::Refused(_)) {
+        if books.proof == Proof::Proved {
             books.proof = Proof::Unknown;
+            books.gate = Gate::default();
         }
     }
 
-    /// Takes note that a link is about to be opened.
-    pub(super) fn opened(&mut self, account: &Account) {
+    /// The session that went ahead is gone, and did not get in: another may go ahead, unless the account was refused.
+    pub(super) fn leader_is_gone(&mut self, account: &Account) {
         let books = self.books(account);
-        if books.proof == Proof::Unknown {
-            books.proof = Proof::Trying;
+        if books.proof != Proof::Proved {
+            books.gate = Gate::default();
         }
+    }
+
+    /// The account gets in.
+    pub(super) fn signed_in(&mut self, account: &Account) {
+        let books = self.books(account);
+        books.dialling = books.dialling.saturating_sub(1);
+        if !matches!(books.proof, Proof::Refused(_)) {
+            books.proof = Proof::Proved;
+        }
+    }
+
+    /// Takes note that a link is about to be opened. Returns the gate it has to pass, if there is one.
+    pub(super) fn opened(&mut self, account: &Account) -> Option<Gate> {
         self.open += 1;
         if let Some(host) = self.known.get_mut(&account.host_key()) {
             host.open += 1;
         }
+        let books = self.books(account);
+        books.dialling += 1;
+        (books.proof != Proof::Proved).then(|| books.gate.clone())
     }
 
     /// Takes note that a link is gone.
     pub(super) fn closed(&mut self, account: &Account, signed_in: bool) {
         self.open = self.open.saturating_sub(1);
+        if !signed_in {
+            let books = self.books(account);
+            books.dialling = books.dialling.saturating_sub(1);
+        }
         if let Some(host) = self.known.get_mut(&account.host_key()) {
             host.open = host.open.saturating_sub(1);
             host.signed_in = host.signed_in.saturating_sub(u32::from(signed_in));
@@ -276,9 +416,37 @@ impl Hosts {
             }
         }
         for (account, _) in &gone {
-            self.resting = self.resting.saturating_sub(1);
+            self.unrest(account);
             self.closed(account, true);
         }
         gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The dispatcher sleeps until the first of the hosts that are waited for may be tried again.
+    #[test]
+    fn only_hosts_with_work_are_woken_for() {
+        let mut hosts = Hosts::default();
+        assert_eq!((hosts.is_asleep(), hosts.next_wake()), (true, None));
+        for (name, until) in [("a", 900), ("b", 700), ("c", 500)] {
+            let account = Account::try_from(format!("ftp://{name}")).unwrap();
+            let host =
+                Host { wait_until: until, ..Host::new(PerHost::Most(4), HostFacts::default(), Duration::ZERO, 0) };
+            hosts.known.insert(account.host_key(), host);
+            hosts.note_work(&account, name != "c");
+        }
+        assert!(!hosts.is_asleep(), "two accounts have their turn");
+        while let Some(account) = hosts.turns.pop_front() {
+            assert!(!hosts.next_turn(account, 100));
+        }
+        assert_eq!((hosts.is_asleep(), hosts.next_wake()), (true, Some(700)));
+        assert!(hosts.wake(700) && !hosts.is_asleep());
+        let held = Failure::permanent(crate::model::Stage::Login, crate::model::Cause::LoginRefused, "x");
+        hosts.books(&Account::try_from("ftp://b".to_owned()).unwrap()).proof = Proof::Refused(held);
+        assert_eq!(hosts.next_wake(), Some(900));
     }
 }

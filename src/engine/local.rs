@@ -1,14 +1,11 @@
 //! The desk of a queue that this process owns.
 
 use super::worker::Word;
-use super::{Added, Board, Changed, Desk, DeskError, Intake, Reply, clock};
-use crate::model::{
-    Account, Change, Counts, HostFacts, HostKey, HostStatus, Job, JobId, JobSpec, JobState, Secret, Selection,
-    StatusReport,
-};
-use crate::queue::{Credentials, Queue, QueueError};
-use std::collections::{BTreeMap, HashMap};
-use std::path::PathBuf;
+use super::{Added, Board, Changed, Desk, DeskError, Intake, Reply};
+use crate::model::{Account, Change, Counts, Job, JobId, JobSpec, JobState, Secret, Selection, StatusReport};
+use crate::queue::{Credentials, Overview, Queue, QueueError};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 
@@ -85,30 +82,19 @@ impl LocalDesk {
 
     async fn report(&self) -> Result<StatusReport, DeskError> {
         let jobs = self.count(Selection::default()).await?;
-        let mut hosts: BTreeMap<HostKey, HostStatus> = BTreeMap::new();
-        for (key, facts) in self.queue.all_facts().await? {
-            hosts.insert(key.clone(), host_status(&key, &facts));
-        }
-        for group in self.queue.groups(None, clock::now()).await? {
-            let key = group.account.host_key();
-            let row = hosts.entry(key.clone()).or_insert_with(|| host_status(&key, &HostFacts::default()));
-            row.left += group.ready + group.waiting + group.claimed;
-        }
+        let hosts = self.queue.overview().await?.hosts;
         let run = self.run.as_ref().map(|run| run.board.snapshot());
         let pid = run.as_ref().map(|_| std::process::id());
-        let queue = self.dir.display().to_string();
-        Ok(StatusReport { queue, jobs, hosts: hosts.into_values().collect(), run, pid })
+        Ok(StatusReport { queue: self.dir.display().to_string(), jobs, hosts, run, pid })
     }
 }
 
-fn host_status(key: &HostKey, facts: &HostFacts) -> HostStatus {
-    HostStatus {
-        host: key.to_string(),
-        left: 0,
-        connection_limit: facts.connection_limit,
-        limit_learned_at: facts.limit_learned_at,
-        quirks: facts.quirks,
-    }
+/// What is known of a queue that no process has open; nothing where it has to be opened to be known.
+#[must_use]
+pub fn peek(dir: &Path) -> Option<StatusReport> {
+    // Who has it knows more; and what else is wrong shows when it is opened.
+    let Overview { jobs, hosts } = Queue::peek(dir).ok().flatten()?;
+    Some(StatusReport { queue: dir.display().to_string(), jobs, hosts, run: None, pid: None })
 }
 
 impl Desk for LocalDesk {

@@ -50,7 +50,7 @@ impl Logins {
     /// When the account's password file can't be read: nothing is sent then.
     pub(super) fn dial(&self, account: &Account, options: SessionOptions, quirks: Quirks) -> Result<Dial, Failure> {
         let login = self.login(account)?;
-        Ok(Dial { account: account.clone(), login, options, quirks, trace: self.trace.clone() })
+        Ok(Dial { account: account.clone(), login, options, quirks, ticket: None, trace: self.trace.clone() })
     }
 
     fn login(&self, account: &Account) -> Result<Login, Failure> {

@@ -2,7 +2,7 @@
 
 use super::{Desk, Reply};
 use crate::config::Config;
-use crate::model::{IdSet, Secret, Settings};
+use crate::model::{IdSet, PerHost, Secret, Settings, StatusReport};
 use std::path::{Path, PathBuf};
 
 /// What a user asks of a run.
@@ -14,8 +14,8 @@ pub struct RunOrder {
     pub only: Option<IdSet>,
     /// Connections over all hosts at a time; `None` leaves it to the settings file, then to the default of 16.
     pub connections: Option<u32>,
-    /// Connections to one host at a time; `None` leaves it to the settings file, then to the default of 4.
-    pub per_host: Option<u32>,
+    /// Connections to one host at a time; `None` leaves it to the settings file, then to the default, auto.
+    pub per_host: Option<PerHost>,
     /// What the command line set; wins over jobs and settings file.
     pub overrides: Settings,
     /// User name and password given on the command line, for accounts of that name that have no other.
@@ -59,6 +59,14 @@ pub trait House: Send + Sync {
     /// # Errors
     /// When the queue can't be opened, or its owner doesn't answer.
     fn desk<'a>(&'a self, queue: &'a Path) -> Reply<'a, Box<dyn Desk>>;
+
+    /// How things stand. Looks at no more of the queue than that takes.
+    ///
+    /// # Errors
+    /// When the queue can't be opened, or its owner doesn't answer.
+    fn status<'a>(&'a self, queue: &'a Path) -> Reply<'a, StatusReport> {
+        Box::pin(async move { self.desk(queue).await?.status().await })
+    }
 
     /// Works until nothing is left that can be done now, shows progress, and prints the last lines.
     ///

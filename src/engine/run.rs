@@ -1,12 +1,12 @@
 //! Starting a run.
 
-use super::dispatcher::Dispatcher;
+use super::dispatcher::{Dispatcher, Outlook};
 use super::local::{LocalDesk, RunLine};
 use super::logins::Logins;
 use super::worker::Shop;
 use super::{Board, DeskError, Observer, RunOrder, RunReport};
 use crate::model::{Event, printable};
-use crate::transfer::Stop;
+use crate::transfer::{Finisher, Stop};
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -26,8 +26,8 @@ pub fn prepare(
     let trace = order.display.verbose.then(|| tracer(Arc::clone(&observer)));
     let logins = Logins::new(&order, desk.credentials(), trace);
     let desk = desk.with_run(RunLine { board: Arc::clone(&board), words: words.clone() });
-    let workshop =
-        Shop { queue, observer, board, boot_id: crate::disk::boot_id(), full: Mutex::new(HashSet::new()), words };
+    let (boot_id, full, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
+    let workshop = Shop { queue, observer, board, boot_id, full, finisher, words };
     let dispatcher = Dispatcher {
         shop: Arc::new(workshop),
         order,
@@ -38,11 +38,17 @@ pub fn prepare(
         running: HashMap::new(),
         parked: Vec::new(),
         report: RunReport::default(),
-        next_due: None,
-        stale: true,
-        refreshed: tokio::time::Instant::now(),
+        outlook: Outlook::new(),
+        halted: HashSet::new(),
     };
-    (desk, async move { Ok(dispatcher.run().await?) })
+    let run = async move {
+        // On a thread of the runtime: on the main thread each word would cost two switches between threads.
+        match tokio::spawn(dispatcher.run()).await {
+            Ok(report) => Ok(report?),
+            Err(broken) => std::panic::resume_unwind(broken.into_panic()),
+        }
+    };
+    (desk, run)
 }
 
 fn tracer(observer: Arc<dyn Observer>) -> crate::ftp::Trace {

@@ -1,6 +1,7 @@
 //! One claim in a worker's hands: sign in, fetch, settle, report.
 
 use super::assist::{Helped, Offer};
+use super::board::Shown;
 use super::clock;
 use super::settle::{Fate, Moment, fate, not_signed_in};
 use super::{Board, Observer};
@@ -8,8 +9,9 @@ use crate::model::{
     Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Settings, Settlement,
 };
 use crate::queue::{Queue, QueueError};
-use crate::transfer::{End, Gauge, Link, Report, Split, Started, Stop, Task, download, failpoint};
+use crate::transfer::{End, Fetched, Finisher, Gauge, Link, Report, Split, Started, Stop, Task, failpoint, fetch};
 use std::collections::HashSet;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -21,6 +23,7 @@ pub(super) struct Shop {
     pub(super) board: Arc<Board>,
     pub(super) boot_id: String,
     pub(super) full: Mutex<HashSet<u64>>,
+    pub(super) finisher: Finisher,
     pub(super) words: mpsc::UnboundedSender<Word>,
 }
 
@@ -28,6 +31,8 @@ pub(super) struct Shop {
 pub(super) enum Word {
     /// A worker signed in with a new session.
     SignedIn(Account),
+    /// A worker has all bytes of a file and gives its session back; the file is still to be put away.
+    Freed(Box<Freed>),
     /// A worker is through with a job.
     Ended(Box<Ended>),
     /// Jobs were added or changed.
@@ -42,6 +47,8 @@ pub(super) enum Word {
     Helped(Box<Helped>),
     /// A helper broke down.
     HelperLost(u64),
+    /// Jobs of the account were taken beforehand; so many were asked for.
+    Claimed { account: Account, asked: usize, claims: Result<Vec<Claim>, QueueError> },
 }
 
 /// What a worker works with.
@@ -50,17 +57,27 @@ pub(super) struct Desk {
     /// The link's session stood already, and counts as signed in.
     pub(super) reused: bool,
     pub(super) settings: Settings,
+    /// Counts the bytes of the host.
+    pub(super) bytes: Arc<AtomicU64>,
     pub(super) stop: Stop,
 }
 
-/// The end of a worker's turn.
-pub(super) struct Ended {
+/// A link that its worker needs no more.
+pub(super) struct Freed {
     pub(super) account: Account,
     pub(super) job: JobId,
     /// The link, to be used again if its session stands.
     pub(super) link: Link,
     /// Whether a session was signed in, so that it counts against the host's budget.
     pub(super) signed_in: bool,
+}
+
+/// The end of a worker's turn.
+pub(super) struct Ended {
+    pub(super) account: Account,
+    pub(super) job: JobId,
+    /// The link, where it was not given back before.
+    pub(super) freed: Option<Freed>,
     pub(super) upshot: Upshot,
 }
 
@@ -113,14 +130,38 @@ impl Shop {
 
     /// Works on one claim and tells the dispatcher how it ended.
     pub(super) async fn work(self: Arc<Self>, claim: Claim, desk: Desk) {
-        let Desk { link, reused, settings, stop } = desk;
+        let Desk { link, reused, settings, bytes, stop } = desk;
         let account = link.dial().account.clone();
         let job = claim.job().id;
-        let mut turn = Turn { shop: &self, settings: &settings, link, stop, signed_in: reused };
+        let watch = Watch { shop: &self, worker: Some((account, job)) };
+        let mut turn = Turn { shop: &self, settings: &settings, link: Some(link), bytes, stop, signed_in: reused };
         let upshot = turn.take(claim).await;
-        let ended = Ended { account, job, signed_in: turn.signed_in, link: turn.link, upshot };
+        let Some((account, job)) = watch.worker_is_well() else { return };
+        let ended = Ended { freed: turn.freed(job), account, job, upshot };
         // Nobody listens any more only when the run is over and the process ends.
         let _ = self.words.send(Word::Ended(Box::new(ended)));
+    }
+}
+
+/// Tells the dispatcher if a worker breaks down.
+struct Watch<'a> {
+    shop: &'a Shop,
+    worker: Option<(Account, JobId)>,
+}
+
+impl Watch<'_> {
+    /// Ends the watch.
+    fn worker_is_well(mut self) -> Option<(Account, JobId)> {
+        self.worker.take()
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        if let Some((account, job)) = self.worker.take() {
+            // Nobody listens any more only when the run is over and the process ends.
+            let _ = self.shop.words.send(Word::Crashed(account, job));
+        }
     }
 }
 
@@ -128,20 +169,28 @@ impl Shop {
 struct Turn<'a> {
     shop: &'a Arc<Shop>,
     settings: &'a Settings,
-    link: Link,
+    /// The link, until it is given back.
+    link: Option<Link>,
+    bytes: Arc<AtomicU64>,
     stop: Stop,
     signed_in: bool,
 }
 
 impl Turn<'_> {
+    /// The link, to be given back.
+    fn freed(&mut self, job: JobId) -> Option<Freed> {
+        let link = self.link.take()?;
+        Some(Freed { account: link.dial().account.clone(), job, link, signed_in: self.signed_in })
+    }
+
     async fn take(&mut self, claim: Claim) -> Upshot {
         let spec = &claim.job().spec;
         let name = spec.destination.path().file_name().to_owned();
-        let gauge = Gauge::new(claim.job().id, name, spec.expect.size, self.shop.board.bytes_counter());
+        let gauge = Gauge::new(claim.job().id, name, spec.expect.size, Arc::clone(&self.bytes));
         let gauge = Arc::new(gauge);
-        let shown = self.shop.board.show(Arc::clone(&gauge));
+        let mut shown = Some(self.shop.board.show(Arc::clone(&gauge)));
         let (started, begun) = (clock::now(), Instant::now());
-        let report = self.attempt(claim.job(), &gauge).await;
+        let report = self.attempt(claim.job(), &gauge, &mut shown).await;
         drop(shown);
         let retries = self.settings.retries.unwrap_or(0);
         let moment = Moment { started, now: clock::now(), dice: clock::dice(), retries };
@@ -156,25 +205,11 @@ impl Turn<'_> {
         }
     }
 
-    async fn attempt(&mut self, job: &Job, gauge: &Arc<Gauge>) -> Report {
-        if !self.link.is_usable() {
-            let mut stop = self.stop.clone();
-            let signed_in = tokio::select! {
-                biased;
-                _ = stop.wait_for(|&stop| stop) => None,
-                result = self.link.session() => Some(result.map(|_| ())),
-            };
-            match signed_in {
-                None => return Report { end: End::Stopped, ..not_signed_in(job, stopped()) },
-                Some(Err(failure)) => return not_signed_in(job, failure),
-                // One that stood before and was closed by the server is counted already.
-                Some(Ok(())) if self.signed_in => {}
-                Some(Ok(())) => {
-                    self.signed_in = true;
-                    let _ = self.shop.words.send(Word::SignedIn(self.link.dial().account.clone()));
-                }
-            }
+    async fn attempt(&mut self, job: &Job, gauge: &Arc<Gauge>, shown: &mut Option<Shown>) -> Report {
+        if let Err(report) = self.sign_in(job).await {
+            return report;
         }
+        let Some(mut link) = self.link.take() else { return not_signed_in(job, stopped()) };
         let tell = |started: Started| {
             self.shop.observer.event(&Event::Started {
                 job: job.id,
@@ -185,7 +220,7 @@ impl Turn<'_> {
                 why: started.why,
             });
         };
-        let account = self.link.dial().account.clone();
+        let account = link.dial().account.clone();
         let offer = |split: &Arc<Split>| {
             let offer = Offer::new(job.id, &account, split, self.settings);
             let _ = self.shop.words.send(Word::Offered(Box::new(offer)));
@@ -194,6 +229,7 @@ impl Turn<'_> {
             job,
             settings: self.settings,
             queue: &self.shop.queue,
+            finisher: &self.shop.finisher,
             gauge,
             boot_id: &self.shop.boot_id,
             stop: self.stop.clone(),
@@ -201,7 +237,49 @@ impl Turn<'_> {
             offer: &offer,
             is_full: &|device| self.shop.is_full(device),
         };
-        download(&task, &mut self.link).await
+        let fetched = fetch(&task, &mut link).await;
+        let account = link.dial().account.clone();
+        let freed = Freed { account, job: job.id, link, signed_in: self.signed_in };
+        match fetched {
+            Fetched::Ended(report) => {
+                self.link = Some(freed.link);
+                *report
+            }
+            Fetched::Whole(whole) => {
+                // The session goes on with the next file while this one is put away.
+                let _ = self.shop.words.send(Word::Freed(Box::new(freed)));
+                if whole.is_small() {
+                    *shown = None;
+                }
+                whole.put_away().await
+            }
+        }
+    }
+
+    /// Sees to it that the link's session stands; otherwise returns what there is to tell.
+    async fn sign_in(&mut self, job: &Job) -> Result<(), Report> {
+        let Some(link) = self.link.as_mut().filter(|link| !link.is_usable()) else { return Ok(()) };
+        let mut stop = self.stop.clone();
+        let signed_in = tokio::select! {
+            biased;
+            _ = stop.wait_for(|&stop| stop) => None,
+            result = link.session() => Some(result.map(|_| ())),
+        };
+        match signed_in {
+            None => Err(Report { end: End::Stopped, ..not_signed_in(job, stopped()) }),
+            // The job had no part in it.
+            Some(Err(failure)) if link.is_turned_away() => {
+                Err(Report { end: End::Stopped, ..not_signed_in(job, failure) })
+            }
+            Some(Err(failure)) => Err(not_signed_in(job, failure)),
+            // One that stood before and was closed by the server is counted already.
+            Some(Ok(())) if self.signed_in => Ok(()),
+            Some(Ok(())) => {
+                self.signed_in = true;
+                let _ = self.shop.words.send(Word::SignedIn(link.dial().account.clone()));
+                Ok(())
+            }
+        }
     }
 
     async fn settle(&self, claim: Claim, settlement: Settlement, report: Report, begun: Instant) -> Upshot {

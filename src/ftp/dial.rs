@@ -1,5 +1,6 @@
 //! What a session is opened with.
 
+use super::gate::Ticket;
 use crate::model::{Account, DataMode, PortRange, Quirks, Secret};
 use crate::wire::Credentials;
 use std::fmt;
@@ -71,6 +72,8 @@ pub struct Dial {
     pub options: SessionOptions,
     /// What is known about the server.
     pub quirks: Quirks,
+    /// Leave to sign in, where the account has yet to show that it gets in.
+    pub ticket: Option<Ticket>,
     /// Where the dialogue is shown.
     pub trace: Option<Trace>,
 }

@@ -3,6 +3,7 @@
 //! | File | Subject |
 //! |---|---|
 //! | `dial` | what a session is opened with |
+//! | `gate` | one login ahead of the others, while it is not known whether the account gets in |
 //! | `connect` | names, addresses, sockets |
 //! | `control` | the control connection: one command, one reply, within bounds of time |
 //! | `listener` | where the server connects to in active modes |
@@ -18,6 +19,7 @@
 mod connect;
 mod control;
 mod dial;
+mod gate;
 mod inspect;
 mod listener;
 mod opening;
@@ -29,5 +31,6 @@ mod trouble;
 mod tests;
 
 pub use dial::{Dial, Login, SessionOptions, Trace};
+pub use gate::{Gate, Ticket};
 pub use retrieval::{Retrieval, Verdict};
 pub use session::Session;

@@ -4,8 +4,12 @@ use super::session::Session;
 use super::trouble;
 use crate::model::{Cause, Failure, Stage};
 use crate::wire::{End, Input, Reply, ReplyClass, Retrieve, Step};
+use rustix::io::Errno;
+use rustix::pipe::{SpliceFlags, splice};
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -65,16 +69,49 @@ impl<'a> Retrieval<'a> {
     /// # Errors
     /// When nothing comes for the time allowed, or the connection breaks.
     pub async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Failure> {
+        if buf.is_empty() {
+            return Ok(0);
+        }
+        Ok(self.receive(|data| data.try_read(buf).map(Some)).await?.unwrap_or(0))
+    }
+
+    /// Moves up to `max` bytes into a pipe, which must be empty; 0 is the end of the data, and nothing that the system
+    /// can't move bytes from this connection so: [`Retrieval::read`] has them then. May be dropped and called again
+    /// without loss.
+    ///
+    /// # Errors
+    /// As [`Retrieval::read`].
+    pub async fn splice(&mut self, pipe: BorrowedFd<'_>, max: usize) -> Result<Option<usize>, Failure> {
+        const FLAGS: SpliceFlags = SpliceFlags::MOVE.union(SpliceFlags::NONBLOCK);
+        if max == 0 {
+            return Ok(Some(0));
+        }
+        self.receive(|data| {
+            data.try_io(Interest::READABLE, || match splice(data, None, pipe, None, max, FLAGS) {
+                Ok(count) => Ok(Some(count)),
+                Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(None),
+                Err(error) => Err(error.into()),
+            })
+        })
+        .await
+    }
+
+    /// Waits for bytes and takes them by `take`; 0 is the end of the data.
+    async fn receive(
+        &mut self,
+        mut take: impl FnMut(&TcpStream) -> io::Result<Option<usize>>,
+    ) -> Result<Option<usize>, Failure> {
         let begun = Instant::now();
         loop {
-            let Some(data) = self.data.as_ref().filter(|_| !buf.is_empty()) else { return Ok(0) };
-            match data.try_read(buf) {
-                Ok(0) => {
+            let Some(data) = self.data.as_ref() else { return Ok(Some(0)) };
+            match take(data) {
+                Ok(Some(0)) => {
                     self.end();
-                    return Ok(0);
+                    return Ok(Some(0));
                 }
                 Ok(count) => return Ok(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(begun).await?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     return Err(self.last_word().unwrap_or_else(|| trouble::lost(Stage::Retrieve, "data", &error)));
                 }

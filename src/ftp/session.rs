@@ -192,9 +192,21 @@ impl Session {
 
 async fn sign_in(control: &mut Control, dial: &Dial) -> Result<wire::Ready, Failure> {
     let mut login = wire::Login::new(dial.login.credentials());
+    let mut passage = None;
     for _ in 0..LOGIN_REPLIES {
         let reply = control.reply(login.stage()).await?;
-        match login.on(&reply)? {
+        let step = login.on(&reply)?;
+        // Before the first command: a connection that is refused by its greeting needs no leave.
+        if let (Some(ticket), None, LoginStep::Send(_)) = (&dial.ticket, &passage, &step) {
+            passage = Some(ticket.pass().await.ok_or_else(trouble::turned_away)?);
+        }
+        // What follows the login concerns this session alone.
+        if login.stage() == Stage::Prepare
+            && let Some(passage) = passage.as_mut()
+        {
+            passage.succeed();
+        }
+        match step {
             LoginStep::Send(command) => control.send(login.stage(), &command).await?,
             LoginStep::Wait => {}
             LoginStep::Done(ready) => return Ok(ready),

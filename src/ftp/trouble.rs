@@ -28,6 +28,12 @@ pub(super) fn closed(stage: Stage) -> Failure {
     Failure::transient(stage, Cause::Disconnected, "the server closed the control connection").with_advice(AGAIN)
 }
 
+/// Another session of the account did not get in.
+pub(super) fn turned_away() -> Failure {
+    Failure::transient(Stage::Login, Cause::Disconnected, "another session of this account did not get in")
+        .with_advice("it is tried again; the failure of the other one says why")
+}
+
 /// A connection broke.
 pub(super) fn lost(stage: Stage, which: &str, error: &io::Error) -> Failure {
     Failure::transient(stage, Cause::Disconnected, format!("the {which} connection broke: {error}")).with_advice(AGAIN)

@@ -94,6 +94,33 @@ impl From<Account> for String {
     }
 }
 
+/// How many connections a host gets at a time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PerHost {
+    /// As many as bring something.
+    #[default]
+    Auto,
+    /// So many at most.
+    Most(u32),
+}
+
+impl PerHost {
+    /// Most that may be set.
+    pub const LIMIT: u32 = 64;
+}
+
+impl std::str::FromStr for PerHost {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        let most = text.parse().ok().filter(|most| (1..=Self::LIMIT).contains(most));
+        most.map(Self::Most).ok_or_else(|| format!("write auto, or a whole number from 1 to {}", Self::LIMIT))
+    }
+}
+
 /// What was learned about a server, kept from run to run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HostFacts {
@@ -103,6 +130,12 @@ pub struct HostFacts {
     /// When that was learned, in seconds since 1970-01-01 UTC.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_learned_at: Option<u64>,
+    /// Connections at a time that were worth having.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub useful_connections: Option<u32>,
+    /// When it was learned that more bring nothing, in seconds since 1970-01-01 UTC; absent while that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub useful_learned_at: Option<u64>,
     /// Ways in which it departs from the standards.
     #[serde(default)]
     pub quirks: Quirks,
@@ -153,6 +186,21 @@ mod tests {
             let account = Account::try_from(text.to_owned()).unwrap();
             assert_eq!(Account::try_from(account.to_string()).unwrap(), account, "{text}");
         }
+    }
+
+    #[test]
+    fn connections_per_host_are_a_number_or_auto() {
+        assert_eq!("auto".parse(), Ok(PerHost::Auto));
+        assert_eq!("64".parse(), Ok(PerHost::Most(64)));
+        for text in ["", "0", "65", "-1", "AUTO", "4.5"] {
+            assert!(text.parse::<PerHost>().unwrap_err().contains("from 1 to 64"), "{text}");
+        }
+    }
+
+    #[test]
+    fn facts_of_an_earlier_version_are_read() {
+        let facts: HostFacts = serde_json::from_str(r#"{"connection_limit":2,"limit_learned_at":9}"#).unwrap();
+        assert_eq!((facts.connection_limit, facts.useful_connections, facts.useful_learned_at), (Some(2), None, None));
     }
 
     #[test]

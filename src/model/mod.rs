@@ -24,7 +24,7 @@ pub use checksum::{Algorithm, Checksum, ChecksumError};
 pub use destination::{Destination, DestinationError, RelPath};
 pub use event::Event;
 pub use failure::{Cause, Failure, FailureKind, Stage};
-pub use host::{Account, HostFacts, HostKey, Quirks};
+pub use host::{Account, HostFacts, HostKey, PerHost, Quirks};
 pub use ids::{IdSet, JobId};
 pub use job::{
     Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Receipt, Selection, Settlement,

@@ -57,6 +57,10 @@ pub struct HostStatus {
     pub connection_limit: Option<u32>,
     /// When that was learned, in seconds since 1970-01-01 UTC.
     pub limit_learned_at: Option<u64>,
+    /// Connections at a time that were worth having.
+    pub useful_connections: Option<u32>,
+    /// When it was learned that more bring nothing, in seconds since 1970-01-01 UTC; absent while that is not known.
+    pub useful_learned_at: Option<u64>,
     /// Ways in which it departs from the standards.
     pub quirks: Quirks,
 }

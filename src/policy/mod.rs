@@ -5,6 +5,7 @@ mod pieces;
 mod rate;
 mod resume;
 mod retry;
+mod tuning;
 
 pub use budget::Budget;
 pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
@@ -13,3 +14,4 @@ pub use resume::{
     Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, overshoots, plan, same_identity, unix_seconds,
 };
 pub use retry::{Decision, decide, delay};
+pub use tuning::{Learned, Sample, Tuning};

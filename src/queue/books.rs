@@ -4,18 +4,18 @@ use super::backend::{Backend, Batch};
 use super::destinations::Destinations;
 use super::frame::{self, FrameError};
 use super::index::{Index, wide};
-use super::intake::OpenIntake;
+use super::intake::{OpenIntake, Packer};
 use super::journal::{Entry, Journal, Line, Put};
 use super::manifests::Manifests;
 use super::{QueueError, keys, pack};
-use crate::model::{Account, Counts, HostFacts, Job, JobId, JobRecord, JobSpec, JobState};
+use crate::model::{Counts, HostFacts, Job, JobId, JobRecord, JobSpec, JobState};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Packs whose jobs are kept unpacked.
-const UNPACKED: usize = 16;
+/// Packs whose jobs are kept unpacked, each of up to some 100 KiB.
+const UNPACKED: usize = 64;
 
 /// Numbers of the whole queue, stored under `m`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +46,8 @@ pub(super) struct Staged {
     batch: Batch,
     dirty: BTreeSet<u64>,
     entries: Vec<Entry>,
+    /// Who asked for this may end at once: the overview is written before the answer.
+    pub(super) is_last_word: bool,
     /// Why nothing can be written any more.
     pub(super) failed: Option<QueueError>,
 }
@@ -65,7 +67,15 @@ pub(super) struct Books {
     pub(super) staged: Staged,
     /// Jobs with a record.
     pub(super) touched: u64,
-    unpacked: VecDeque<(u64, Arc<Vec<JobSpec>>)>,
+    pub(super) unpacked: Unpacked,
+}
+
+/// Packs that were unpacked last.
+#[derive(Default)]
+pub(super) struct Unpacked {
+    packs: VecDeque<(u64, Arc<Vec<JobSpec>>)>,
+    /// How many were unpacked in all.
+    pub(super) count: u64,
 }
 
 impl Books {
@@ -83,7 +93,7 @@ impl Books {
             intake: None,
             staged: Staged::default(),
             touched: 0,
-            unpacked: VecDeque::new(),
+            unpacked: Unpacked::default(),
         }
     }
 
@@ -124,20 +134,21 @@ impl Books {
 
     /// The jobs of a pack.
     fn specs(&mut self, first: u64) -> Result<Arc<Vec<JobSpec>>, QueueError> {
-        if let Some((_, specs)) = self.unpacked.iter().find(|(at, _)| *at == first) {
+        if let Some((_, specs)) = self.unpacked.packs.iter().find(|(at, _)| *at == first) {
             return Ok(Arc::clone(specs));
         }
         let value = self.store.get(&keys::numbered(keys::JOBS, first))?;
         let value = value.ok_or_else(|| QueueError::damaged(&self.path, format!("the pack of job {first} is gone")))?;
         let specs = Arc::new(pack::open_jobs(&value).map_err(|e| self.broken(&e))?);
-        self.unpacked.truncate(UNPACKED - 1);
-        self.unpacked.push_front((first, Arc::clone(&specs)));
+        self.unpacked.count += 1;
+        self.unpacked.packs.truncate(UNPACKED - 1);
+        self.unpacked.packs.push_front((first, Arc::clone(&specs)));
         Ok(specs)
     }
 
     /// Forgets unpacked jobs; their numbers may be given again.
     pub(super) fn forget_unpacked(&mut self) {
-        self.unpacked.clear();
+        self.unpacked.packs.clear();
     }
 
     /// A job's state as the world sees it: one in a worker's hands is running, unless the user took it away.
@@ -157,22 +168,8 @@ impl Books {
     }
 
     /// Writes a pack straight to the store; nobody sees it before its numbers are published.
-    pub(super) fn write_pack(
-        &mut self,
-        first: u64,
-        account: &Account,
-        texts: &[Vec<u8>],
-        hashes: &[u64],
-    ) -> Result<(), QueueError> {
-        let states = vec![Some(JobState::Queued); texts.len()];
-        let seal = || -> Result<Batch, FrameError> {
-            Ok(Batch::from([
-                (keys::numbered(keys::JOBS, first), Some(pack::seal_jobs(texts)?)),
-                (keys::numbered(keys::STATES, first), Some(pack::seal_states(account, &states)?)),
-                (keys::numbered(keys::HASHES, first), Some(pack::seal_hashes(hashes))),
-            ]))
-        };
-        let batch = seal().map_err(|e| self.broken(&e))?;
+    pub(super) fn write_pack(&mut self, pack: &Packer) -> Result<(), QueueError> {
+        let batch = pack.seal().map_err(|e| self.broken(&e))?;
         let written = self.store.apply(&batch);
         if let Err(error) = &written {
             self.staged.failed.get_or_insert_with(|| error.clone());
@@ -286,16 +283,13 @@ impl Books {
         let mut emptied = Vec::new();
         for first in std::mem::take(&mut self.staged.dirty) {
             let Some(pack) = self.index.pack(first) else { continue };
-            let key = keys::numbered(keys::STATES, first);
             if pack.states.iter().all(Option::is_none) {
-                batch.insert(key, None);
-                batch.insert(keys::numbered(keys::JOBS, first), None);
-                batch.insert(keys::numbered(keys::HASHES, first), None);
+                batch.extend(keys::of_pack(first).map(|key| (key, None)));
                 self.index.drop_pack(first);
                 emptied.push(first);
             } else if let Some(account) = self.index.account(pack) {
                 let value = pack::seal_states(account, &pack.states).map_err(|e| self.broken(&e))?;
-                batch.insert(key, Some(value));
+                batch.insert(keys::numbered(keys::STATES, first), Some(value));
             }
         }
         self.numbers.packs = wide(self.index.packs().len());

@@ -45,7 +45,7 @@ enum Step {
 }
 
 impl Books {
-    /// Takes jobs of an account in hand, lowest numbers first.
+    /// Takes jobs of an account in hand, long files first.
     pub(super) fn claim(
         &mut self,
         account: &Account,
@@ -53,8 +53,8 @@ impl Books {
         only: Option<&IdSet>,
         now: u64,
     ) -> Result<Vec<Claim>, QueueError> {
-        self.index.lanes_mut().iter_mut().for_each(|lane| lane.ripen(now));
-        let ids = self.index.claimable(account, &ranges(only), max, |id| self.held.contains(&id));
+        self.index.ripen(account, now);
+        let ids = self.index.claimable(account, only, max, |id| self.held.contains(&id));
         let mut claims = Vec::with_capacity(ids.len());
         for &id in &ids {
             let job = self.job(id)?.ok_or(QueueError::NoSuchJob(JobId(id)))?;

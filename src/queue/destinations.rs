@@ -2,18 +2,27 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+/// Parts of the map, a power of two. Each grows by itself, so that no growth needs the memory of the whole map twice.
+const PARTS: usize = 64;
+
 /// Numbers of jobs by their destinations' hashes. A hit says "perhaps".
-#[derive(Default)]
 pub(super) struct Destinations {
-    first: HashMap<u64, u64>,
+    first: Vec<HashMap<u64, u64>>,
     /// Further jobs with a hash that is taken: different paths, one hash.
     more: BTreeMap<u64, Vec<u64>>,
+}
+
+impl Default for Destinations {
+    fn default() -> Self {
+        Self { first: (0..PARTS).map(|_| HashMap::new()).collect(), more: BTreeMap::new() }
+    }
 }
 
 impl Destinations {
     /// Adds a job.
     pub(super) fn insert(&mut self, hash: u64, id: u64) {
-        match self.first.entry(hash) {
+        let Some(part) = self.first.get_mut(part(hash)) else { return };
+        match part.entry(hash) {
             std::collections::hash_map::Entry::Vacant(slot) => {
                 slot.insert(id);
             }
@@ -22,23 +31,14 @@ impl Destinations {
     }
 
     /// Jobs whose destination has that hash.
-    pub(super) fn get(&self, hash: u64) -> Vec<u64> {
-        let more = self.more.get(&hash).into_iter().flatten().copied();
-        self.first.get(&hash).copied().into_iter().chain(more).collect()
+    pub(super) fn get(&self, hash: u64) -> impl Iterator<Item = u64> {
+        let first = self.first.get(part(hash)).and_then(|part| part.get(&hash));
+        first.into_iter().chain(self.more.get(&hash).into_iter().flatten()).copied()
     }
+}
 
-    /// Takes over all jobs of another map.
-    pub(super) fn merge(&mut self, other: Self) {
-        self.first.reserve(other.first.len());
-        for (hash, id) in other.first {
-            self.insert(hash, id);
-        }
-        for (hash, ids) in other.more {
-            for id in ids {
-                self.insert(hash, id);
-            }
-        }
-    }
+fn part(hash: u64) -> usize {
+    usize::try_from(hash % (PARTS as u64)).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -48,12 +48,12 @@ mod tests {
     #[test]
     fn jobs_of_one_hash_stay_apart() {
         let mut map = Destinations::default();
-        map.insert(7, 1);
-        let mut other = Destinations::default();
-        other.insert(7, 2);
-        other.insert(7, 3);
-        map.merge(other);
-        assert_eq!(map.get(7), [1, 2, 3]);
-        assert!(map.get(8).is_empty());
+        for id in [1, 2, 3] {
+            map.insert(7, id);
+        }
+        map.insert(71, 4);
+        assert_eq!(map.get(7).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(map.get(71).collect::<Vec<_>>(), [4]);
+        assert_eq!(map.get(8).next(), None);
     }
 }

@@ -57,6 +57,10 @@ fn the_stored_values_are_still_read() {
     let value = golden("d-hashes.hex", || pack::seal_hashes(&hashes));
     assert_eq!(pack::open_hashes(&value).unwrap(), hashes);
 
+    let classes: Vec<_> = [None, Some(5 << 20), Some(1 << 40)].into_iter().map(super::order::class).collect();
+    let value = golden("z-classes.hex", || pack::seal_classes(&classes).unwrap());
+    assert_eq!(pack::open_classes(&value).unwrap(), classes);
+
     let value = golden("r-record.hex", || frame::seal_json(&record()).unwrap());
     assert_eq!(frame::open_json::<JobRecord>(&value).unwrap(), record());
 
@@ -68,6 +72,10 @@ fn the_stored_values_are_still_read() {
 
     let facts = HostFacts { connection_limit: Some(2), limit_learned_at: Some(9), ..HostFacts::default() };
     let value = golden("h-facts.hex", || frame::seal_json(&facts).unwrap());
+    assert_eq!(frame::open_json::<HostFacts>(&value).unwrap(), facts);
+
+    let facts = HostFacts { useful_connections: Some(9), useful_learned_at: Some(8), ..facts };
+    let value = golden("h-facts-useful.hex", || frame::seal_json(&facts).unwrap());
     assert_eq!(frame::open_json::<HostFacts>(&value).unwrap(), facts);
 
     let counts = Counts { queued: 1, done: 2, ..Counts::default() };

@@ -6,7 +6,7 @@ use super::backend::Memory;
 use super::books::Books;
 use super::lock::Lock;
 use super::open::Damage;
-use super::{Accepted, Changes, GroupLoad, OpenReport, QueueError, files, open};
+use super::{Accepted, Changes, GroupLoad, OpenReport, Overview, QueueError, files, open, overview};
 use crate::model::{
     Account, Change, Claim, Counts, HostFacts, HostKey, IdSet, Job, JobId, JobSpec, JobState, Progress, Selection,
     Settlement,
@@ -124,7 +124,9 @@ impl Queue {
         self.ask(move |books| Ok(books.groups(only.as_ref(), now))).await
     }
 
-    /// Takes jobs of an account in hand, lowest numbers first: queued ones, and waiting ones whose time has come.
+    /// Takes jobs of an account in hand: queued ones, and waiting ones whose time has come. Long files are first, where
+    /// their lengths were given; those of about one length, and all of less than 1 MiB or of unknown length, follow in
+    /// the order of their numbers.
     ///
     /// Claims are not stored: after a crash these jobs are as they were. Await it to the end: claims that nobody
     /// takes stay running until the queue is opened again.
@@ -163,7 +165,11 @@ impl Queue {
     /// # Errors
     /// When it could not be made durable.
     pub async fn change(&self, selection: Selection, change: Change) -> Result<Changes, QueueError> {
-        self.ask(move |books| books.change(&selection, change)).await
+        self.ask(move |books| {
+            books.staged.is_last_word = true;
+            books.change(&selection, change)
+        })
+        .await
     }
 
     /// How many of the selected jobs stand where. With an empty selection no job is looked at.
@@ -172,6 +178,27 @@ impl Queue {
     /// When the queue is closed or broken.
     pub async fn counts(&self, selection: Selection) -> Result<Counts, QueueError> {
         self.ask(move |books| Ok(books.counts(&selection))).await
+    }
+
+    /// How the jobs stand, and the hosts.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn overview(&self) -> Result<Overview, QueueError> {
+        self.ask(move |books| Ok(books.overview())).await
+    }
+
+    /// How things stood when the folder was last left in order, without opening the queue: no job is read, and no
+    /// damage noticed. Nothing where that is not known. Blocks for a moment.
+    ///
+    /// # Errors
+    /// When another process has the folder, or it can't be locked.
+    pub fn peek(dir: &Path) -> Result<Option<Overview>, QueueError> {
+        if overview::read(dir).is_none() {
+            return Ok(None);
+        }
+        let _lock = Lock::take(dir)?;
+        Ok(overview::read(dir))
     }
 
     /// One job.
@@ -212,12 +239,12 @@ impl Queue {
     /// # Errors
     /// When the queue is closed or broken.
     pub async fn all_facts(&self) -> Result<Vec<(HostKey, HostFacts)>, QueueError> {
-        let key = |text: &str| {
-            let (host, port) = text.rsplit_once(':')?;
-            Some(HostKey { host: host.to_owned(), port: port.parse().ok()? })
-        };
         self.ask(move |books| {
-            Ok(books.facts.iter().filter_map(|(host, facts)| Some((key(host)?, facts.clone()))).collect())
+            Ok(books
+                .facts
+                .iter()
+                .filter_map(|(host, facts)| Some((overview::host_key(host)?, facts.clone())))
+                .collect())
         })
         .await
     }
@@ -249,7 +276,11 @@ impl Intake {
     /// When they could not be made durable.
     pub async fn accept(self) -> Result<Accepted, QueueError> {
         let token = self.token;
-        self.queue.ask(move |books| books.accept(token)).await
+        let accept = move |books: &mut Books| {
+            books.staged.is_last_word = true;
+            books.accept(token)
+        };
+        self.queue.ask(accept).await
     }
 }
 
@@ -286,6 +317,9 @@ fn serve(mut books: Books, home: Option<(PathBuf, Lock)>, inbox: &Receiver<Reque
             next = if is_full { None } else { inbox.try_recv().ok() };
         }
         let result = books.commit();
+        if result.is_ok() && (std::mem::take(&mut books.staged.is_last_word) || closing.is_some()) {
+            books.write_overview();
+        }
         for answer in answers {
             answer(result.clone());
         }

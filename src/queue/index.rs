@@ -1,7 +1,9 @@
-//! What is kept in memory of every job: one byte of state, in packs, and by account what can be claimed.
+//! What is kept in memory of every job: a byte of state and one of length, in packs, and by account what can be claimed.
 
+use super::order::{Class, Rank};
 use super::pack::States;
 use crate::model::{Account, Counts, IdSet, JobId, JobState};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A number of things as the queue counts them.
@@ -20,8 +22,22 @@ pub(super) struct Pack {
     pub(super) lane: usize,
     /// States as they are stored.
     pub(super) states: States,
-    /// Queued jobs among them.
-    queued: usize,
+    /// Classes of their lengths; empty where all are short or unknown.
+    classes: Box<[Class]>,
+}
+
+impl Pack {
+    fn class(&self, offset: usize) -> Class {
+        self.classes.get(offset).copied().unwrap_or(0)
+    }
+
+    /// Positions of the queued jobs of a class.
+    fn queued(&self, class: Class) -> impl Iterator<Item = usize> {
+        let queued = move |&(at, state): &(usize, &Option<JobState>)| {
+            *state == Some(JobState::Queued) && self.class(at) == class
+        };
+        self.states.iter().enumerate().filter(queued).map(|(at, _)| at)
+    }
 }
 
 /// What is to be done for one account.
@@ -30,12 +46,12 @@ pub(super) struct Lane {
     pub(super) account: Account,
     /// Queued jobs.
     pub(super) queued: u64,
-    /// Packs that hold a queued job.
-    packs: BTreeSet<u64>,
-    /// Waiting jobs whose time has not come: time and number.
-    due: BTreeSet<(u64, u64)>,
+    /// Packs by the classes of which they hold queued jobs.
+    packs: BTreeSet<Rank>,
+    /// Waiting jobs whose time has not come: time and rank.
+    due: BTreeSet<(u64, Rank)>,
     /// Waiting jobs whose time has come.
-    ripe: BTreeSet<u64>,
+    ripe: BTreeSet<Rank>,
 }
 
 /// Longer than any wait before a retry, in seconds.
@@ -44,15 +60,21 @@ const LONGEST_WAIT: u64 = 3_600;
 impl Lane {
     /// Moves waiting jobs whose time has come to the claimable ones.
     pub(super) fn ripen(&mut self, now: u64) {
-        while let Some(&(at, id)) = self.due.first().filter(|(at, _)| *at <= now) {
-            self.due.remove(&(at, id));
-            self.ripe.insert(id);
+        while let Some((_, rank)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
+            self.due.pop_first();
+            self.ripe.insert(rank);
         }
         // No wait is this long: the clock was set back.
-        while let Some(&(at, id)) = self.due.last().filter(|(at, _)| *at > now.saturating_add(LONGEST_WAIT)) {
-            self.due.remove(&(at, id));
-            self.ripe.insert(id);
+        let too_late = now.saturating_add(LONGEST_WAIT);
+        while let Some((_, rank)) = self.due.last().copied().filter(|(at, _)| *at > too_late) {
+            self.due.pop_last();
+            self.ripe.insert(rank);
         }
+    }
+
+    /// Jobs that are not through: queued, waiting and claimed.
+    pub(super) fn left(&self) -> u64 {
+        self.queued + self.ripe() + self.due().0
     }
 
     /// Waiting jobs that can be claimed.
@@ -77,13 +99,31 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Adds a pack. Waiting jobs in it can be claimed at once until [`Index::set_due`] says when.
-    pub(super) fn add(&mut self, first: u64, account: &Account, states: States) {
-        let lane = self.lane_of(account);
-        self.packs.insert(first, Pack { lane, states: vec![None; states.len()], queued: 0 });
-        for (id, state) in (first..).zip(states) {
-            self.set(id, state, Some(0));
+    /// Adds a pack. Waiting jobs in it can be claimed at once until [`Index::set`] says when. Missing classes are 0.
+    pub(super) fn add(&mut self, first: u64, account: &Account, states: States, classes: Vec<Class>) {
+        let at = self.lane_of(account);
+        let classes = if classes.iter().all(|&class| class == 0) { Box::default() } else { classes.into_boxed_slice() };
+        let pack = Pack { lane: at, states, classes };
+        if let Some(lane) = self.lanes.get_mut(at) {
+            let mut ready = BTreeSet::new();
+            for ((offset, id), state) in (0..).zip(first..).zip(&pack.states) {
+                let Some(state) = *state else { continue };
+                *self.counts.get_mut(state) += 1;
+                match state {
+                    JobState::Queued => {
+                        lane.queued += 1;
+                        ready.insert(pack.class(offset));
+                    }
+                    JobState::Waiting => {
+                        lane.due.insert((0, (Reverse(pack.class(offset)), id)));
+                        self.due_of.insert(id, 0);
+                    }
+                    _ => {}
+                }
+            }
+            lane.packs.extend(ready.into_iter().map(|class| (Reverse(class), first)));
         }
+        self.packs.insert(first, pack);
     }
 
     /// Forgets a pack; its jobs have been removed before.
@@ -140,8 +180,8 @@ impl Index {
         let Some(pack) = self.packs.get_mut(&first) else { return };
         let Some(slot) = pack.states.get_mut(offset) else { return };
         let from = std::mem::replace(slot, to);
-        pack.queued += usize::from(to == Some(JobState::Queued));
-        pack.queued -= usize::from(from == Some(JobState::Queued));
+        let class = pack.class(offset);
+        let rank = (Reverse(class), id);
         let Some(lane) = self.lanes.get_mut(pack.lane) else { return };
         if let Some(from) = from {
             *self.counts.get_mut(from) -= 1;
@@ -149,28 +189,32 @@ impl Index {
         if let Some(to) = to {
             *self.counts.get_mut(to) += 1;
         }
-        if from == Some(JobState::Queued) {
-            lane.queued -= 1;
-        }
-        if from == Some(JobState::Waiting) {
-            lane.ripe.remove(&id);
-            if let Some(at) = self.due_of.remove(&id) {
-                lane.due.remove(&(at, id));
+        match from {
+            Some(JobState::Queued) => {
+                lane.queued -= 1;
+                if pack.queued(class).next().is_none() {
+                    lane.packs.remove(&(Reverse(class), first));
+                }
             }
-        }
-        match to {
-            Some(JobState::Queued) => lane.queued += 1,
             Some(JobState::Waiting) => {
-                let at = due.unwrap_or(0);
-                lane.due.insert((at, id));
-                self.due_of.insert(id, at);
+                lane.ripe.remove(&rank);
+                if let Some(at) = self.due_of.remove(&id) {
+                    lane.due.remove(&(at, rank));
+                }
             }
             _ => {}
         }
-        if pack.queued > 0 {
-            lane.packs.insert(first);
-        } else {
-            lane.packs.remove(&first);
+        match to {
+            Some(JobState::Queued) => {
+                lane.queued += 1;
+                lane.packs.insert((Reverse(class), first));
+            }
+            Some(JobState::Waiting) => {
+                let at = due.unwrap_or(0);
+                lane.due.insert((at, rank));
+                self.due_of.insert(id, at);
+            }
+            _ => {}
         }
     }
 
@@ -186,34 +230,36 @@ impl Index {
             .filter_map(|(id, pack, state)| state.map(|state| (id, pack, state)))
     }
 
-    /// Numbers that can be claimed, ascending, `max` at most.
+    /// Numbers that can be claimed, in the order of work, `max` at most.
     pub(super) fn claimable(
         &self,
         account: &Account,
-        within: &[(u64, u64)],
+        only: Option<&IdSet>,
         max: usize,
         held: impl Fn(u64) -> bool,
     ) -> Vec<u64> {
         let Some(lane) = self.by_account.get(account).and_then(|&at| self.lanes.get(at)) else { return Vec::new() };
-        let mut found = Vec::new();
-        for &(low, high) in within {
-            if found.len() >= max || low > high {
-                break;
-            }
-            let start = self.find(low).map_or(low, |(first, _)| first);
-            let packs = (start <= high).then(|| lane.packs.range(start..=high)).into_iter().flatten();
-            let queued = packs
-                .filter_map(|&first| self.packs.get(&first).map(|pack| (first, pack)))
-                .flat_map(|(first, pack)| (first..).zip(&pack.states))
-                .filter(|&(id, &state)| state == Some(JobState::Queued) && (low..=high).contains(&id) && !held(id))
-                .map(|(id, _)| id);
-            let ripe = lane.ripe.range(low..=high).copied().filter(|&id| !held(id));
-            let mut both: Vec<u64> = queued.take(max).chain(ripe.take(max)).collect();
-            both.sort_unstable();
-            found.extend(both);
+        let is_free = |id: u64| only.is_none_or(|only| only.contains(JobId(id))) && !held(id);
+        let touched = |first: u64, pack: &Pack| {
+            let last = first + wide(pack.states.len()).saturating_sub(1);
+            only.is_none_or(|only| only.touches(JobId(first), JobId(last)))
+        };
+        let packs = lane.packs.iter().filter_map(|&(Reverse(class), first)| {
+            let pack = self.packs.get(&first).filter(|pack| touched(first, pack))?;
+            Some(pack.queued(class).map(move |at| (Reverse(class), first + wide(at))))
+        });
+        let queued = packs.flatten().filter(|&(_, id)| is_free(id));
+        let ripe = lane.ripe.iter().copied().filter(|&(_, id)| is_free(id));
+        let mut both: Vec<Rank> = queued.take(max).chain(ripe.take(max)).collect();
+        both.sort_unstable();
+        both.into_iter().map(|(_, id)| id).take(max).collect()
+    }
+
+    /// Moves the account's waiting jobs whose time has come to the claimable ones.
+    pub(super) fn ripen(&mut self, account: &Account, now: u64) {
+        if let Some(lane) = self.by_account.get(account).and_then(|&at| self.lanes.get_mut(at)) {
+            lane.ripen(now);
         }
-        found.truncate(max);
-        found
     }
 
     /// The time a waiting job is due.

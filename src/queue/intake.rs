@@ -1,10 +1,13 @@
 //! Taking manifests in: packs are written in parts, and published all at once or not at all.
 
+use super::backend::Batch;
 use super::books::Books;
 use super::destinations::Destinations;
-use super::index::{set_of, wide};
+use super::frame::FrameError;
+use super::index::{Index, set_of, wide};
 use super::journal::Entry;
 use super::manifests::Draft;
+use super::order::{self, Class};
 use super::{Accepted, QueueError, keys, pack};
 use crate::model::{Account, Clash, JobId, JobSpec, JobState};
 use std::collections::HashMap;
@@ -23,8 +26,8 @@ pub(super) struct OpenIntake {
     gathered_bytes: usize,
     /// Positions in `gathered` by hash.
     by_hash: HashMap<u64, Vec<usize>>,
-    /// First number, account and length of the packs written.
-    packs: Vec<(u64, Account, usize)>,
+    /// The packs written.
+    packs: Vec<Written>,
     fresh: Destinations,
     known: Vec<u64>,
     draft: Option<Draft>,
@@ -33,10 +36,23 @@ pub(super) struct OpenIntake {
 impl OpenIntake {
     /// The pack of a number that isn't published yet: its first number and the job's position in it.
     pub(super) fn find(&self, id: u64) -> Option<(u64, usize)> {
-        let at = self.packs.partition_point(|&(first, _, _)| first <= id);
-        let (first, _, len) = self.packs.get(at.checked_sub(1)?)?;
-        let offset = usize::try_from(id - first).ok()?;
-        (offset < *len).then_some((*first, offset))
+        let at = self.packs.partition_point(|pack| pack.first <= id);
+        let pack = self.packs.get(at.checked_sub(1)?)?;
+        let offset = usize::try_from(id - pack.first).ok()?;
+        (offset < pack.classes.len()).then_some((pack.first, offset))
+    }
+
+    /// Takes a job that is not stored; one that was handed over before is left out.
+    fn gather(&mut self, spec: JobSpec, hash: u64) -> Result<(), QueueError> {
+        for &at in self.by_hash.get(&hash).into_iter().flatten() {
+            if let Some((other, _)) = self.gathered.get(at).filter(|(other, _)| same_place(&spec, other)) {
+                return same_source(&spec, other, self.next + wide(at));
+            }
+        }
+        self.gathered_bytes += spec.source.path().as_bytes().len() + spec.destination.path().as_str().len();
+        self.by_hash.entry(hash).or_default().push(self.gathered.len());
+        self.gathered.push((spec, hash));
+        Ok(())
     }
 }
 
@@ -83,44 +99,75 @@ impl Books {
 
     fn drop_intake(&mut self) -> Result<(), QueueError> {
         let Some(intake) = self.intake.take() else { return Ok(()) };
+        self.destinations = None;
         self.forget_unpacked();
         if let Some(draft) = intake.draft {
             draft.discard()?;
         }
-        let of_pack = |first| [keys::JOBS, keys::STATES, keys::HASHES].map(|prefix| keys::numbered(prefix, first));
-        let batch = intake.packs.iter().flat_map(|&(first, _, _)| of_pack(first)).map(|key| (key, None)).collect();
+        let batch = intake.packs.iter().flat_map(|pack| keys::of_pack(pack.first)).map(|key| (key, None)).collect();
         self.store.apply(&batch)
     }
 
     /// Takes jobs into an intake. After an error the intake is void.
     pub(super) fn push(&mut self, token: u64, jobs: Vec<JobSpec>) -> Result<(), QueueError> {
         let mut intake = self.intake.take().filter(|i| i.token == token).ok_or(QueueError::IntakeEnded)?;
-        // The intake stands in its place while jobs are looked up in it.
-        for spec in jobs {
-            let hash = pack::hash(&spec.destination);
-            self.intake = Some(intake);
-            let is_new = self.is_new(&spec, hash);
-            intake = self.intake.take().ok_or(QueueError::IntakeEnded)?;
-            match is_new {
-                Ok(true) => {
-                    intake.gathered_bytes +=
-                        spec.source.path().as_bytes().len() + spec.destination.path().as_str().len();
-                    intake.by_hash.entry(hash).or_default().push(intake.gathered.len());
-                    intake.gathered.push((spec, hash));
-                    if intake.gathered.len() >= CHUNK || intake.gathered_bytes >= CHUNK_BYTES {
-                        intake = self.write_or_drop(intake)?;
-                    }
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    self.intake = Some(intake);
-                    self.drop_intake()?;
-                    return Err(error);
-                }
+        let mut rest = jobs.into_iter();
+        loop {
+            let part: Vec<JobSpec> = rest.by_ref().take(CHUNK).collect();
+            if part.is_empty() {
+                break;
             }
+            if intake.gathered.len() >= CHUNK || intake.gathered_bytes >= CHUNK_BYTES {
+                intake = self.write_or_drop(intake)?;
+            }
+            // The intake stands in its place while jobs are looked up in it.
+            self.intake = Some(intake);
+            if let Err(error) = self.gather(part) {
+                self.drop_intake()?;
+                return Err(error);
+            }
+            intake = self.intake.take().ok_or(QueueError::IntakeEnded)?;
         }
         self.intake = Some(intake);
         Ok(())
+    }
+
+    fn gather(&mut self, jobs: Vec<JobSpec>) -> Result<(), QueueError> {
+        let hashes: Vec<u64> = jobs.iter().map(|spec| pack::hash(&spec.destination)).collect();
+        let stored = self.stored(&jobs, &hashes)?;
+        let Some(intake) = &mut self.intake else { return Err(QueueError::IntakeEnded) };
+        for (at, (spec, hash)) in jobs.into_iter().zip(hashes).enumerate() {
+            match stored.get(&at) {
+                Some(&id) if id < self.numbers.next_id => intake.known.push(id),
+                Some(_) => {}
+                None => intake.gather(spec, hash)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Which of the jobs are stored already, by their position: same destination, same source.
+    ///
+    /// Candidates are compared pack after pack: in a manifest that names hosts in turns each line is of another pack,
+    /// and a pack is unpacked whole.
+    fn stored(&mut self, jobs: &[JobSpec], hashes: &[u64]) -> Result<HashMap<usize, u64>, QueueError> {
+        let mut candidates: Vec<(u64, usize)> = Vec::new();
+        for (at, &hash) in hashes.iter().enumerate() {
+            let published = self.destinations.iter().flat_map(|map| map.get(hash));
+            candidates.extend(published.filter(|&id| self.index.state(id).is_some()).map(|id| (id, at)));
+            candidates.extend(self.intake.iter().flat_map(|intake| intake.fresh.get(hash)).map(|id| (id, at)));
+        }
+        candidates.sort_unstable();
+        let mut found = HashMap::new();
+        for (id, at) in candidates {
+            let Some(job) = jobs.get(at) else { continue };
+            let other = self.spec(id)?;
+            if same_place(job, &other) {
+                same_source(job, &other, id)?;
+                found.insert(at, id);
+            }
+        }
+        Ok(found)
     }
 
     fn write_or_drop(&mut self, mut intake: OpenIntake) -> Result<OpenIntake, QueueError> {
@@ -134,39 +181,6 @@ impl Books {
             return result.and(Err(QueueError::IntakeEnded));
         }
         Ok(intake)
-    }
-
-    /// Whether no job has that destination; one that has it with the same source is noted as known.
-    fn is_new(&mut self, spec: &JobSpec, hash: u64) -> Result<bool, QueueError> {
-        let Some(intake) = &self.intake else { return Err(QueueError::IntakeEnded) };
-        let same_place = |other: &JobSpec| other.destination.to_string() == spec.destination.to_string();
-        let published = self.destinations.as_ref().map(|map| map.get(hash)).unwrap_or_default();
-        let fresh = intake.fresh.get(hash);
-        for &at in intake.by_hash.get(&hash).into_iter().flatten() {
-            if let Some((other, _)) = intake.gathered.get(at).filter(|(other, _)| same_place(other)) {
-                return same_source(spec, other, intake.next + wide(at)).map(|()| false);
-            }
-        }
-        for id in fresh {
-            let other = self.spec(id)?;
-            if same_place(&other) {
-                return same_source(spec, &other, id).map(|()| false);
-            }
-        }
-        for id in published {
-            if self.index.state(id).is_none() {
-                continue;
-            }
-            let other = self.spec(id)?;
-            if same_place(&other) {
-                same_source(spec, &other, id)?;
-                if let Some(intake) = &mut self.intake {
-                    intake.known.push(id);
-                }
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// Gives the gathered jobs their numbers, sorted by account, and writes them in packs.
@@ -200,7 +214,7 @@ impl Books {
                 if packer.is_full() {
                     intake.packs.push(packer.write(self)?);
                 }
-                packer.push(text, hash);
+                packer.push(text, hash, order::class(spec.expect.size));
             }
             intake.packs.push(packer.write(self)?);
         }
@@ -236,20 +250,23 @@ impl Books {
             self.drop_intake()?;
             return Err(error);
         }
-        for (first, account, len) in intake.packs {
-            self.index.add(first, &account, vec![Some(JobState::Queued); len]);
+        for pack in intake.packs {
+            pack.publish(&mut self.index);
         }
         self.numbers.next_id = last + 1;
         self.stage_entry(Entry::Accepted { first, last });
         self.stage_numbers();
-        if let Some(map) = &mut self.destinations {
-            map.merge(intake.fresh);
-        }
+        // Sixteen bytes a job and more: read again for the next intake rather than kept.
+        self.destinations = None;
         self.commit()?;
         let mut new = set_of([]);
         new.insert_range(JobId(first), JobId(last));
         Ok(Accepted { new, known })
     }
+}
+
+fn same_place(one: &JobSpec, other: &JobSpec) -> bool {
+    one.destination.to_string() == other.destination.to_string()
 }
 
 fn same_source(refused: &JobSpec, known: &JobSpec, job: u64) -> Result<(), QueueError> {
@@ -264,19 +281,36 @@ fn same_source(refused: &JobSpec, known: &JobSpec, job: u64) -> Result<(), Queue
     })))
 }
 
+/// A pack that was written and is not published yet.
+pub(super) struct Written {
+    first: u64,
+    account: Account,
+    /// One a job.
+    classes: Vec<Class>,
+}
+
+impl Written {
+    /// Makes its jobs known, all of them queued.
+    pub(super) fn publish(self, index: &mut Index) {
+        let states = vec![Some(JobState::Queued); self.classes.len()];
+        index.add(self.first, &self.account, states, self.classes);
+    }
+}
+
 /// Jobs of one account on their way into packs.
 pub(super) struct Packer {
     account: Account,
     first: u64,
     texts: Vec<Vec<u8>>,
     hashes: Vec<u64>,
+    classes: Vec<Class>,
     bytes: usize,
 }
 
 impl Packer {
     /// Packs for an account, from that number on.
     pub(super) fn new(account: Account, first: u64) -> Self {
-        Self { account, first, texts: Vec::new(), hashes: Vec::new(), bytes: 0 }
+        Self { account, first, texts: Vec::new(), hashes: Vec::new(), classes: Vec::new(), bytes: 0 }
     }
 
     /// The account.
@@ -294,17 +328,32 @@ impl Packer {
         self.texts.is_empty()
     }
 
-    /// Adds a job.
-    pub(super) fn push(&mut self, text: Vec<u8>, hash: u64) {
+    /// Adds a job: its text, its destination's hash, its length's class.
+    pub(super) fn push(&mut self, text: Vec<u8>, hash: u64, class: Class) {
         self.bytes += text.len();
         self.texts.push(text);
         self.hashes.push(hash);
+        self.classes.push(class);
     }
 
-    /// Writes the pack; returns its first number, account and length, and goes on behind it.
-    pub(super) fn write(&mut self, books: &mut Books) -> Result<(u64, Account, usize), QueueError> {
-        books.write_pack(self.first, &self.account, &self.texts, &self.hashes)?;
-        let written = (self.first, self.account.clone(), self.texts.len());
+    /// The pack's values, all jobs queued.
+    pub(super) fn seal(&self) -> Result<Batch, FrameError> {
+        let states = vec![Some(JobState::Queued); self.texts.len()];
+        let values = [
+            (keys::JOBS, Some(pack::seal_jobs(&self.texts)?)),
+            (keys::STATES, Some(pack::seal_states(&self.account, &states)?)),
+            (keys::HASHES, Some(pack::seal_hashes(&self.hashes))),
+            (keys::CLASSES, pack::seal_classes(&self.classes)),
+        ];
+        let stored = values.into_iter().filter(|(_, value)| value.is_some());
+        Ok(stored.map(|(prefix, value)| (keys::numbered(prefix, self.first), value)).collect())
+    }
+
+    /// Writes the pack, and goes on behind it.
+    pub(super) fn write(&mut self, books: &mut Books) -> Result<Written, QueueError> {
+        books.write_pack(self)?;
+        let classes = std::mem::take(&mut self.classes);
+        let written = Written { first: self.first, account: self.account.clone(), classes };
         self.first += wide(self.texts.len());
         self.texts.clear();
         self.hashes.clear();

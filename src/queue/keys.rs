@@ -6,6 +6,8 @@ pub(super) const JOBS: u8 = b'j';
 pub(super) const STATES: u8 = b's';
 /// Hashes of a pack's destinations: `d` and the pack's first number.
 pub(super) const HASHES: u8 = b'd';
+/// Classes of a pack's lengths: `z` and the pack's first number.
+pub(super) const CLASSES: u8 = b'z';
 /// What happened to one job: `r` and its number.
 pub(super) const RECORD: u8 = b'r';
 /// What was learned of a host: `h` and `host:port`.
@@ -19,6 +21,11 @@ pub(super) fn numbered(prefix: u8, number: u64) -> Vec<u8> {
     key.push(prefix);
     key.extend_from_slice(&number.to_be_bytes());
     key
+}
+
+/// All keys of a pack.
+pub(super) fn of_pack(first: u64) -> [Vec<u8>; 4] {
+    [JOBS, STATES, HASHES, CLASSES].map(|prefix| numbered(prefix, first))
 }
 
 /// The number in a key.

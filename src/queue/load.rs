@@ -3,6 +3,7 @@
 use super::books::{Books, Numbers};
 use super::frame;
 use super::index::wide;
+use super::order::Class;
 use super::{QueueError, keys, pack};
 use crate::model::{HostFacts, JobRecord, JobState};
 use std::collections::BTreeMap;
@@ -53,6 +54,7 @@ impl Books {
 
     /// Fills the index; returns packs of an intake that was never accepted: first number and length.
     fn load_states(&mut self, live: &mut u64) -> Result<BTreeMap<u64, usize>, QueueError> {
+        let mut classes = self.load_classes(live)?;
         let mut found = Vec::new();
         self.store.scan(&[keys::STATES], &mut |key, value| {
             let first = keys::number(key).ok_or_else(|| self.wrong("a pack without number"))?;
@@ -75,9 +77,23 @@ impl Books {
             if end > self.numbers.next_id {
                 return Err(self.wrong(format!("the pack of job {first} goes beyond the last job")));
             }
-            self.index.add(first, &account, states);
+            // They only order the work: what doesn't fit the pack counts as unknown.
+            let classes = classes.remove(&first).filter(|classes| classes.len() == states.len()).unwrap_or_default();
+            self.index.add(first, &account, states, classes);
         }
         Ok(unpublished)
+    }
+
+    /// Classes of lengths by pack. Packs of earlier versions have none, and are worked on in the order of their numbers.
+    fn load_classes(&self, live: &mut u64) -> Result<BTreeMap<u64, Vec<Class>>, QueueError> {
+        let mut found = BTreeMap::new();
+        self.store.scan(&[keys::CLASSES], &mut |key, value| {
+            let first = keys::number(key).ok_or_else(|| self.wrong("a pack without number"))?;
+            *live += wide(key.len() + value.len());
+            found.insert(first, pack::open_classes(value).map_err(|e| self.broken(&e))?);
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// Every pack has its jobs and its hashes, and nothing else has.
@@ -146,8 +162,7 @@ impl Books {
     }
 
     fn drop_unpublished(&mut self, packs: &BTreeMap<u64, usize>) -> Result<(), QueueError> {
-        let of_pack = |first| [keys::JOBS, keys::STATES, keys::HASHES].map(|prefix| keys::numbered(prefix, first));
-        let batch = packs.keys().flat_map(|&first| of_pack(first)).map(|key| (key, None)).collect();
+        let batch = packs.keys().flat_map(|&first| keys::of_pack(first)).map(|key| (key, None)).collect();
         self.store.apply(&batch)
     }
 }

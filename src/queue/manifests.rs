@@ -34,7 +34,8 @@ pub(super) struct Manifests {
 /// A manifest that is being taken in.
 pub(super) struct Draft {
     path: PathBuf,
-    out: GzEncoder<BufWriter<File>>,
+    /// The encoder clears its whole buffer at each write: it gets few large ones.
+    out: BufWriter<GzEncoder<File>>,
 }
 
 impl Manifests {
@@ -66,14 +67,14 @@ impl Manifests {
     /// Begins a manifest.
     pub(super) fn draft(&self) -> Result<Draft, QueueError> {
         let path = self.dir.join("draft");
-        let out = BufWriter::with_capacity(256 * 1024, files::create(&path)?);
-        Ok(Draft { path, out: GzEncoder::new(out, Compression::fast()) })
+        let out = GzEncoder::new(files::create(&path)?, Compression::fast());
+        Ok(Draft { path, out: BufWriter::with_capacity(256 * 1024, out) })
     }
 
     /// Makes a draft durable under its numbers.
     pub(super) fn keep(&mut self, draft: Draft, first: u64, last: u64) -> Result<(), QueueError> {
         let failed = |e: std::io::Error| QueueError::io("writing", &draft.path, &e);
-        let file = draft.out.finish().and_then(|out| out.into_inner().map_err(std::io::IntoInnerError::into_error));
+        let file = draft.out.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(GzEncoder::finish);
         file.and_then(|file| file.sync_all()).map_err(failed)?;
         files::rename(&draft.path, &self.path(first, last))?;
         self.files.insert(first, last);
@@ -138,7 +139,8 @@ impl Draft {
 
     /// Drops it.
     pub(super) fn discard(self) -> Result<(), QueueError> {
-        drop(self.out);
+        // What was not written yet need not be.
+        drop(self.out.into_parts());
         files::remove(&self.path)
     }
 }

@@ -8,11 +8,12 @@
 //! | `handle` | the handle and the thread: requests in order, one durable change for all that wait |
 //! | `books` | what is known, and the one way a change gets into memory, journal and store |
 //! | `change`, `intake` | what workers, users and manifests do to jobs |
-//! | `index`, `destinations` | what is kept in memory: a byte of state a job, what can be claimed, who goes where |
+//! | `index`, `order`, `destinations` | what is kept in memory: state and length of a job, what is claimed next, who goes where |
 //! | `backend`, `sled_store` | the store's interface; in memory, on disk |
 //! | `frame`, `keys`, `pack` | the stored form |
 //! | `journal`, `manifests` | what the queue is rebuilt from |
 //! | `open`, `load`, `rebuild`, `lock`, `files` | opening, noticing damage, mending it |
+//! | `overview` | how things stand, for whoever only wants to know that |
 //! | `credentials` | the one file that holds passwords |
 
 mod backend;
@@ -34,6 +35,8 @@ mod load;
 mod lock;
 mod manifests;
 mod open;
+mod order;
+mod overview;
 mod pack;
 mod rebuild;
 mod sled_store;
@@ -43,6 +46,7 @@ mod tests;
 pub use credentials::Credentials;
 pub use error::QueueError;
 pub use handle::{Intake, Queue};
+pub use overview::Overview;
 
 use crate::model::{Account, IdSet, JobId};
 

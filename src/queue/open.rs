@@ -216,6 +216,7 @@ fn attach(layout: &Layout, mut books: Books, manifests: Manifests) -> Result<Ope
     if fs::read_to_string(&layout.id).ok().as_ref() != Some(&id) {
         files::replace(&layout.id, id.as_bytes())?;
     }
+    books.write_overview();
     Ok(Opened { books, notices, rebuilt: false })
 }
 

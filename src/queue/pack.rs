@@ -1,6 +1,8 @@
-//! Packs: up to 256 jobs of one account in one value, their states in a second, their destinations' hashes in a third.
+//! Packs: up to 256 jobs of one account in one value, their states in a second, their destinations' hashes in a third,
+//! and the classes of their lengths in a fourth.
 
 use super::frame::{self, FrameError};
+use super::order::Class;
 use crate::model::{Account, Destination, JobSpec, JobState};
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use serde::{Deserialize, Serialize};
@@ -28,12 +30,10 @@ struct StoredStates {
 /// The value of jobs given as JSON texts: a JSON array, deflated.
 pub(super) fn seal_jobs(texts: &[Vec<u8>]) -> Result<Vec<u8>, FrameError> {
     let failed = |e: std::io::Error| FrameError::Content(e.to_string());
+    let array = [b"[", texts.join(&b","[..]).as_slice(), b"]"].concat();
     let mut out = DeflateEncoder::new(Vec::new(), Compression::fast());
-    for (n, text) in texts.iter().enumerate() {
-        out.write_all(if n == 0 { b"[" } else { b"," }).map_err(failed)?;
-        out.write_all(text).map_err(failed)?;
-    }
-    out.write_all(b"]").map_err(failed)?;
+    // In one piece: the encoder clears its whole buffer at each write.
+    out.write_all(&array).map_err(failed)?;
     Ok(frame::seal(&out.finish().map_err(failed)?))
 }
 
@@ -77,6 +77,16 @@ pub(super) fn open_hashes(value: &[u8]) -> Result<Vec<u64>, FrameError> {
     } else {
         Err(FrameError::Content("a pack's hashes".to_owned()))
     }
+}
+
+/// The value of a pack's classes: a byte each; nothing where all are 0.
+pub(super) fn seal_classes(classes: &[Class]) -> Option<Vec<u8>> {
+    classes.iter().any(|&class| class > 0).then(|| frame::seal(classes))
+}
+
+/// The classes of a pack.
+pub(super) fn open_classes(value: &[u8]) -> Result<Vec<Class>, FrameError> {
+    frame::open(value).map(<[u8]>::to_vec)
 }
 
 /// FNV-1a of the whole path, 64 bits: stored, hence never to be changed. A hit is always confirmed by the path itself.

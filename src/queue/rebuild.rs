@@ -6,8 +6,8 @@ use super::journal::{self, Entry, Line};
 use super::manifests::{Manifests, span};
 use super::open::{Layout, is_trusted, new_id};
 use super::sled_store::SledStore;
-use super::{QueueError, files, pack};
-use crate::model::{IdSet, JobId, JobState};
+use super::{QueueError, files, order, pack};
+use crate::model::{IdSet, JobId};
 
 /// Values written at a time.
 const BATCH: usize = 1024;
@@ -128,14 +128,15 @@ fn import(
         }
         let text = books.text(&kept.spec)?;
         let hash = pack::hash(&kept.spec.destination);
-        packer.get_or_insert_with(|| Packer::new(account.clone(), kept.id.0)).push(text, hash);
+        let class = order::class(kept.spec.expect.size);
+        packer.get_or_insert_with(|| Packer::new(account.clone(), kept.id.0)).push(text, hash, class);
         Ok(())
     })?;
     if let Some(mut rest) = packer.filter(|p| !p.is_empty()) {
         written.push(rest.write(books)?);
     }
-    for (first, account, len) in written {
-        books.index.add(first, &account, vec![Some(JobState::Queued); len]);
+    for pack in written {
+        pack.publish(&mut books.index);
     }
     books.numbers.next_id = books.numbers.next_id.max(last + 1);
     if let Some(why) = wrong {

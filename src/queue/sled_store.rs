@@ -12,7 +12,13 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+/// Memory for pages of the store, in bytes. Work goes from pack to pack: there is little to be found again.
+const CACHE: u64 = 16 * 1024 * 1024;
+
+/// Longer than the file system's clock takes from tick to tick.
+const TICK: Duration = Duration::from_secs(2);
 
 /// A sled database in a folder of its own.
 pub(super) struct SledStore {
@@ -20,6 +26,8 @@ pub(super) struct SledStore {
     dir: PathBuf,
     log: File,
     synced_blobs: HashSet<OsString>,
+    /// When the folder of blobs was changed last, once that is certain to be all.
+    quiet_since: Option<SystemTime>,
 }
 
 impl SledStore {
@@ -30,7 +38,7 @@ impl SledStore {
 
     fn open_unguarded(dir: &Path) -> Result<Self, QueueError> {
         let new = !dir.join("db").exists();
-        let config = sled::Config::new().path(dir).cache_capacity(64 * 1024 * 1024).flush_every_ms(None);
+        let config = sled::Config::new().path(dir).cache_capacity(CACHE).flush_every_ms(None);
         let mut tries = 0u32;
         let db = loop {
             match config.open() {
@@ -48,11 +56,18 @@ impl SledStore {
             db.flush().map_err(|e| failed("writing", dir, &e))?;
             files::sync_tree(dir)?;
         }
-        Ok(Self { db, dir: dir.to_owned(), log, synced_blobs: HashSet::new() })
+        Ok(Self { db, dir: dir.to_owned(), log, synced_blobs: HashSet::new(), quiet_since: None })
     }
 
     fn sync_blobs(&mut self) -> Result<(), QueueError> {
         let blobs = self.dir.join("blobs");
+        let changed = fs::metadata(&blobs).and_then(|meta| meta.modified()).ok();
+        if changed.is_some() && changed == self.quiet_since {
+            return Ok(());
+        }
+        // Within the same tick of the clock the folder may change again without showing it.
+        let is_over = |at: &SystemTime| at.elapsed().is_ok_and(|age| age > TICK);
+        self.quiet_since = changed.filter(is_over);
         let entries = fs::read_dir(&blobs).map_err(|e| QueueError::io("reading", &blobs, &e))?;
         let mut present = HashSet::new();
         let mut fresh = false;

@@ -79,6 +79,8 @@ contract! {
     an_intake_that_is_dropped_leaves_nothing
     equal_hashes_do_not_make_equal_destinations
     jobs_are_claimed_once_and_lowest_first
+    long_files_are_claimed_first
+    a_retried_job_keeps_its_place_in_the_order
     waiting_jobs_come_back_when_their_time_has_come
     a_user_wins_over_a_worker_unless_the_file_is_done
     a_resumed_job_is_not_claimed_while_its_worker_stops
@@ -117,7 +119,8 @@ async fn another_source_for_one_destination_is_refused_whole(queue: Queue) {
 
 async fn an_intake_that_is_dropped_leaves_nothing(queue: Queue) {
     let mut intake = queue.begin_add().await.unwrap();
-    intake.push(specs("h", 0..20_000)).await.unwrap();
+    intake.push(specs("h", 0..10_000)).await.unwrap();
+    intake.push(specs("h", 9_000..20_000)).await.unwrap();
     drop(intake);
     assert_eq!(all(&queue).await.total(), 0);
     // Its packs are gone: these have other borders.
@@ -164,6 +167,43 @@ async fn jobs_are_claimed_once_and_lowest_first(queue: Queue) {
         assert_eq!(queue.settle(claim, done()).await.unwrap(), JobState::Done);
     }
     assert_eq!(queue.claim(&account, 1, None, 0).await.unwrap()[0].job().id, JobId(301));
+}
+
+/// Jobs of these lengths in MiB, 0 where it is unknown.
+fn of_lengths(mib: &[u64]) -> Vec<JobSpec> {
+    let size = |mib: u64| (mib > 0).then_some(mib << 20);
+    let expect = |mib: &u64| Expectation { size: size(*mib), ..Expectation::default() };
+    specs("h", 0..mib.len() as u64).into_iter().zip(mib).map(|(s, m)| JobSpec { expect: expect(m), ..s }).collect()
+}
+
+async fn claimed(queue: &Queue, max: usize, only: Option<IdSet>, now: u64) -> Vec<u64> {
+    let claims = queue.claim(&account("ftp://h"), max, only, now).await.unwrap();
+    claims.iter().map(|claim| claim.job().id.0).collect()
+}
+
+async fn long_files_are_claimed_first(queue: Queue) {
+    let mut lengths = vec![0, 5, 700, 4, 0, 9_000, 700];
+    lengths.resize(600, 0);
+    lengths.extend([800, 2]);
+    add(&queue, of_lengths(&lengths)).await.unwrap();
+    assert_eq!(claimed(&queue, 3, Some(ids([1, 4, 5, 601])), 0).await, [601, 4, 1]);
+    assert_eq!(claimed(&queue, 3, None, 0).await, [6, 3, 7]);
+    // 5 MiB and 4 MiB are of one class, and so are those of unknown length: by number.
+    assert_eq!(claimed(&queue, 5, None, 0).await, [2, 602, 5, 8, 9]);
+    queue.change(by_ids([10]), Change::Remove).await.unwrap();
+    assert_eq!(claimed(&queue, 1000, None, 0).await, (11..=600).collect::<Vec<_>>());
+}
+
+async fn a_retried_job_keeps_its_place_in_the_order(queue: Queue) {
+    add(&queue, of_lengths(&[3, 70, 0, 7, 600])).await.unwrap();
+    let account = account("ftp://h");
+    for claim in queue.claim(&account, 3, None, 0).await.unwrap() {
+        let later = Settlement::RetryAt { at: 100, attempt: attempt(0, true), progress: None };
+        queue.settle(claim, later).await.unwrap();
+    }
+    queue.change(by_ids([4]), Change::Retry).await.unwrap();
+    assert_eq!(claimed(&queue, 1, None, 99).await, [4]);
+    assert_eq!(claimed(&queue, 9, None, 100).await, [5, 2, 1, 3]);
 }
 
 async fn waiting_jobs_come_back_when_their_time_has_come(queue: Queue) {
@@ -347,6 +387,44 @@ async fn progress_and_facts_are_kept(queue: Queue) {
     assert_eq!(queue.all_facts().await.unwrap(), [(host, facts)]);
     let source: Source = "ftp://h/pub/0.gz".parse().unwrap();
     assert_eq!(queue.get(JobId(1)).await.unwrap().unwrap().spec.source, source);
+}
+
+/// The classes of lengths outlive a restart; packs of a version that had none are worked on by number.
+#[tokio::test]
+async fn the_order_of_work_is_stored_and_may_be_missing() {
+    for (is_kept, order) in [(true, [3, 2, 1]), (false, [1, 2, 3])] {
+        let dir = tempfile::tempdir().unwrap();
+        let (queue, _) = Queue::open(dir.path()).unwrap();
+        add(&queue, of_lengths(&[1, 20, 400])).await.unwrap();
+        queue.close().await.unwrap();
+        if !is_kept {
+            let mut store = sled_store::SledStore::open(&dir.path().join("store")).unwrap();
+            let key = keys::numbered(keys::CLASSES, 1);
+            assert!(backend::Backend::get(&store, &key).unwrap().is_some());
+            backend::Backend::apply(&mut store, &backend::Batch::from([(key, None)])).unwrap();
+            backend::Backend::sync(&mut store).unwrap();
+        }
+        let (queue, report) = Queue::open(dir.path()).unwrap();
+        assert_eq!(report, OpenReport::default());
+        assert_eq!(claimed(&queue, 9, None, 0).await, order);
+        queue.close().await.unwrap();
+        // The same from manifests and journal.
+        std::fs::remove_dir_all(dir.path().join("store")).unwrap();
+        let (queue, _) = Queue::open(dir.path()).unwrap();
+        assert_eq!(claimed(&queue, 9, None, 0).await, [3, 2, 1]);
+    }
+}
+
+/// A manifest that names hosts in turns is compared pack by pack, not line by line.
+#[tokio::test]
+async fn a_manifest_added_again_unpacks_each_pack_once_a_part() {
+    let queue = Queue::in_memory();
+    let hosts = |n: u64| format!("h{}", n % 150);
+    let mixed: Vec<JobSpec> = (0..6000).map(|n| specs(&hosts(n), n..n + 1).remove(0)).collect();
+    add(&queue, mixed.clone()).await.unwrap();
+    assert_eq!(add(&queue, mixed).await.unwrap().known, ids(1..=6000));
+    let unpacked = queue.ask(|books| Ok(books.unpacked.count)).await.unwrap();
+    assert_eq!(unpacked, 150);
 }
 
 /// A value of a later version is refused by its number, and nothing is rebuilt over it.

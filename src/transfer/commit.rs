@@ -1,22 +1,28 @@
-//! From the last byte to the final name.
+//! From the last byte to a file that is known to be whole.
 
-use super::failpoint::failpoint;
+use super::finisher::Content;
+use super::follow;
 use super::gauge::Phase;
-use super::task::{Halt, Run, on_disk};
-use crate::disk::{DiskError, PartFile, Place};
-use crate::model::{Cause, Checksum, Existing, Failure, Identity, Receipt, Stage, TransferType};
-use crate::policy::{expected_size, unix_seconds};
+use super::task::{Halt, Run, aside, on_disk};
+use super::whole::Ready;
+use crate::disk::{DiskError, PartFile, Place, digest_of};
+use crate::model::{Algorithm, Cause, Checksum, Failure, Identity, Stage, TransferType};
+use crate::policy::expected_size;
 
 impl Run<'_> {
-    /// Checks the part file and gives it its final name. `fresh` tells whether all of it came in one transfer.
-    pub(super) async fn finish(
+    /// Checks that the content is all of it. `fresh` tells whether all of it came in one transfer: else its checksum is
+    /// computed now, while there is a session to fetch it again.
+    pub(super) async fn ready(
         &mut self,
         place: &Place,
-        part: PartFile,
+        content: Content,
         remote: &Identity,
         fresh: bool,
-    ) -> Result<Receipt, Halt> {
-        let size = on_disk(Stage::Verify, || part.len())?;
+    ) -> Result<Ready, Halt> {
+        let size = match &content {
+            Content::Bytes(bytes) => bytes.len() as u64,
+            Content::Part(part) => on_disk(Stage::Verify, || part.len())?,
+        };
         let expected = expected_size(remote, &self.task.job.spec.expect).filter(|&size| size != 0);
         if let Some(expected) = expected.filter(|&expected| self.kind() == TransferType::Image && expected != size) {
             let message = format!("the part file has {size} bytes, {expected} are expected");
@@ -24,39 +30,8 @@ impl Run<'_> {
         }
         self.check_manifest_size(size, place)?;
         self.task.gauge.set_have(size);
-        let checksum = self.task.job.spec.expect.checksum.clone();
-        let part = match &checksum {
-            Some(expected) => self.verify(place, part, expected, fresh).await?,
-            None => part,
-        };
-        failpoint("transfer-verified");
-        self.task.gauge.set_phase(Phase::Storing);
-        let replace = matches!(self.existing(), Existing::Overwrite | Existing::Resume);
-        let time = remote.modified.as_deref().and_then(unix_seconds);
-        let durable = self.is_durable();
-        let sealed = on_disk(Stage::Commit, || {
-            if let Some(time) = time {
-                part.set_modified(time)?;
-            }
-            failpoint("transfer-mtime");
-            if durable { part.seal() } else { Ok(()) }
-        });
-        self.or_distrust(&part, sealed)?;
-        on_disk(Stage::Commit, || {
-            failpoint("transfer-synced");
-            part.rename_to_final(place, replace)?;
-            failpoint("transfer-renamed");
-            part.clear_label();
-            if durable {
-                place.sync_dir()?;
-            }
-            failpoint("transfer-dir-synced");
-            Ok(())
-        })?;
-        self.progress = None;
-        self.clear_leftovers(place);
-        let (fetched, note) = (self.fetched, self.note.clone());
-        Ok(Receipt { size, fetched, identity: remote.clone(), checksum, note, finished_at: 0 })
+        let content = if fresh { content } else { self.verify(place, content, false).await? };
+        Ok(Ready { content, remote: remote.clone(), size, verified: !fresh })
     }
 
     /// Whether the file under the final name has the manifest's checksum.
@@ -71,30 +46,31 @@ impl Run<'_> {
 
     /// Removes what earlier attempts left; what can't be removed is no reason to fail a file that is whole.
     pub(super) fn clear_leftovers(&mut self, place: &Place) {
-        let cleared = tokio::task::block_in_place(|| {
+        let cleared = on_disk(Stage::Commit, || {
             if place.part_file()?.is_some() {
                 place.remove_part()?;
             }
             place.drop_old()
         });
-        if let Err(error) = cleared {
-            self.add_note(&format!("a leftover could not be removed: {error}"));
+        if let Err(Halt::Failed(failure)) = cleared {
+            self.add_note(&format!("a leftover could not be removed: {}", failure.message));
         }
     }
 
-    async fn verify(
-        &mut self,
-        place: &Place,
-        part: PartFile,
-        expected: &Checksum,
-        fresh: bool,
-    ) -> Result<PartFile, Halt> {
+    /// Compares the content with the manifest's checksum, where it gives one.
+    pub(super) async fn verify(&mut self, place: &Place, content: Content, fresh: bool) -> Result<Content, Halt> {
+        let Some(expected) = self.task.job.spec.expect.checksum.clone() else { return Ok(content) };
         self.task.gauge.set_phase(Phase::Checking);
         let algorithm = expected.algorithm();
-        let work = move |stop: Box<dyn Fn() -> bool>| Ok(part.digest(algorithm, &stop)?.map(|digest| (digest, part)));
-        let (digest, part) = self.hash(work, place).await?;
+        let (digest, content) = match content {
+            Content::Bytes(bytes) => (digest_of(&bytes, algorithm), Content::Bytes(bytes)),
+            Content::Part(part) => {
+                let (digest, part) = self.digest_of_part(place, part, algorithm).await?;
+                (digest, Content::Part(part))
+            }
+        };
         if digest == expected.digest() {
-            return Ok(part);
+            return Ok(content);
         }
         if !fresh {
             return Err(Halt::Again(Some(format!("the {} checksum of the resumed file was wrong", algorithm.name()))));
@@ -105,6 +81,27 @@ impl Run<'_> {
         let message = format!("the checksum is {found}, the manifest gives {expected}; nothing was kept");
         let advice = "the manifest or the server's file is wrong: compare with the publisher's list, then ftpq retry";
         Err(Failure::permanent(Stage::Verify, Cause::WrongChecksum, message).with_advice(advice).into())
+    }
+
+    /// The digest of a whole part file, which may be known already: it was computed while the file arrived.
+    async fn digest_of_part(
+        &mut self,
+        place: &Place,
+        part: PartFile,
+        algorithm: Algorithm,
+    ) -> Result<(Vec<u8>, PartFile), Halt> {
+        let size = on_disk(Stage::Verify, || part.len())?;
+        if let Some(follower) = self.digest.take()
+            && let Some(digest) = self.or_stop(follower.finish(size)).await?
+        {
+            return Ok((digest, part));
+        }
+        if size < follow::WORTH {
+            let digest = aside(Stage::Verify, || part.digest(algorithm, &|| *self.task.stop.borrow()))?;
+            return Ok((digest.ok_or(Halt::Stopped)?, part));
+        }
+        let work = move |stop: Box<dyn Fn() -> bool>| Ok(part.digest(algorithm, &stop)?.map(|digest| (digest, part)));
+        self.hash(work, place).await
     }
 
     /// Runs a long computation on a thread of its own; it ends early when the worker is told to stop.

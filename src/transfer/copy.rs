@@ -1,7 +1,7 @@
 //! From received bytes to the part file: first compared, then written.
 
 use super::lines::LineEnds;
-use crate::disk::{DiskError, PartFile};
+use crate::disk::{DiskError, PartFile, Pipe};
 use crate::policy::{OVERLAP, overshoots};
 
 /// What became of some received bytes.
@@ -71,6 +71,31 @@ impl<'a> Copier<'a> {
             return Ok(Took::Fine);
         }
         self.judge(&opening)
+    }
+
+    /// How many of the next bytes may go into the file without being looked at: those that neither have to be compared
+    /// nor converted, and that the file has room for.
+    pub(super) fn unseen(&self) -> u64 {
+        if self.lines.is_some() || self.opening.is_some() || self.position < self.have {
+            return 0;
+        }
+        self.size.map_or(0, |size| size.saturating_sub(self.position))
+    }
+
+    /// Takes `count` bytes, no more than [`Copier::unseen`], that lie in a pipe. Returns whether the file system takes
+    /// them without detour. After an error the pipe may hold some of them still; what counts is what the file got.
+    pub(super) fn take_unseen(&mut self, pipe: &Pipe, count: usize) -> Result<bool, DiskError> {
+        let mut left = count;
+        while left > 0 {
+            let Some(moved) = self.part.splice_at(pipe, left, self.position)? else {
+                self.part.drain_at(pipe, left, self.position)?;
+                self.position += left as u64;
+                return Ok(false);
+            };
+            left = left.saturating_sub(moved);
+            self.position += moved as u64;
+        }
+        Ok(true)
     }
 
     /// Takes note of the end of data.

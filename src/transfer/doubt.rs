@@ -3,9 +3,10 @@
 use super::fetch::Start;
 use super::link::Link;
 use super::task::{Halt, Run, on_disk};
+use super::whole::Ready;
 use crate::disk::{PartFile, Place};
 use crate::ftp::Verdict;
-use crate::model::{Cause, Failure, Identity, Receipt, Stage, TransferType};
+use crate::model::{Cause, Failure, Identity, Stage, TransferType};
 use crate::policy::{OVERLAP, expected_size, same_identity};
 
 impl Run<'_> {
@@ -88,7 +89,7 @@ impl Run<'_> {
         remote: &Identity,
         start: &Start,
         link: &mut Link,
-    ) -> Result<Receipt, Halt> {
+    ) -> Result<Ready, Halt> {
         if start.have > 0 {
             // Which of the new bytes are right can't be known.
             on_disk(Stage::Store, || part.truncate(start.have))?;
@@ -96,7 +97,7 @@ impl Run<'_> {
         }
         let size = expected_size(remote, &self.task.job.spec.expect).unwrap_or(0);
         match self.grew_beyond(size, &part, link).await {
-            Ok(true) => return self.finish(place, part, remote, true).await,
+            Ok(true) => return self.ready(place, part.into(), remote, true).await,
             Ok(false) => {}
             Err(halt) => {
                 // Unanswered: a part file of full length would be taken for whole next time.

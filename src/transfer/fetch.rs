@@ -2,19 +2,20 @@
 
 use super::copy::{Copier, Took};
 use super::failpoint::failpoint;
+use super::follow::{self, Follower};
 use super::gauge::Phase;
+use super::ledger::Ledger;
 use super::link::Link;
 use super::piece::Met;
-use super::split::Split;
-use super::task::{Halt, Run, Started, on_disk};
-use crate::disk::{PartFile, Place};
+use super::space::drop_old_part;
+use super::task::{Halt, Run, Started, aside, on_disk};
+use super::tools::Tools;
+use super::whole::Ready;
+use crate::disk::{DiskError, PartFile, Place};
 use crate::ftp::{Retrieval, Verdict};
-use crate::model::{Cause, Durability, Existing, Failure, Identity, Progress, Receipt, Span, Stage, TransferType};
+use crate::model::{Cause, Durability, Existing, Failure, Identity, Progress, Stage, TransferType};
 use crate::policy::{Bucket, expected_size};
-use crate::queue::QueueError;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 /// Where a transfer starts.
@@ -28,15 +29,16 @@ pub(super) struct Start {
 
 /// Received bytes that are read from the socket at once.
 pub(super) const BUFFER: usize = 256 * 1024;
+/// The same for the smallest file.
+const LEAST: usize = 8 * 1024;
 /// Fewer bytes are written without handing over the thread.
 pub(super) const INLINE: usize = 64 * 1024;
-/// Bytes, and time, after which what was received is made durable and recorded.
-const RECORD_BYTES: u64 = 64 * 1024 * 1024;
-const RECORD_TIME: Duration = Duration::from_secs(5);
+/// Fewer bytes left than this are read and written: a pipe pays for itself only then.
+const SPLICE: u64 = 256 * 1024;
 /// A smaller file isn't worth a record of its own before it is whole.
-const SMALL: u64 = 64 * 1024;
+pub(super) const SMALL: u64 = 64 * 1024;
 /// A transfer that took longer is followed by a second look at the remote file.
-const LONG: Duration = Duration::from_secs(2);
+pub(super) const LONG: Duration = Duration::from_secs(2);
 
 /// How the copy loop ended, short of a failure.
 pub(super) enum Copied {
@@ -48,40 +50,107 @@ pub(super) enum Copied {
     TooMuch,
 }
 
+/// Where received bytes go, and who is told.
+struct Sink<'a> {
+    copier: Copier<'a>,
+    ledger: Ledger<'a>,
+    /// What hashes the file meanwhile.
+    follower: Option<Follower>,
+    tools: Tools,
+}
+
+/// How received bytes get into the file.
+struct Way {
+    /// Bytes that are read at once.
+    portion: usize,
+    /// Bytes to what another session fetched.
+    room: usize,
+    /// Whether they may be spliced where nothing has to see them.
+    may_splice: bool,
+    /// Whether some were.
+    spliced: bool,
+}
+
+/// A transfer that is over, however it ended, and what came of it.
+pub(super) struct Sent {
+    pub(super) start: Start,
+    pub(super) begun: Instant,
+    pub(super) part: PartFile,
+    pub(super) outcome: Result<(Copied, Verdict), Halt>,
+    /// Offset in bytes after the last byte that came.
+    pub(super) position: u64,
+    /// Bytes at the start of the part file that are right.
+    pub(super) length: u64,
+}
+
 impl Run<'_> {
-    /// Fetches the file from `start`, and finishes it.
+    /// Fetches the file from `start`.
     pub(super) async fn fetch(
         &mut self,
         place: &Place,
         remote: &Identity,
         start: Start,
         link: &mut Link,
-    ) -> Result<Receipt, Halt> {
+    ) -> Result<Ready, Halt> {
         let size = self.wanted_size(remote);
-        let part = self.open_part(place, &start, size)?;
+        if self.is_small(remote, &start, size) {
+            return self.fetch_small(place, remote, start, link).await;
+        }
+        let part = self.begin_part(place, remote, &start)?;
+        self.from = start.from;
+        self.prepare_split(&part, &start, link.quirks().no_rest)?;
+        let begun = Instant::now();
+        let copier = match self.kind() {
+            TransferType::Ascii => Copier::ascii(&part),
+            TransferType::Image => Copier::new(&part, start.from, start.have, size),
+        };
+        let follower = self.follow(place, &part, size);
+        let ledger = Ledger::new(place, &part, start.have);
+        let mut sink = Sink { copier, ledger, follower, tools: std::mem::take(&mut link.tools) };
+        let outcome = Box::pin(self.transfer(&mut sink, &start, link)).await;
+        let (position, length) = (sink.copier.position(), sink.copier.length());
+        let Sink { follower, tools, .. } = sink;
+        link.tools = tools;
+        self.digest = follower;
+        let ready = if self.is_shared().await {
+            let begun = self.as_begun(outcome);
+            Box::pin(self.gather(place, part, (remote, begun), link)).await
+        } else {
+            let sent = Sent { start, begun, part, outcome, position, length };
+            self.judge_sent(place, remote, sent, link).await
+        };
+        if ready.is_err() {
+            // The next transfer may be of another version of the file.
+            self.digest = None;
+        }
+        ready
+    }
+
+    /// The part file, labelled, and ready for its first byte.
+    pub(super) fn begin_part(&mut self, place: &Place, remote: &Identity, start: &Start) -> Result<PartFile, Halt> {
+        let part = self.open_part(place, start, self.wanted_size(remote))?;
         if let Some(why) = &start.why {
             self.add_note(why);
         }
-        let progress = self.first_progress(remote, &start);
+        let progress = self.first_progress(remote, start);
         let recorded = self.progress.as_ref().map_or(0, |old| old.durable);
         let labelled = on_disk(Stage::Store, || part.set_label(&self.task.job.spec.source, &progress))?;
         // A record that says more than is true now has to be replaced before the first byte.
         self.labelled = labelled && recorded <= progress.durable;
         self.progress = Some(progress);
-        self.from = start.from;
-        self.prepare_split(&part, &start, link.quirks().no_rest)?;
-        let begun = Instant::now();
-        let kind = self.kind();
-        let mut copier = match kind {
-            TransferType::Ascii => Copier::ascii(&part),
-            TransferType::Image => Copier::new(&part, start.from, start.have, size),
-        };
-        let outcome = self.transfer(&mut copier, &part, &start, link).await;
-        if self.is_shared().await {
-            let begun = self.as_begun(outcome);
-            return Box::pin(self.gather(place, part, (remote, begun), link)).await;
-        }
-        let (position, length) = (copier.position(), copier.length());
+        Ok(part)
+    }
+
+    /// What follows from a transfer: keeps what came, and decides whether it is the whole file.
+    pub(super) async fn judge_sent(
+        &mut self,
+        place: &Place,
+        remote: &Identity,
+        sent: Sent,
+        link: &mut Link,
+    ) -> Result<Ready, Halt> {
+        let Sent { start, begun, part, outcome, position, length } = sent;
+        let size = self.wanted_size(remote);
         if matches!(outcome, Err(Halt::Again(None))) {
             link.learn_no_rest();
         }
@@ -104,66 +173,37 @@ impl Run<'_> {
         if !confirmed || start.have > 0 || begun.elapsed() > LONG {
             self.look_again(remote, &part, confirmed, link).await?;
         }
-        self.finish(place, part, remote, start.have == 0).await
+        self.ready(place, part.into(), remote, start.have == 0).await
     }
 
-    /// The part file, cut to what is to be kept, with space reserved for the rest.
-    fn open_part(&mut self, place: &Place, start: &Start, size: Option<u64>) -> Result<PartFile, Halt> {
-        let part = on_disk(Stage::Store, || {
-            if start.set_aside {
-                place.set_aside()?;
-            }
-            let part = place.open_part()?;
-            part.truncate(start.have)?;
-            Ok(part)
-        })?;
-        let size = size.unwrap_or(0);
-        self.reserve(place, &part, size.saturating_sub(start.have), (start.have, size))?;
-        Ok(part)
-    }
-
-    /// Reserves space for the rest of a file: `needed` bytes, of a part file that ends at one offset in bytes and is to end
-    /// at another.
-    pub(super) fn reserve(
-        &mut self,
-        place: &Place,
-        part: &PartFile,
-        needed: u64,
-        reach: (u64, u64),
-    ) -> Result<(), Halt> {
-        if has_space(place, part, needed, reach)? {
-            return Ok(());
+    /// Begins to hash the file while it arrives, where a checksum is known and the file is worth it.
+    pub(super) fn follow(&self, place: &Place, part: &PartFile, size: Option<u64>) -> Option<Follower> {
+        let algorithm = self.task.job.spec.expect.checksum.as_ref()?.algorithm();
+        if size.is_some_and(|size| size < follow::WORTH) {
+            return None;
         }
-        // What is kept of an older version is worth less than the new one.
-        on_disk(Stage::Store, || place.drop_old())?;
-        if has_space(place, part, needed, reach)? {
-            return Ok(());
-        }
-        // Other files may still fit.
-        self.device = None;
-        let free = on_disk(Stage::Store, || place.free_bytes())?;
-        let message = format!("{needed} more bytes are needed for {}, {free} are free there", place.shown());
-        let advice = "make space on that file system, then `ftpq run`: what is there is continued";
-        Err(Failure::local(Stage::Store, Cause::DiskFull, message).with_advice(advice).into())
+        // Where the file can't be opened once more, it is hashed at its end.
+        let reader = tokio::task::block_in_place(|| part.reader(place)).ok()?;
+        Some(Follower::start(reader, algorithm))
     }
 
-    /// Opens the data connection and copies until the data ends.
-    async fn transfer(
+    /// Opens the data connection: the server has accepted the transfer, or sends already.
+    pub(super) async fn begin_transfer<'l>(
         &mut self,
-        copier: &mut Copier<'_>,
-        part: &PartFile,
         start: &Start,
-        link: &mut Link,
-    ) -> Result<(Copied, Verdict), Halt> {
+        link: &'l mut Link,
+    ) -> Result<Retrieval<'l>, Halt> {
         self.task.gauge.set_phase(Phase::Opening);
         self.task.gauge.set_have(start.have);
         let kind = self.kind();
         let path = self.path().clone();
         let session = self.or_stop(link.session()).await??;
-        // A resume that was seen to work is as good as an announcement.
-        let restarts = session.offers_restart() || start.from > 0;
+        if let Some(owner) = &mut self.owner {
+            // A resume that was seen to work is as good as an announcement.
+            owner.restarts = session.offers_restart() || start.from > 0;
+        }
         let opened = self.or_stop(session.retrieve(&path, kind, start.from)).await?;
-        let mut retrieval = match opened {
+        let retrieval = match opened {
             Ok(retrieval) => retrieval,
             Err(failure) if start.from > 0 => return Err(self.restart_refused(failure)),
             Err(failure) => return Err(failure.into()),
@@ -171,7 +211,18 @@ impl Run<'_> {
         let size = self.task.gauge.size();
         (self.task.started)(Started { size, from: start.from, why: start.why.clone() });
         self.task.gauge.set_phase(Phase::Receiving);
-        match self.copy(copier, part, &mut retrieval, restarts).await {
+        Ok(retrieval)
+    }
+
+    /// Opens the data connection and copies until the data ends.
+    async fn transfer(
+        &mut self,
+        sink: &mut Sink<'_>,
+        start: &Start,
+        link: &mut Link,
+    ) -> Result<(Copied, Verdict), Halt> {
+        let mut retrieval = self.begin_transfer(start, link).await?;
+        match self.copy(sink, &mut retrieval).await {
             Ok((Copied::End, ignored)) => {
                 failpoint("transfer-last-byte");
                 let verdict = self.or_stop(retrieval.finish()).await?;
@@ -206,47 +257,36 @@ impl Run<'_> {
         }
     }
 
+    /// Copies, and leaves no record behind that is still to be written.
+    async fn copy(&mut self, sink: &mut Sink<'_>, retrieval: &mut Retrieval<'_>) -> Result<(Copied, bool), Halt> {
+        let copied = self.copy_all(sink, retrieval).await;
+        let recorded = sink.ledger.finish(self).await;
+        let copied = copied?;
+        recorded?;
+        Ok(copied)
+    }
+
     /// The copy loop. Returns how it ended, and whether the server was found to ignore REST.
-    async fn copy(
-        &mut self,
-        copier: &mut Copier<'_>,
-        part: &PartFile,
-        retrieval: &mut Retrieval<'_>,
-        restarts: bool,
-    ) -> Result<(Copied, bool), Halt> {
-        let mut buffer = vec![0u8; BUFFER];
+    async fn copy_all(&mut self, sink: &mut Sink<'_>, retrieval: &mut Retrieval<'_>) -> Result<(Copied, bool), Halt> {
         let begun = Instant::now();
         let mut bucket = self.task.settings.limit_rate.map(|rate| Bucket::new(rate, Duration::ZERO));
-        let portion = bucket.as_ref().map_or(BUFFER, Bucket::portion);
-        let mut ledger = Ledger::new(copier.length());
+        let portion = bucket.as_ref().map_or(BUFFER, Bucket::portion).min(self.portion());
+        let mut way = Way { portion, room: usize::MAX, may_splice: bucket.is_none(), spliced: false };
         let mut ignored = false;
         if self.worth_a_record() {
-            ledger.record(self, None).await?;
+            sink.ledger.open(self);
         }
         loop {
-            let most = self.room(portion);
-            if most == 0 {
+            way.room = self.room();
+            if way.room == 0 {
                 match self.meet(retrieval).await? {
                     Met::GoOn => continue,
-                    Met::Joined => {
-                        ledger.finish().await?;
-                        return Ok((Copied::Met, ignored));
-                    }
+                    Met::Joined => return Ok((Copied::Met, ignored)),
                 }
             }
-            let room = buffer.get_mut(..most).unwrap_or_default();
-            let count = self.or_stop(retrieval.read(room)).await??;
-            let bytes = buffer.get(..count).unwrap_or_default();
-            self.fetched += count as u64;
-            self.task.gauge.received(count);
-            let took = if count < INLINE {
-                // To hand the thread over costs more than such a write to the page cache.
-                let took = if count == 0 { copier.end() } else { copier.take(bytes) };
-                took.map_err(|error| error.into_failure(Stage::Store))?
-            } else {
-                on_disk(Stage::Store, || copier.take(bytes))?
-            };
-            self.reached(copier, restarts && !ignored)?;
+            let (count, took) = self.copy_some(sink, &mut way, retrieval).await?;
+            self.reached(&sink.copier)?;
+            let length = sink.copier.length();
             match took {
                 Took::Fine => {}
                 Took::RestIgnored => {
@@ -255,26 +295,67 @@ impl Run<'_> {
                     self.add_note("the server ignored REST and sent the file from its start");
                 }
                 Took::Differs => return Err(Halt::Again(Some(self.differs(retrieval.announced())))),
-                Took::TooMuch => {
-                    ledger.finish().await?;
-                    return Ok((Copied::TooMuch, ignored));
-                }
+                Took::TooMuch => return Ok((Copied::TooMuch, ignored)),
+            }
+            if let Some(follower) = &sink.follower {
+                follower.mark().reach(length);
             }
             if count == 0 {
-                ledger.finish().await?;
                 return Ok((Copied::End, ignored));
             }
-            if self.is_durable() && ledger.is_due(self.held(copier)) {
-                // What comes while it is made durable is not part of it.
-                let held = self.ranges(copier);
-                self.make_durable(part)?;
-                ledger.record(self, Some(held)).await?;
-            }
+            sink.ledger.tick(self, length).await?;
             if let Some(bucket) = &mut bucket {
                 let wait = bucket.take(count, begun.elapsed());
                 self.or_stop(tokio::time::sleep(wait)).await?;
             }
         }
+    }
+
+    /// Receives some bytes; returns how many, 0 at the end of the data, and what became of them.
+    async fn copy_some(
+        &mut self,
+        sink: &mut Sink<'_>,
+        way: &mut Way,
+        retrieval: &mut Retrieval<'_>,
+    ) -> Result<(usize, Took), Halt> {
+        let Sink { copier, tools, .. } = sink;
+        let unseen = copier.unseen();
+        let worth = unseen >= SPLICE || (way.spliced && unseen > 0);
+        if way.may_splice
+            && worth
+            && let Some(pipe) = tools.pipe()
+        {
+            let most = usize::try_from(unseen).unwrap_or(usize::MAX).min(pipe.capacity()).min(way.room);
+            let received = self.or_stop(retrieval.splice(pipe.inlet(), most)).await??;
+            way.spliced = received.is_some();
+            way.may_splice = received.is_some();
+            if let Some(count) = received {
+                self.received(count);
+                // After an error the pipe is dropped, and what is left in it: the file has not got that.
+                way.may_splice = store(count, || copier.take_unseen(&pipe, count))?;
+                tools.keep(pipe);
+                let took = if count == 0 { store(0, || copier.end())? } else { Took::Fine };
+                return Ok((count, took));
+            }
+            tools.keep(pipe);
+        }
+        let room = tools.buffer(way.portion.min(way.room));
+        let count = self.or_stop(retrieval.read(room)).await??;
+        self.received(count);
+        let bytes = room.get(..count).unwrap_or_default();
+        let took = store(count, || if count == 0 { copier.end() } else { copier.take(bytes) })?;
+        Ok((count, took))
+    }
+
+    fn received(&mut self, count: usize) {
+        self.fetched += count as u64;
+        self.task.gauge.received(count);
+    }
+
+    /// Bytes to read at once: no more than are to be expected, but for one that shows that there are more.
+    fn portion(&self) -> usize {
+        let expected = self.task.gauge.size().map_or(u64::MAX, |size| size.saturating_sub(self.from) + 1);
+        usize::try_from(expected).unwrap_or(BUFFER).clamp(LEAST, BUFFER)
     }
 
     /// Makes what was received durable, notes it, and lets go of an old part that is no further than the new one.
@@ -297,7 +378,7 @@ impl Run<'_> {
         if !self.is_durable() {
             return Ok(());
         }
-        let synced = on_disk(Stage::Store, || part.sync());
+        let synced = aside(Stage::Store, || part.sync());
         self.or_distrust(part, synced)
     }
 
@@ -317,7 +398,7 @@ impl Run<'_> {
         self.task.settings.durability != Some(Durability::None)
     }
 
-    fn wanted_size(&self, remote: &Identity) -> Option<u64> {
+    pub(super) fn wanted_size(&self, remote: &Identity) -> Option<u64> {
         match self.kind() {
             TransferType::Image => expected_size(remote, &self.task.job.spec.expect),
             TransferType::Ascii => None,
@@ -328,8 +409,7 @@ impl Run<'_> {
     /// a crash the file under the final name could not be told from one that another put there.
     fn worth_a_record(&self) -> bool {
         let small = self.task.gauge.size().is_some_and(|size| size <= SMALL);
-        let identity = self.progress.as_ref().map(|progress| &progress.identity);
-        let told = identity.is_some_and(|identity| identity.size.is_some() && identity.modified.is_some());
+        let told = self.progress.as_ref().is_some_and(|progress| is_told(&progress.identity));
         self.existing() == Existing::Error || !told || !(self.labelled || small)
     }
 
@@ -350,90 +430,17 @@ impl Run<'_> {
     }
 }
 
-/// Reserves space, and gives back what it got where that isn't enough. Returns whether there is space.
-fn has_space(place: &Place, part: &PartFile, needed: u64, (end, size): (u64, u64)) -> Result<bool, Halt> {
-    if needed == 0 {
-        return Ok(true);
-    }
-    if on_disk(Stage::Store, || place.free_bytes())? < needed {
-        return Ok(false);
-    }
-    match on_disk(Stage::Store, || part.allocate(size)) {
-        Ok(()) => Ok(true),
-        Err(Halt::Failed(failure)) if failure.cause == Cause::DiskFull => {
-            on_disk(Stage::Store, || part.truncate(end))?;
-            Ok(false)
-        }
-        Err(halt) => Err(halt),
-    }
+/// Whether the server tells what a file can be recognized by after a crash.
+pub(super) fn is_told(identity: &Identity) -> bool {
+    identity.size.is_some() && identity.modified.is_some()
 }
 
-/// Lets go of an old part that is no further than the new one.
-pub(super) fn drop_old_part(place: &Place, length: u64) -> Result<(), Halt> {
-    on_disk(Stage::Store, || match place.old_part()? {
-        Some(old) if old.size < length => place.drop_old(),
-        _ => Ok(()),
-    })
-}
-
-/// When progress was recorded last, and the record that is being written.
-pub(super) struct Ledger {
-    at: Instant,
-    held: u64,
-    pending: Option<JoinHandle<Result<(), QueueError>>>,
-}
-
-impl Ledger {
-    pub(super) fn new(held: u64) -> Self {
-        Self { at: Instant::now(), held, pending: None }
+/// Puts `count` received bytes where they belong.
+fn store<T>(count: usize, work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, Halt> {
+    if count < INLINE {
+        // To hand the thread over costs more than such a write to the page cache.
+        work().map_err(|error| error.into_failure(Stage::Store).into())
+    } else {
+        aside(Stage::Store, work)
     }
-
-    pub(super) fn is_due(&self, held: u64) -> bool {
-        let gained = held.saturating_sub(self.held);
-        gained >= RECORD_BYTES || (gained > 0 && self.at.elapsed() >= RECORD_TIME)
-    }
-
-    /// Starts to record the progress, with the ranges that were made durable; the bytes flow on meanwhile.
-    async fn record(&mut self, run: &mut Run<'_>, durable: Option<Vec<Span>>) -> Result<(), Halt> {
-        if let Some(owner) = &run.owner {
-            return self.record_split(&owner.seat.split, durable).await;
-        }
-        self.finish().await?;
-        let Some(progress) = &mut run.progress else { return Ok(()) };
-        if let Some(span) = durable.as_deref().and_then(<[Span]>::first) {
-            progress.durable = span.end;
-        }
-        self.note(durable.as_deref());
-        let (queue, id, progress) = (run.task.queue.clone(), run.task.job.id, progress.clone());
-        self.pending = Some(tokio::spawn(async move { queue.checkpoint(id, progress).await }));
-        Ok(())
-    }
-
-    /// As [`Ledger::record`], for a file that may come in pieces.
-    pub(super) async fn record_split(&mut self, split: &Arc<Split>, durable: Option<Vec<Span>>) -> Result<(), Halt> {
-        self.finish().await?;
-        self.note(durable.as_deref());
-        let split = Arc::clone(split);
-        self.pending = Some(tokio::spawn(async move { split.record(durable).await }));
-        Ok(())
-    }
-
-    fn note(&mut self, durable: Option<&[Span]>) {
-        self.at = Instant::now();
-        self.held = durable.map_or(self.held, |spans| spans.iter().map(|span| span.end - span.start).sum());
-    }
-
-    pub(super) async fn finish(&mut self) -> Result<(), Halt> {
-        let Some(pending) = self.pending.take() else { return Ok(()) };
-        match pending.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(unrecorded(&error).into()),
-            Err(error) => Err(unrecorded(&error).into()),
-        }
-    }
-}
-
-/// The queue could not take down how far a file has got.
-pub(super) fn unrecorded(error: &dyn std::error::Error) -> Failure {
-    Failure::local(Stage::Store, Cause::LocalIo, format!("the progress could not be recorded: {error}"))
 }

@@ -1,5 +1,6 @@
 //! A worker's control connection, opened when it is needed and again after it broke.
 
+use super::tools::Tools;
 use crate::ftp::{Dial, Session};
 use crate::model::{Failure, Quirks};
 
@@ -7,13 +8,14 @@ use crate::model::{Failure, Quirks};
 pub struct Link {
     dial: Dial,
     session: Option<Session>,
+    pub(super) tools: Tools,
 }
 
 impl Link {
     /// A link without a session.
     #[must_use]
     pub fn new(dial: Dial) -> Self {
-        Self { dial, session: None }
+        Self { dial, session: None, tools: Tools::default() }
     }
 
     /// How the server is reached.
@@ -48,6 +50,12 @@ impl Link {
     #[must_use]
     pub fn is_usable(&self) -> bool {
         self.session.as_ref().is_some_and(Session::is_usable)
+    }
+
+    /// Whether no session was opened because another of the account did not get in.
+    #[must_use]
+    pub fn is_turned_away(&self) -> bool {
+        self.dial.ticket.as_ref().is_some_and(crate::ftp::Ticket::is_turned_away)
     }
 
     /// What is known of the server's ways.

@@ -2,15 +2,18 @@
 //! end.
 
 use super::copy::Copier;
-use super::fetch::{Copied, Ledger, Start, drop_old_part, unrecorded};
+use super::fetch::{Copied, Start};
 use super::gauge::Phase;
+use super::ledger::{Ledger, unrecorded};
 use super::link::Link;
 use super::piece::{Met, Seat};
+use super::space::drop_old_part;
 use super::split::Split;
 use super::task::{Halt, Run, Started, on_disk};
+use super::whole::Ready;
 use crate::disk::{PartFile, Place};
 use crate::ftp::{Retrieval, Verdict};
-use crate::model::{Cause, Failure, Identity, Progress, Receipt, Span, Stage, TransferType};
+use crate::model::{Cause, Failure, Identity, Progress, Span, Stage, TransferType};
 use crate::policy::{LEAST_PIECE, OVERLAP, PieceId};
 use std::sync::Arc;
 use tokio::time::{Duration, Instant};
@@ -25,6 +28,8 @@ const TICK: Duration = Duration::from_millis(500);
 /// The owner's seat, and how the file came to be split.
 pub(super) struct Owner {
     pub(super) seat: Seat,
+    /// Whether the server is known to begin in the middle of a file.
+    pub(super) restarts: bool,
     /// The piece that the copy loop fetches.
     piece: Option<PieceId>,
     offered: bool,
@@ -60,7 +65,8 @@ impl Run<'_> {
         let split = Arc::new(Split::new(self.task, part, &progress, &held)?);
         let piece = split.take().map(|piece| piece.id);
         let seat = Seat::of_owner(split, self.task.stop.clone());
-        self.owner = Some(Owner { seat, piece, offered: false, begun: Instant::now(), before: start.have });
+        self.owner =
+            Some(Owner { seat, restarts: false, piece, offered: false, begun: Instant::now(), before: start.have });
         Ok(())
     }
 
@@ -79,12 +85,12 @@ impl Run<'_> {
             && !self.alone
     }
 
-    /// Most bytes that the copy loop may read now; 0 where it has come to what another session fetched.
-    pub(super) fn room(&self, most: usize) -> usize {
-        let Some(owner) = &self.owner else { return most };
+    /// Bytes that the copy loop may read before it comes to what another session fetches.
+    pub(super) fn room(&self) -> usize {
+        let Some(owner) = &self.owner else { return usize::MAX };
         match owner.piece.and_then(|id| owner.seat.split.room(id)) {
-            Some(room) if !room.to_the_end => usize::try_from(room.bytes).unwrap_or(most).min(most),
-            _ => most,
+            Some(room) if !room.to_the_end => usize::try_from(room.bytes).unwrap_or(usize::MAX),
+            _ => usize::MAX,
         }
     }
 
@@ -97,7 +103,7 @@ impl Run<'_> {
     }
 
     /// Takes note of how far the copy loop has got, and offers the file to further sessions once that is worth while.
-    pub(super) fn reached(&mut self, copier: &Copier<'_>, restarts: bool) -> Result<(), Halt> {
+    pub(super) fn reached(&mut self, copier: &Copier<'_>) -> Result<(), Halt> {
         let length = copier.length();
         let Some(owner) = &mut self.owner else {
             self.task.gauge.set_have(length);
@@ -112,7 +118,7 @@ impl Run<'_> {
             self.task.gauge.set_have(length);
         }
         let passed = owner.begun.elapsed();
-        if !owner.offered && restarts && passed >= WATCHED && copier.position() >= owner.before.max(OVERLAP) {
+        if !owner.offered && owner.restarts && passed >= WATCHED && copier.position() >= owner.before.max(OVERLAP) {
             let (gained, left) = (length - owner.before, split.left());
             if passed.as_millis() * u128::from(left) > WORTH.as_millis() * u128::from(gained) {
                 owner.offered = true;
@@ -120,22 +126,6 @@ impl Run<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Bytes that are held, for the ledger.
-    pub(super) fn held(&self, copier: &Copier<'_>) -> u64 {
-        match &self.owner {
-            Some(owner) if owner.seat.split.is_in_pieces() => owner.seat.split.total(),
-            _ => copier.length(),
-        }
-    }
-
-    /// The ranges that are held.
-    pub(super) fn ranges(&self, copier: &Copier<'_>) -> Vec<Span> {
-        match &self.owner {
-            Some(owner) if owner.seat.split.is_in_pieces() => owner.seat.split.held(),
-            _ => vec![Span { start: 0, end: copier.length() }],
-        }
     }
 
     /// Whether others had a hand in the file while the copy loop ran. Where nobody had, nobody will have.
@@ -181,7 +171,7 @@ impl Run<'_> {
         remote: &Identity,
         patch: Patch,
         link: &mut Link,
-    ) -> Result<Receipt, Halt> {
+    ) -> Result<Ready, Halt> {
         let size = remote.size.unwrap_or(0);
         let before: u64 = patch.held.iter().map(|span| span.end - span.start).sum();
         let part = self.open_pieces(place, &patch.held, size)?;
@@ -193,15 +183,21 @@ impl Run<'_> {
         self.from = patch.held.first().filter(|span| span.start == 0).map_or(0, |span| span.end);
         let split = Arc::new(Split::new(self.task, &part, &progress, &patch.held)?);
         let seat = Seat::of_owner(Arc::clone(&split), self.task.stop.clone());
-        self.owner = Some(Owner { seat, piece: None, offered: false, begun: Instant::now(), before });
+        self.owner = Some(Owner { seat, restarts: true, piece: None, offered: false, begun: Instant::now(), before });
         self.task.gauge.set_have(before);
+        self.digest = self.follow(place, &part, Some(size));
         self.labelled = true;
         if !split.open().await? {
             // What is on the file system now can't be told from what is missing.
             return Err(Halt::Again(Some("the file system keeps no record of a file in pieces any more".to_owned())));
         }
         (self.task.started)(Started { size: Some(size), from: self.from, why: patch.why });
-        Box::pin(self.gather(place, part, (remote, Ok(())), link)).await
+        let ready = Box::pin(self.gather(place, part, (remote, Ok(())), link)).await;
+        if ready.is_err() {
+            // The next transfer may be of another version of the file.
+            self.digest = None;
+        }
+        ready
     }
 
     /// Ends what the copy loop began, once others have a hand in the file: waits for them, takes what is left, and finishes.
@@ -211,7 +207,7 @@ impl Run<'_> {
         part: PartFile,
         (remote, begun): (&Identity, Result<(), Halt>),
         link: &mut Link,
-    ) -> Result<Receipt, Halt> {
+    ) -> Result<Ready, Halt> {
         let Some(mut owner) = self.owner.take() else { return Err(Halt::Stopped) };
         let split = Arc::clone(&owner.seat.split);
         if let Some(id) = owner.piece.take() {
@@ -221,7 +217,7 @@ impl Run<'_> {
             (self.task.offer)(&split);
         }
         let done = match begun {
-            Ok(()) => Box::pin(self.take_all(&part, &mut owner.seat, link)).await,
+            Ok(()) => Box::pin(self.take_all((place, &part), &mut owner.seat, link)).await,
             Err(halt) => Err(halt),
         };
         let ended = split.close().await;
@@ -243,7 +239,7 @@ impl Run<'_> {
                     self.has_grown(remote, link).await?;
                 }
                 self.look_again(remote, &part, true, link).await?;
-                self.finish(place, part, remote, false).await
+                self.ready(place, part.into(), remote, false).await
             }
             Err(Halt::Doubt(why)) => self.go_on_alone(&split, &why).await,
             Err(Halt::Failed(failure)) if failure.stage == Stage::Restart => {
@@ -257,39 +253,43 @@ impl Run<'_> {
     }
 
     /// Takes piece after piece until nothing is left and the others are through.
-    async fn take_all(&mut self, part: &PartFile, seat: &mut Seat, link: &mut Link) -> Result<(), Halt> {
+    async fn take_all(&mut self, at: (&Place, &PartFile), seat: &mut Seat, link: &mut Link) -> Result<(), Halt> {
         self.task.gauge.set_phase(Phase::Receiving);
+        let mut ledger = Ledger::new(at.0, at.1, seat.split.total());
+        let done = self.take_turns(&mut ledger, seat, link).await;
+        let recorded = ledger.finish(self).await;
+        done.and(recorded)
+    }
+
+    async fn take_turns(&mut self, ledger: &mut Ledger<'_>, seat: &mut Seat, link: &mut Link) -> Result<(), Halt> {
         let split = Arc::clone(&seat.split);
         let mut changes = split.helpers();
-        let mut ledger = Ledger::new(split.total());
         while !split.is_whole() {
             let others = *changes.borrow_and_update();
-            let Some(piece) = split.take() else {
-                if others == 0 {
+            let done = match split.take() {
+                Some(piece) => self.beside(&split, ledger, Box::pin(seat.fetch(piece, link))).await,
+                None if others > 0 => self.beside(&split, ledger, seat.news(&mut changes)).await,
+                None => {
                     let message = "a file in pieces has no piece left to take, and is not whole";
-                    return Err(Failure::transient(Stage::Retrieve, Cause::Protocol, message).into());
+                    Err(Failure::transient(Stage::Retrieve, Cause::Protocol, message).into())
                 }
-                self.beside(part, &split, &mut ledger, seat.news(&mut changes)).await?;
-                continue;
             };
-            let done = self.beside(part, &split, &mut ledger, Box::pin(seat.fetch(piece, link))).await;
             match done {
                 // No room for a new session beside the others: they will do it.
                 Err(Halt::Failed(failure)) if others > 0 && is_at_the_door(&failure) => {
-                    self.beside(part, &split, &mut ledger, seat.news(&mut changes)).await?;
+                    self.beside(&split, ledger, seat.news(&mut changes)).await?;
                 }
                 done => done?,
             }
         }
-        ledger.finish().await
+        Ok(())
     }
 
-    /// Does some work, and records the progress of all sessions meanwhile.
+    /// Does some work, and tells meanwhile how far all sessions have got.
     async fn beside(
         &mut self,
-        part: &PartFile,
         split: &Arc<Split>,
-        ledger: &mut Ledger,
+        ledger: &mut Ledger<'_>,
         work: impl Future<Output = Result<(), Halt>>,
     ) -> Result<(), Halt> {
         let mut work = std::pin::pin!(work);
@@ -298,11 +298,10 @@ impl Run<'_> {
                 biased;
                 done = &mut work => return done,
                 () = tokio::time::sleep(TICK) => {
-                    if self.is_durable() && ledger.is_due(split.total()) {
-                        let held = split.held();
-                        self.make_durable(part)?;
-                        ledger.record_split(split, Some(held)).await?;
+                    if let Some(follower) = &self.digest {
+                        follower.mark().reach(split.contiguous());
                     }
+                    ledger.tick_pieces(self, split).await?;
                 }
             }
         }
@@ -318,7 +317,7 @@ impl Run<'_> {
     }
 
     /// Keeps the file's proved beginning alone, and has the rest fetched over one session.
-    async fn go_on_alone(&mut self, split: &Arc<Split>, why: &str) -> Result<Receipt, Halt> {
+    async fn go_on_alone(&mut self, split: &Arc<Split>, why: &str) -> Result<Ready, Halt> {
         self.alone = true;
         let length = split.keep_beginning();
         self.add_note(&format!("{why}: what lay beyond the first {length} bytes is fetched again over one connection"));

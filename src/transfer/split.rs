@@ -4,8 +4,8 @@
 //! piece: before the first byte beyond the file's beginning is written, and at least every half MiB, the label on the part
 //! file says what is held. From then on the part file's length tells nothing.
 
-use super::fetch::unrecorded;
 use super::gauge::Gauge;
+use super::ledger::unrecorded;
 use super::task::{Halt, Task, on_disk};
 use crate::disk::{DiskError, PartFile};
 use crate::model::{Failure, Identity, JobId, Progress, RemotePath, Source, Span, Stage};
@@ -133,6 +133,13 @@ impl Split {
         }
         state.invited += 1;
         Some(Invitation { split: Arc::clone(self) })
+    }
+
+    /// Whether one more session would have something to take.
+    #[must_use]
+    pub fn has_openings(&self) -> bool {
+        let state = self.lock();
+        !state.refused && state.map.openings() > state.invited
     }
 
     /// Bytes that are still missing.

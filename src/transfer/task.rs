@@ -1,9 +1,12 @@
 //! The order of steps for one file.
 
+use super::finisher::Finisher;
+use super::follow::Follower;
 use super::gauge::{Gauge, Phase};
 use super::link::Link;
 use super::patch::Owner;
 use super::split::Split;
+use super::whole::{Ready, Whole};
 use crate::disk::{DiskError, Place};
 use crate::model::{
     Cause, Existing, Failure, Identity, Job, Progress, Receipt, RemotePath, Settings, Stage, TransferType,
@@ -11,6 +14,8 @@ use crate::model::{
 use crate::policy::{Facts, FinalFile, Plan, known_progress, plan};
 use crate::queue::Queue;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// Tells a worker to stop: becomes `true` once, and stays so.
@@ -35,6 +40,8 @@ pub struct Task<'a> {
     pub settings: &'a Settings,
     /// Where progress is recorded.
     pub queue: &'a Queue,
+    /// Gives whole files their names.
+    pub finisher: &'a Finisher,
     /// Where figures are shown.
     pub gauge: &'a Arc<Gauge>,
     /// This boot of the machine.
@@ -101,8 +108,24 @@ impl From<Failure> for Halt {
 /// A file is planned at most so often in one attempt: each time it was found changed under our hands.
 const PLANS: u32 = 6;
 
-/// Fetches one file: from claim to final name.
-pub async fn download(task: &Task<'_>, link: &mut Link) -> Report {
+/// How far the part of an attempt went that needs a session.
+pub enum Fetched<'a> {
+    /// To its end: nothing more is to be done.
+    Ended(Box<Report>),
+    /// All bytes are here; the file is still to be put away.
+    Whole(Box<Whole<'a>>),
+}
+
+/// What is left of a file to do.
+pub(super) enum Goal {
+    /// Nothing: it was there already.
+    Adopted(Receipt),
+    /// To put it away.
+    Ready(Ready),
+}
+
+/// Fetches one file: from claim to its last byte. What is left to do needs no session any more.
+pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
     let progress = task.job.record.progress.clone();
     let mut run = Run {
         task,
@@ -113,18 +136,16 @@ pub async fn download(task: &Task<'_>, link: &mut Link) -> Report {
         progress,
         labelled: false,
         device: None,
+        digest: None,
         owner: None,
         alone: false,
     };
-    let end = match run.go(link).await {
-        Ok(receipt) => End::Completed(receipt),
-        Err(Halt::Stopped) => End::Stopped,
-        Err(Halt::Failed(failure)) => End::Failed(failure),
-        Err(Halt::Again(why)) => End::Failed(keeps_changing(why)),
-        Err(Halt::Doubt(why)) => End::Failed(keeps_changing(Some(why))),
+    let end = match Box::pin(run.open(link)).await {
+        Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
+        Ok((_, Goal::Adopted(receipt))) => Ok(receipt),
+        Err(halt) => Err(halt),
     };
-    let Run { from, fetched, gained, note, progress, device, .. } = run;
-    Report { from, fetched, gained, note, progress, device, end }
+    Fetched::Ended(Box::new(run.report(end)))
 }
 
 /// An attempt under way.
@@ -139,6 +160,8 @@ pub(super) struct Run<'a> {
     pub(super) labelled: bool,
     /// Device of the destination; nothing again once only this file is known not to fit there.
     pub(super) device: Option<u64>,
+    /// What hashed the file while it arrived, once all of it is there.
+    pub(super) digest: Option<Follower>,
     /// The seat at a file that further sessions may join.
     pub(super) owner: Option<Owner>,
     /// Whether nobody is to join any more in this attempt.
@@ -146,12 +169,30 @@ pub(super) struct Run<'a> {
 }
 
 impl Run<'_> {
-    async fn go(&mut self, link: &mut Link) -> Result<Receipt, Halt> {
+    /// What there is to tell of the attempt.
+    pub(super) fn report(self, end: Result<Receipt, Halt>) -> Report {
+        let Self { from, fetched, gained, note, progress, device, .. } = self;
+        let end = match end {
+            Ok(receipt) => End::Completed(receipt),
+            Err(Halt::Stopped) => End::Stopped,
+            Err(Halt::Failed(failure)) => End::Failed(failure),
+            Err(Halt::Again(why)) => End::Failed(keeps_changing(why)),
+            Err(Halt::Doubt(why)) => End::Failed(keeps_changing(Some(why))),
+        };
+        Report { from, fetched, gained, note, progress, device, end }
+    }
+
+    async fn open(&mut self, link: &mut Link) -> Result<(Place, Goal), Halt> {
         let place = on_disk(Stage::Store, || Place::open(&self.task.job.spec.destination))?;
         self.device = Some(place.device());
         if (self.task.is_full)(place.device()) {
             return Err(full(place.shown()).into());
         }
+        let goal = self.go(&place, link).await?;
+        Ok((place, goal))
+    }
+
+    async fn go(&mut self, place: &Place, link: &mut Link) -> Result<Goal, Halt> {
         let mut remote = self.inspect(link).await?;
         let mut digest_matches = None;
         let mut restart: Option<String> = None;
@@ -161,33 +202,36 @@ impl Run<'_> {
             self.owner = None;
             let step = match restart.take() {
                 Some(why) => Plan::Fresh { why: Some(why), set_aside: true },
-                None => self.plan(&place, &remote, digest_matches, link.quirks().no_rest)?,
+                None => self.plan(place, &remote, digest_matches, link.quirks().no_rest)?,
             };
             let done = match step {
-                Plan::Adopt { note } => return self.adopted(&place, remote, note, digest_matches == Some(true)),
+                Plan::Adopt { note } => {
+                    let verified = digest_matches == Some(true);
+                    return self.adopted(place, remote, note, verified).map(Goal::Adopted);
+                }
                 Plan::Refuse(failure) => return Err(failure.into()),
                 Plan::Compare => {
-                    digest_matches = Some(self.compare_final(&place).await?);
+                    digest_matches = Some(self.compare_final(place).await?);
                     continue;
                 }
                 Plan::TakeOver => {
-                    self.take_over(&place, &remote).await?;
+                    self.take_over(place, &remote).await?;
                     continue;
                 }
                 Plan::Finish => {
                     let part = on_disk(Stage::Store, || place.open_part())?;
-                    self.finish(&place, part, &remote, false).await
+                    self.ready(place, part.into(), &remote, false).await
                 }
                 Plan::Resume { from, have, why } => {
                     let start = super::fetch::Start { from, have, why, set_aside: false };
-                    Box::pin(self.fetch(&place, &remote, start, link)).await
+                    self.fetch(place, &remote, start, link).await
                 }
                 Plan::Patch { held, why } => {
-                    Box::pin(self.patch(&place, &remote, super::patch::Patch { held, why }, link)).await
+                    Box::pin(self.patch(place, &remote, super::patch::Patch { held, why }, link)).await
                 }
                 Plan::Fresh { why, set_aside } => {
                     let start = super::fetch::Start { from: 0, have: 0, why, set_aside };
-                    Box::pin(self.fetch(&place, &remote, start, link)).await
+                    self.fetch(place, &remote, start, link).await
                 }
             };
             match done {
@@ -196,7 +240,7 @@ impl Run<'_> {
                     restart = why;
                     remote = self.inspect(link).await?;
                 }
-                other => return other,
+                other => return other.map(Goal::Ready),
             }
         }
         Err(Halt::Again(last))
@@ -242,7 +286,11 @@ impl Run<'_> {
     }
 
     fn plan(&mut self, place: &Place, remote: &Identity, digest: Option<bool>, no_rest: bool) -> Result<Plan, Halt> {
-        let look = || Ok((place.final_file()?, place.part_file()?, place.part_label()?));
+        let look = || {
+            let part = place.part_file()?;
+            let label = if part.is_some() { place.part_label()? } else { None };
+            Ok((place.final_file()?, part, label))
+        };
         let (found, part, label) = on_disk(Stage::Plan, look)?;
         self.progress = match label {
             // Another source's: what the queue recorded is not about these bytes.
@@ -286,7 +334,7 @@ impl Run<'_> {
         // Known for what it is before it is renamed: an interruption must not make it nobody's.
         if !on_disk(Stage::Plan, || place.label_final(&job.spec.source, &progress))? {
             let recorded = self.task.queue.checkpoint(job.id, progress.clone()).await;
-            recorded.map_err(|error| super::fetch::unrecorded(&error))?;
+            recorded.map_err(|error| super::ledger::unrecorded(&error))?;
         }
         on_disk(Stage::Plan, || {
             if place.part_file()?.is_some() {
@@ -312,8 +360,30 @@ impl Run<'_> {
     }
 }
 
-/// Does some disk work without holding up the other tasks of this thread.
+/// Disk work that is still done aside because the disk was found to be slow: a network file system, or an overloaded one.
+static SLOW: AtomicU32 = AtomicU32::new(0);
+/// A disk that takes longer for a name or an attribute is slow.
+const QUICK: Duration = Duration::from_millis(10);
+/// Quick work in a row after which a slow disk counts as quick again.
+const CALM: u32 = 64;
+
+/// Does some quick disk work: names, attributes, a few bytes. To hand the thread over to others meanwhile costs more
+/// than such work does, but on a slow disk.
 pub(super) fn on_disk<T>(stage: Stage, work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, Halt> {
+    let slow = SLOW.load(Relaxed);
+    let begun = Instant::now();
+    let done = if slow > 0 { tokio::task::block_in_place(work) } else { work() };
+    // Races between threads make the count inexact, which does no harm.
+    if begun.elapsed() > QUICK {
+        SLOW.store(CALM, Relaxed);
+    } else if slow > 0 {
+        SLOW.store(slow - 1, Relaxed);
+    }
+    done.map_err(|error| Halt::Failed(error.into_failure(stage)))
+}
+
+/// Does some long disk work without holding up the other tasks of this thread.
+pub(super) fn aside<T>(stage: Stage, work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, Halt> {
     tokio::task::block_in_place(work).map_err(|error| Halt::Failed(error.into_failure(stage)))
 }
 

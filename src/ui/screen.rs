@@ -1,4 +1,4 @@
-//! The one thread that writes: events as they come, progress five times a second.
+//! The one thread that writes: events as they come, progress five times a second while there is any.
 
 use super::message::{self, Ledger};
 use super::output::Output;
@@ -14,6 +14,11 @@ use std::time::{Duration, Instant};
 
 /// Time between two frames on a terminal.
 const FRAME: Duration = Duration::from_millis(200);
+/// Time for which events are gathered before they are written: thousands of small files a second must not wake this
+/// thread for each.
+const GATHER: Duration = Duration::from_millis(20);
+/// Time between two looks on a terminal while nothing changes there.
+const CALM: Duration = Duration::from_secs(2);
 /// Time between two lines in a log.
 const LOG: Duration = Duration::from_secs(10);
 /// Events that may wait to be written. A reader of `--json` that is slower than this holds the run up: nothing is
@@ -48,7 +53,7 @@ impl Observer for Screen {
 }
 
 impl Screen {
-    /// Starts to show a run. `snapshot` is asked five times a second on a terminal, else every 10 s.
+    /// Starts to show a run. `snapshot` is asked five times a second on a terminal while files arrive, else every 10 s.
     #[must_use]
     pub fn start(display: Display, snapshot: Arc<dyn Fn() -> Snapshot + Send + Sync>, out: Output) -> Self {
         let (notes, inbox) = sync_channel(WAITING);
@@ -106,11 +111,15 @@ impl Writer {
 
     fn run(mut self, inbox: &Receiver<Note>) {
         let pause = if matches!(self.face, Face::Bars(_)) { FRAME } else { LOG };
+        let calm = pause.max(CALM);
         let mut due = Instant::now() + pause;
         let mut end = None;
         while end.is_none() {
             match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
                 Ok(note) => {
+                    if matches!(note, Note::Event(_)) {
+                        std::thread::sleep(GATHER);
+                    }
                     let mut events = Vec::new();
                     for note in std::iter::once(note).chain(inbox.try_iter().take(WAITING)) {
                         match note {
@@ -119,13 +128,13 @@ impl Writer {
                         }
                     }
                     self.tell(&events);
+                    due = due.min(Instant::now() + pause);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => end = Some(Note::Close),
             }
             if Instant::now() >= due {
-                self.progress();
-                due = Instant::now() + pause;
+                due = Instant::now() + if self.progress() { pause } else { calm };
             }
         }
         self.end(end);
@@ -177,17 +186,21 @@ impl Writer {
         }
     }
 
-    fn progress(&mut self) {
+    /// Shows how things stand. Returns whether they are about to change without any event.
+    fn progress(&mut self) -> bool {
         if self.display.quiet || self.display.json {
-            return;
+            return false;
         }
         let now = (self.snapshot)();
         match &mut self.face {
             Face::Bars(bars) => {
                 let (width, height) = bars.size();
-                bars.draw(render::lines(&now, width, height));
+                bars.draw(render::lines(&now, width, height)) || !now.running.is_empty()
             }
-            Face::Lines(_) => self.say(&[render::total(&now)]),
+            Face::Lines(_) => {
+                self.say(&[render::total(&now)]);
+                true
+            }
         }
     }
 

@@ -45,15 +45,16 @@ impl Bars {
         self.frame.size()
     }
 
-    /// Puts the lines in place of the former ones.
-    pub(super) fn draw(&mut self, lines: Vec<String>) {
+    /// Puts the lines in place of the former ones. Returns whether they differ.
+    pub(super) fn draw(&mut self, lines: Vec<String>) -> bool {
         let width = self.size().0;
         if lines == self.shown && width == self.width {
-            return;
+            return false;
         }
         self.after_resize(width);
         self.bar.set_message(lines.join("\n"));
         self.shown = lines;
+        true
     }
 
     /// Prints lines above the bars.

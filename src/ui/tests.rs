@@ -208,6 +208,15 @@ fn messages_stand_above_the_bars_and_stay_whole() {
 }
 
 #[test]
+fn nothing_is_written_while_nothing_changes() {
+    let (mut bars, out, _) = bars(&Grid::new(80, 24));
+    let lines = |done| render::lines(&snapshot(0, done), 79, 24);
+    assert!(bars.draw(lines(5)) && !out.take().is_empty());
+    assert!(!bars.draw(lines(5)) && out.take().is_empty());
+    assert!(bars.draw(lines(6 << 20)) && !out.take().is_empty());
+}
+
+#[test]
 fn fewer_files_leave_no_lines_behind() {
     let mut grid = Grid::new(80, 24);
     let (mut bars, out, _) = bars(&grid);

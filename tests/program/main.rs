@@ -13,6 +13,7 @@
 mod support;
 
 mod adding;
+mod bulk;
 mod changing;
 mod crash;
 mod disk_full;
@@ -30,6 +31,7 @@ mod room;
 mod secrets;
 mod servers;
 mod sessions;
+mod small_files;
 mod splitting;
 mod stopping;
 mod verdict;

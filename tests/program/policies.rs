@@ -12,7 +12,7 @@ use std::{
 };
 
 /// A digest by another program than the one under test.
-fn digest(tool: &str, data: &[u8]) -> String {
+pub(crate) fn digest(tool: &str, data: &[u8]) -> String {
     let mut child = Command::new(tool)
         .stdin(std::process::Stdio::piped())
         .stdout(std::process::Stdio::piped())
@@ -23,7 +23,7 @@ fn digest(tool: &str, data: &[u8]) -> String {
     String::from_utf8(output.stdout).unwrap().split_whitespace().next().unwrap().to_owned()
 }
 
-fn add_with(ftpq: &Ftpq, server: &Scripted, field: &str, value: &str) {
+pub(crate) fn add_with(ftpq: &Ftpq, server: &Scripted, field: &str, value: &str) {
     let line = serde_json::json!({"url": server.url("a.bin"), "path": "a.bin", field: value});
     let manifest = ftpq.write("m.jsonl", format!("{line}\n"));
     ftpq.run(&["add", &manifest, "--into", ftpq.downloads().to_str().unwrap()]).expect_code(0);

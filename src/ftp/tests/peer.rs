@@ -40,6 +40,7 @@ impl Play {
         let book = Arc::clone(&dialogue);
         let host = if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() };
         let dial = Dial {
+            ticket: None,
             account: Account { scheme: Scheme::Ftp, user: "anonymous".into(), host, port },
             login: Login { user: "anonymous".into(), secret: None, account: None },
             options: SessionOptions { timeout: Duration::from_secs(20), ..SessionOptions::default() },

@@ -139,3 +139,47 @@ fn lines_are_converted_on_the_way() {
     assert_eq!(content(&bench), b"a\nb\nc\r");
     assert_eq!(copier.position(), 6);
 }
+
+/// Lets `data` go through a pipe, as it comes from a socket.
+fn pour(copier: &mut Copier<'_>, data: &[u8]) {
+    let pipe = Pipe::open().unwrap();
+    let mut rest = data;
+    while !rest.is_empty() {
+        let count = usize::try_from(copier.unseen()).unwrap().min(rest.len()).min(pipe.capacity());
+        let (now, later) = rest.split_at(count);
+        assert_eq!(rustix::io::write(pipe.inlet(), now).unwrap(), count);
+        copier.take_unseen(&pipe, count).unwrap();
+        rest = later;
+    }
+}
+
+#[test]
+fn bytes_by_way_of_a_pipe_end_where_the_others_do() {
+    let file = noise(1_500_000);
+    let bench = bench(&file[..40_000]);
+    let mut copier = Copier::new(&bench.part, 40_000 - OVERLAP, 40_000, Some(1_500_000));
+    assert_eq!(copier.take(&file[40_000 - OVER..70_001]).unwrap(), Took::Fine);
+    pour(&mut copier, &file[70_001..1_400_000]);
+    assert_eq!(copier.position(), 1_400_000);
+    assert_eq!(copier.take(&file[1_400_000..]).unwrap(), Took::Fine);
+    assert_eq!(copier.end().unwrap(), Took::Fine);
+    assert_eq!(content(&bench), file);
+}
+
+#[test]
+fn nothing_goes_unseen_that_is_to_be_compared_or_converted_or_has_no_room() {
+    let file = noise(60_000);
+    let bench = bench(&file[..50_000]);
+    let mut resumed = Copier::new(&bench.part, 50_000 - OVERLAP, 50_000, Some(60_000));
+    assert_eq!(resumed.unseen(), 0, "the overlap is not compared yet");
+    resumed.take(&file[50_000 - OVER..50_000]).unwrap();
+    assert_eq!(resumed.unseen(), 10_000, "what is left of the file");
+    resumed.take(&file[50_000..]).unwrap();
+    assert_eq!(resumed.unseen(), 0, "the file is full: whatever comes is too much");
+    let mut ignored = Copier::new(&bench.part, 50_000 - OVERLAP, 50_000, Some(60_000));
+    assert_eq!(ignored.take(&file[..OVER]).unwrap(), Took::RestIgnored);
+    assert_eq!(ignored.unseen(), 0, "known bytes are still to be compared");
+    assert_eq!(Copier::new(&bench.part, 0, 0, None).unseen(), 0, "nobody knows where the file ends");
+    assert_eq!(Copier::new(&bench.part, 0, 0, Some(0)).unseen(), 0, "0 may mean that the server does not know");
+    assert_eq!(Copier::ascii(&bench.part).unseen(), 0, "line ends are converted");
+}
