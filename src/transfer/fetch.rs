@@ -306,7 +306,10 @@ impl Run<'_> {
             sink.ledger.tick(self, length).await?;
             if let Some(bucket) = &mut bucket {
                 let wait = bucket.take(count, begun.elapsed());
-                self.or_stop(tokio::time::sleep(wait)).await?;
+                // Even the shortest sleep takes a millisecond.
+                if !wait.is_zero() {
+                    self.or_stop(tokio::time::sleep(wait)).await?;
+                }
             }
         }
     }
