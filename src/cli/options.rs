@@ -50,6 +50,9 @@ pub(super) struct FileOptions {
     /// Start unfinished files again
     #[arg(long)]
     no_resume: bool,
+    /// Fetch each file over one connection; otherwise connections with nothing else to do share a large file
+    #[arg(long)]
+    no_split: bool,
     /// What to do with a file that is already there [default: check]
     #[arg(long, value_name = "WHAT",
         value_parser = words::<Existing>(&["check", "resume", "overwrite", "skip", "error"]))]
@@ -134,6 +137,7 @@ pub(super) fn settings(job: &JobOptions) -> Result<Settings, Failed> {
         retries: data.retries,
         transfer_type: file.transfer_type,
         resume: file.no_resume.then_some(false),
+        split: file.no_split.then_some(false),
         existing: file.existing,
         durability: file.durability,
         limit_rate: file.limit_rate,

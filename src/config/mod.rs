@@ -69,6 +69,7 @@ impl Config {
             retries: Some(20),
             resume: Some(true),
             existing: Some(Existing::Check),
+            split: Some(true),
             durability: Some(Durability::Full),
             ..Settings::default()
         }

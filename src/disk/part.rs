@@ -8,7 +8,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use std::fs::File;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 
 const OPEN: &str = "open the part file";
@@ -73,12 +73,30 @@ impl PartFile {
         &self.file
     }
 
+    /// The same open file once more. It stays locked until both are dropped.
+    ///
+    /// # Errors
+    /// When the system has no more files to give.
+    pub fn share(&self) -> Result<Self, DiskError> {
+        let file = self.file.try_clone().map_err(|e| self.error("share", e))?;
+        Ok(Self { file, path: self.path.clone() })
+    }
+
     /// Length in bytes.
     ///
     /// # Errors
     /// When the system doesn't say.
     pub fn len(&self) -> Result<u64, DiskError> {
         self.file.metadata().map(|meta| meta.len()).map_err(|e| self.error("look at", e))
+    }
+
+    /// Bytes of the disk that belong to it; where it has holes that is less than its length.
+    ///
+    /// # Errors
+    /// When the system doesn't say.
+    pub fn allocated(&self) -> Result<u64, DiskError> {
+        let blocks = self.file.metadata().map_err(|e| self.error("look at", e))?.blocks();
+        Ok(blocks.saturating_mul(512))
     }
 
     /// Whether it holds no byte.

@@ -19,6 +19,7 @@ impl Dispatcher {
             self.freed(freed).await?;
         }
         self.running.remove(&job);
+        self.hosts.helping.withdraw(job);
         self.weigh(&account, upshot).await
     }
 
@@ -28,6 +29,7 @@ impl Dispatcher {
         if let Some(running) = self.running.get_mut(&job) {
             running.has_link = false;
         }
+        self.hosts.helping.withdraw(job);
         let key = account.host_key();
         let quirks = link.quirks();
         if let Some(host) = self.hosts.known.get_mut(&key) {
@@ -41,7 +43,7 @@ impl Dispatcher {
     }
 
     /// Lets a link rest, or ends it where there are more than are worth having.
-    fn put_by(&mut self, account: &Account, link: Link, signed_in: bool) {
+    pub(super) fn put_by(&mut self, account: &Account, link: Link, signed_in: bool) {
         if !link.is_usable() {
             self.hosts.closed(account, signed_in);
             if !signed_in && link.dial().ticket.as_ref().is_some_and(Ticket::leads) {
@@ -160,7 +162,7 @@ impl Dispatcher {
         self.hold_host(&key, failure, false).await
     }
 
-    async fn too_many(&mut self, account: &Account, failure: Failure) -> Result<(), QueueError> {
+    pub(super) async fn too_many(&mut self, account: &Account, failure: Failure) -> Result<(), QueueError> {
         let (key, now) = (account.host_key(), clock::now());
         let patience = self.patience(&key);
         let Some(host) = self.hosts.known.get_mut(&key) else { return Ok(()) };
@@ -195,6 +197,7 @@ impl Dispatcher {
 
     /// A worker broke down: its session is gone, its job stays as it was stored, and the next run has it again.
     pub(super) fn crashed(&mut self, account: &Account, job: JobId) {
+        self.hosts.helping.withdraw(job);
         if self.running.remove(&job).is_some_and(|running| running.has_link) {
             let proved = self.hosts.books(account).proof == Proof::Proved;
             self.hosts.closed(account, proved);
@@ -263,18 +266,24 @@ impl Dispatcher {
         for worker in self.running.values() {
             worker.stop.send_replace(true);
         }
+        self.hosts.helping.dismiss_all();
         let all = async {
-            while !self.running.is_empty() || self.hosts.is_fetching() {
+            while !(self.running.is_empty() && self.hosts.helping.is_idle()) || self.hosts.is_fetching() {
                 let Some(word) = self.inbox.recv().await else { break };
                 match word {
                     Word::Crashed(_, job) => drop(self.running.remove(&job)),
                     Word::Freed(freed) => drop(tokio::spawn(freed.link.quit())),
                     Word::Ended(ended) => self.last_word(*ended),
+                    Word::Helped(helped) => {
+                        self.hosts.helping.left(helped.number);
+                        tokio::spawn(helped.link.quit());
+                    }
+                    Word::HelperLost(number) => drop(self.hosts.helping.left(number)),
                     Word::Claimed { account, claims, .. } => {
                         self.hosts.books(&account).fetch = Fetch::Not;
                         self.parked.extend(claims.unwrap_or_default());
                     }
-                    Word::SignedIn(_) | Word::Poke | Word::Halt(_) => {}
+                    Word::SignedIn(_) | Word::Poke | Word::Halt(_) | Word::Offered(_) => {}
                 }
             }
         };

@@ -108,6 +108,7 @@ impl Dispatcher {
             }
             self.refresh_if_due().await?;
             self.fill().await?;
+            self.help_out();
             if self.is_over() {
                 return Ok(());
             }
@@ -271,6 +272,15 @@ impl Dispatcher {
             }
             Some(Word::Claimed { account, asked, claims }) => self.claimed(&account, asked, claims).await,
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
+            Some(Word::Offered(offer)) => {
+                self.offered(*offer);
+                Ok(())
+            }
+            Some(Word::Helped(helped)) => self.helped(*helped).await,
+            Some(Word::HelperLost(number)) => {
+                self.helper_lost(number);
+                Ok(())
+            }
             Some(Word::Crashed(account, job)) => {
                 self.crashed(&account, job);
                 Ok(())
@@ -314,7 +324,10 @@ impl Dispatcher {
             host.budget.grow(now);
             // What others do not use of the connections over all hosts can be had.
             let cap = connections.saturating_sub(self.hosts.open.saturating_sub(host.open));
-            let waits = |account: &Account| self.hosts.accounts.get(account).is_some_and(Books::has_work);
+            let waits = |account: &Account| {
+                let has_work = self.hosts.accounts.get(account).is_some_and(Books::has_work);
+                has_work || self.hosts.helping.wants(account)
+            };
             if host.open > 0 && host.tune(elapsed, cap, host.accounts.iter().any(waits), now) {
                 learned.push(key.clone());
             }
@@ -344,7 +357,7 @@ impl Dispatcher {
         !self.outlook.is_stale && self.outlook.next_due.is_none() && !self.hosts.accounts.iter().any(work)
     }
 
-    fn connections(&self) -> u32 {
+    pub(super) fn connections(&self) -> u32 {
         self.order.connections.or_else(|| self.order.config.connections()).unwrap_or(CONNECTIONS).max(1)
     }
 

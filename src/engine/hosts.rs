@@ -1,5 +1,6 @@
 //! Hosts and accounts of a run: budgets, sessions at rest, and who is left alone.
 
+use super::assist::Helping;
 use crate::ftp::Gate;
 use crate::model::{Account, Claim, Failure, HostFacts, HostKey, PerHost, Quirks};
 use crate::policy::{Budget, Learned, Sample, Tuning, delay};
@@ -103,6 +104,8 @@ pub(super) struct Hosts {
     pub(super) open: u32,
     /// Links that are at rest.
     resting: usize,
+    /// Sessions that help with a file that another one fetches.
+    pub(super) helping: Helping,
 }
 
 impl Host {
@@ -174,7 +177,7 @@ impl Host {
     }
 
     /// Whether one more link may be opened.
-    fn admits(&self, now: u64) -> bool {
+    pub(super) fn admits(&self, now: u64) -> bool {
         self.open < self.tuning.target() && self.budget.admits(self.open, now)
     }
 

@@ -3,6 +3,7 @@
 //! One task, the dispatcher, decides what is begun; workers tell it how things end. Faces come through a [`Desk`].
 
 mod aftermath;
+mod assist;
 mod board;
 mod clock;
 mod desk;

@@ -1,5 +1,6 @@
 //! One claim in a worker's hands: sign in, fetch, settle, report.
 
+use super::assist::{Helped, Offer};
 use super::board::Shown;
 use super::clock;
 use super::settle::{Fate, Moment, fate, not_signed_in};
@@ -8,7 +9,7 @@ use crate::model::{
     Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Settings, Settlement,
 };
 use crate::queue::{Queue, QueueError};
-use crate::transfer::{End, Fetched, Finisher, Gauge, Link, Report, Started, Stop, Task, failpoint, fetch};
+use crate::transfer::{End, Fetched, Finisher, Gauge, Link, Report, Split, Started, Stop, Task, failpoint, fetch};
 use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +41,12 @@ pub(super) enum Word {
     Halt(Vec<JobId>),
     /// The worker of this job broke down.
     Crashed(Account, JobId),
+    /// A file under way can be shared with further sessions.
+    Offered(Box<Offer>),
+    /// A helper is through.
+    Helped(Box<Helped>),
+    /// A helper broke down.
+    HelperLost(u64),
     /// Jobs of the account were taken beforehand; so many were asked for.
     Claimed { account: Account, asked: usize, claims: Result<Vec<Claim>, QueueError> },
 }
@@ -213,6 +220,11 @@ impl Turn<'_> {
                 why: started.why,
             });
         };
+        let account = link.dial().account.clone();
+        let offer = |split: &Arc<Split>| {
+            let offer = Offer::new(job.id, &account, split, self.settings);
+            let _ = self.shop.words.send(Word::Offered(Box::new(offer)));
+        };
         let task = Task {
             job,
             settings: self.settings,
@@ -222,6 +234,7 @@ impl Turn<'_> {
             boot_id: &self.shop.boot_id,
             stop: self.stop.clone(),
             started: &tell,
+            offer: &offer,
             is_full: &|device| self.shop.is_full(device),
         };
         let fetched = fetch(&task, &mut link).await;

@@ -237,7 +237,8 @@ impl<'a> Retrieval<'a> {
     }
 
     /// What the server said before the data broke or ran dry.
-    fn last_word(&self) -> Option<Failure> {
+    #[must_use]
+    pub fn last_word(&self) -> Option<Failure> {
         match &self.verdict {
             Some(Verdict::Unconfirmed { failure } | Verdict::Refused { failure }) => Some(failure.clone()),
             Some(Verdict::Confirmed) | None => None,

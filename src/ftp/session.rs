@@ -157,6 +157,12 @@ impl Session {
         self.control.is_in_step()
     }
 
+    /// Whether the server announces that transfers may begin in the middle of a file (REST STREAM; RFC 3659, section 5).
+    #[must_use]
+    pub fn offers_restart(&self) -> bool {
+        self.features.rest_stream && !self.quirks.no_rest
+    }
+
     /// Says goodbye; takes a second at most.
     pub async fn quit(mut self) {
         if self.is_usable() {

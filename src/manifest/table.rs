@@ -147,7 +147,7 @@ impl Table {
 fn value(key: &str, cell: &str) -> Value {
     match (key, cell) {
         ("size" | "timeout" | "retries", _) => cell.parse::<u64>().map_or_else(|_| Value::from(cell), Value::from),
-        ("resume", "true" | "false") => Value::Bool(cell == "true"),
+        ("resume" | "split", "true" | "false") => Value::Bool(cell == "true"),
         _ => Value::from(cell),
     }
 }

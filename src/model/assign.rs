@@ -36,6 +36,7 @@ impl Settings {
         "retries",
         "resume",
         "existing",
+        "split",
         "durability",
         "limit-rate",
     ];
@@ -105,7 +106,7 @@ mod tests {
         let values = json!({
             "data-mode": "epsv", "pipelining": "deep", "active-address": "192.0.2.1", "active-ports": "2000-3000", "bind": "::1",
             "type": "ascii", "tls": "off", "timeout": 1, "retries": 0, "resume": false, "existing": "skip",
-            "durability": "none", "limit-rate": 9,
+            "split": false, "durability": "none", "limit-rate": 9,
         });
         let mut settings = Settings::default();
         for key in Settings::KEYS {

@@ -30,7 +30,7 @@ pub use job::{
     Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Receipt, Selection, Settlement,
 };
 pub use manifest_line::ManifestLine;
-pub use progress::{Identity, Progress};
+pub use progress::{Identity, Progress, Span};
 pub use secret::Secret;
 pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settings, Tls, TransferType};
 pub use snapshot::{HostStatus, RunningFile, Snapshot, StatusReport};

@@ -17,6 +17,29 @@ pub struct Identity {
     pub unique: Option<String>,
 }
 
+/// A range of bytes: from `start` up to, not including, `end`. Stored as `[start, end]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "(u64, u64)", into = "(u64, u64)")]
+#[schemars(with = "(u64, u64)")]
+pub struct Span {
+    /// Offset in bytes of the first byte.
+    pub start: u64,
+    /// Offset in bytes after the last byte.
+    pub end: u64,
+}
+
+impl From<(u64, u64)> for Span {
+    fn from((start, end): (u64, u64)) -> Self {
+        Self { start, end }
+    }
+}
+
+impl From<Span> for (u64, u64) {
+    fn from(span: Span) -> Self {
+        (span.start, span.end)
+    }
+}
+
 /// How far an unfinished file has got. Stored with its first bytes, and after each `fdatasync`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
@@ -26,4 +49,11 @@ pub struct Progress {
     pub durable: u64,
     /// The machine's boot id when this was stored. While it is the same, the part file's length can be trusted.
     pub boot_id: String,
+    /// What the part file holds, while the boot id is the same, where the file came in pieces: its length tells nothing
+    /// then. Two ranges that touch were not yet proved to belong together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<Span>,
+    /// Those of them that `fdatasync` has made durable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub durable_ranges: Vec<Span>,
 }

@@ -175,6 +175,9 @@ pub struct Settings {
     /// What to do with a file that is already there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub existing: Option<Existing>,
+    /// Whether a large file is fetched over several connections where some have nothing else to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub split: Option<bool>,
     /// How hard bytes are pushed to the disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub durability: Option<Durability>,
@@ -199,6 +202,7 @@ impl Settings {
             retries: self.retries.or(wider.retries),
             resume: self.resume.or(wider.resume),
             existing: self.existing.or(wider.existing),
+            split: self.split.or(wider.split),
             durability: self.durability.or(wider.durability),
             limit_rate: self.limit_rate.or(wider.limit_rate),
         }

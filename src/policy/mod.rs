@@ -1,12 +1,14 @@
-//! Decisions as pure functions: resume, retry, admission to a host, rate. Time and chance are arguments.
+//! Decisions as pure functions: resume, retry, admission to a host, rate, pieces. Time and chance are arguments.
 
 mod budget;
+mod pieces;
 mod rate;
 mod resume;
 mod retry;
 mod tuning;
 
 pub use budget::Budget;
+pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
 pub use rate::Bucket;
 pub use resume::{
     Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, overshoots, plan, same_identity, unix_seconds,

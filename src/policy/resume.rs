@@ -1,6 +1,6 @@
 //! What to do with one file, given what is on disk and what the server says.
 
-use crate::model::{Cause, Existing, Expectation, Failure, Identity, Progress, Stage, TransferType};
+use crate::model::{Cause, Existing, Expectation, Failure, Identity, Progress, Span, Stage, TransferType};
 
 /// Bytes before the end of a part file that are fetched again and compared before anything new is written.
 pub const OVERLAP: u64 = 16 * 1024;
@@ -65,6 +65,13 @@ pub enum Plan {
         /// Why bytes that were there are fetched again, where that is more than the overlap.
         why: Option<String>,
     },
+    /// Fetch what is missing between and behind these ranges of the part file.
+    Patch {
+        /// What the part file holds, from its beginning on. Ranges that touch are to be proved to belong together.
+        held: Vec<Span>,
+        /// Why bytes that were there are fetched again, where that is more than the overlaps.
+        why: Option<String>,
+    },
     /// Start at the file's first byte.
     Fresh {
         /// Why bytes that were there are fetched again, where there were any.
@@ -87,9 +94,20 @@ pub fn known_progress(record: Option<&Progress>, label: Option<&Progress>, boot_
     if !same_identity(&record.identity, &label.identity) {
         return Some(label.clone());
     }
-    let boot = if record.boot_id == boot_id { &record.boot_id } else { &label.boot_id };
-    let durable = record.durable.max(label.durable);
-    Some(Progress { identity: label.identity.clone(), durable, boot_id: boot.clone() })
+    // In the boot that wrote it the label is the newest that is known; it says how the part file is to be read, too.
+    let (boot, ranges) = match (label.boot_id == boot_id, record.boot_id == boot_id) {
+        (false, true) => (&record.boot_id, &record.ranges),
+        _ => (&label.boot_id, &label.ranges),
+    };
+    let bytes = |p: &Progress| p.durable_ranges.iter().map(|s| s.end.saturating_sub(s.start)).sum::<u64>();
+    let sure = if bytes(record) >= bytes(label) { record } else { label };
+    Some(Progress {
+        identity: label.identity.clone(),
+        durable: record.durable.max(label.durable),
+        boot_id: boot.clone(),
+        ranges: ranges.clone(),
+        durable_ranges: sure.durable_ranges.clone(),
+    })
 }
 
 /// Decides what to do with one file.
@@ -247,13 +265,21 @@ fn with_part(facts: &Facts<'_>) -> Plan {
     let Some(size) = size_of(facts).filter(|&size| size != 0) else {
         return fresh("the server doesn't tell the file's size, so a resume could not be checked", false);
     };
-    let have = match trusted(facts, length) {
-        Ok(have) => have.min(length),
+    let held = match trusted(facts, length) {
+        Ok(held) => held,
         Err(plan) => return plan,
     };
-    if have > size {
+    if held.iter().any(|span| span.end > size) {
         return fresh("the part file is longer than the server's file", true);
     }
+    let have = match held.as_slice() {
+        [] => 0,
+        [Span { start: 0, end }] => *end,
+        // Without REST only the file's beginning can be gone on with.
+        [Span { start: 0, end }, ..] if facts.no_rest => *end,
+        _ if facts.no_rest => 0,
+        _ => return Plan::Patch { why: lost_pieces(facts), held },
+    };
     if have == 0 {
         return fresh("after a restart of the machine no byte of the part file is known to be durable", false);
     }
@@ -264,11 +290,13 @@ fn with_part(facts: &Facts<'_>) -> Plan {
         let why = "the server can't restart in the middle of a file, so what is there is read again and compared";
         return Plan::Resume { from: 0, have, why: Some(why.to_owned()) };
     }
-    Plan::Resume { from: have.saturating_sub(OVERLAP), have, why: lost(have, length) }
+    let same_boot = facts.progress.is_some_and(|progress| progress.boot_id == facts.boot_id);
+    let why = if same_boot { None } else { lost(have, length) };
+    Plan::Resume { from: have.saturating_sub(OVERLAP), have, why }
 }
 
-/// Bytes at the start of the part file that can be trusted to be the beginning of the server's file.
-fn trusted(facts: &Facts<'_>, length: u64) -> Result<u64, Plan> {
+/// The ranges of the part file that can be trusted to be the server's.
+fn trusted(facts: &Facts<'_>, length: u64) -> Result<Vec<Span>, Plan> {
     let Some(progress) = facts.progress else {
         let why = "nothing is recorded of what the part file is the beginning of".to_owned();
         return Err(Plan::Fresh { why: Some(why), set_aside: false });
@@ -277,7 +305,26 @@ fn trusted(facts: &Facts<'_>, length: u64) -> Result<u64, Plan> {
         let why = format!("the file changed on the server: {}", changes(&progress.identity, facts.remote));
         return Err(Plan::Fresh { why: Some(why), set_aside: true });
     }
-    Ok(if progress.boot_id == facts.boot_id { length } else { progress.durable })
+    let same_boot = progress.boot_id == facts.boot_id;
+    let (ranges, beginning) =
+        if same_boot { (&progress.ranges, length) } else { (&progress.durable_ranges, progress.durable) };
+    // Of a file that came in pieces, the length never tells how far its beginning goes.
+    let spans = match ranges.as_slice() {
+        [] if same_boot && !progress.durable_ranges.is_empty() => &progress.durable_ranges,
+        [] => return Ok(vec![Span { start: 0, end: beginning.min(length) }]),
+        _ => ranges,
+    };
+    let cut = |span: &Span| Span { start: span.start, end: span.end.min(length) };
+    Ok(spans.iter().map(cut).filter(|span| span.start < span.end).collect())
+}
+
+/// Why bytes of a file that came in pieces are fetched again.
+fn lost_pieces(facts: &Facts<'_>) -> Option<String> {
+    let progress = facts.progress.filter(|progress| progress.boot_id != facts.boot_id)?;
+    let bytes = |spans: &[Span]| spans.iter().map(|s| s.end.saturating_sub(s.start)).sum::<u64>();
+    let (held, durable) = (bytes(&progress.ranges), bytes(&progress.durable_ranges));
+    let unsure = "the machine was restarted: what was not known to be durable of the part file is fetched again";
+    (held > durable).then(|| format!("{unsure} ({} bytes)", held - durable))
 }
 
 fn lost(have: u64, length: u64) -> Option<String> {

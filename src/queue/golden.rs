@@ -3,7 +3,7 @@
 use super::books::Numbers;
 use super::tests::{account, attempt, specs};
 use super::{frame, journal, manifests, pack};
-use crate::model::{Change, Counts, HostFacts, JobRecord, JobSpec, JobState, Progress, Selection};
+use crate::model::{Change, Counts, HostFacts, JobRecord, JobSpec, JobState, Progress, Selection, Span};
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
@@ -65,6 +65,12 @@ fn the_stored_values_are_still_read() {
 
     let value = golden("r-record.hex", || frame::seal_json(&record()).unwrap());
     assert_eq!(frame::open_json::<JobRecord>(&value).unwrap(), record());
+
+    let mut pieces = record();
+    let ranges = vec![Span { start: 0, end: 4096 }, Span { start: 8192, end: 9000 }];
+    pieces.progress = pieces.progress.map(|p| Progress { durable_ranges: ranges[..1].to_vec(), ranges, ..p });
+    let value = golden("r-record-pieces.hex", || frame::seal_json(&pieces).unwrap());
+    assert_eq!(frame::open_json::<JobRecord>(&value).unwrap(), pieces);
 
     let facts = HostFacts { connection_limit: Some(2), limit_learned_at: Some(9), ..HostFacts::default() };
     let value = golden("h-facts.hex", || frame::seal_json(&facts).unwrap());

@@ -6,6 +6,8 @@ use super::follow::{self, Follower};
 use super::gauge::Phase;
 use super::ledger::Ledger;
 use super::link::Link;
+use super::piece::Met;
+use super::space::drop_old_part;
 use super::task::{Halt, Run, Started, aside, on_disk};
 use super::tools::Tools;
 use super::whole::Ready;
@@ -26,11 +28,11 @@ pub(super) struct Start {
 }
 
 /// Received bytes that are read from the socket at once.
-const BUFFER: usize = 256 * 1024;
+pub(super) const BUFFER: usize = 256 * 1024;
 /// The same for the smallest file.
 const LEAST: usize = 8 * 1024;
 /// Fewer bytes are written without handing over the thread.
-const INLINE: usize = 64 * 1024;
+pub(super) const INLINE: usize = 64 * 1024;
 /// Fewer bytes left than this are read and written: a pipe pays for itself only then.
 const SPLICE: u64 = 256 * 1024;
 /// A smaller file isn't worth a record of its own before it is whole.
@@ -42,6 +44,8 @@ pub(super) const LONG: Duration = Duration::from_secs(2);
 pub(super) enum Copied {
     /// The data ended.
     End,
+    /// It came to what another session fetched, and was proved to go on with that.
+    Met,
     /// More came than the file holds.
     TooMuch,
 }
@@ -59,6 +63,8 @@ struct Sink<'a> {
 struct Way {
     /// Bytes that are read at once.
     portion: usize,
+    /// Bytes to what another session fetched.
+    room: usize,
     /// Whether they may be spliced where nothing has to see them.
     may_splice: bool,
     /// Whether some were.
@@ -92,6 +98,7 @@ impl Run<'_> {
         }
         let part = self.begin_part(place, remote, &start)?;
         self.from = start.from;
+        self.prepare_split(&part, &start, link.quirks().no_rest)?;
         let begun = Instant::now();
         let copier = match self.kind() {
             TransferType::Ascii => Copier::ascii(&part),
@@ -105,8 +112,13 @@ impl Run<'_> {
         let Sink { follower, tools, .. } = sink;
         link.tools = tools;
         self.digest = follower;
-        let sent = Sent { start, begun, part, outcome, position, length };
-        let ready = self.judge_sent(place, remote, sent, link).await;
+        let ready = if self.is_shared().await {
+            let begun = self.as_begun(outcome);
+            Box::pin(self.gather(place, part, (remote, begun), link)).await
+        } else {
+            let sent = Sent { start, begun, part, outcome, position, length };
+            self.judge_sent(place, remote, sent, link).await
+        };
         if ready.is_err() {
             // The next transfer may be of another version of the file.
             self.digest = None;
@@ -165,7 +177,7 @@ impl Run<'_> {
     }
 
     /// Begins to hash the file while it arrives, where a checksum is known and the file is worth it.
-    fn follow(&self, place: &Place, part: &PartFile, size: Option<u64>) -> Option<Follower> {
+    pub(super) fn follow(&self, place: &Place, part: &PartFile, size: Option<u64>) -> Option<Follower> {
         let algorithm = self.task.job.spec.expect.checksum.as_ref()?.algorithm();
         if size.is_some_and(|size| size < follow::WORTH) {
             return None;
@@ -173,35 +185,6 @@ impl Run<'_> {
         // Where the file can't be opened once more, it is hashed at its end.
         let reader = tokio::task::block_in_place(|| part.reader(place)).ok()?;
         Some(Follower::start(reader, algorithm))
-    }
-
-    /// The part file, cut to what is to be kept, with space reserved for the rest.
-    fn open_part(&mut self, place: &Place, start: &Start, size: Option<u64>) -> Result<PartFile, Halt> {
-        let part = on_disk(Stage::Store, || {
-            if start.set_aside {
-                place.set_aside()?;
-            }
-            let part = place.open_part()?;
-            if part.len()? != start.have {
-                part.truncate(start.have)?;
-            }
-            Ok(part)
-        })?;
-        let needed = size.unwrap_or(0).saturating_sub(start.have);
-        if reserve(place, &part, needed, start.have)? {
-            return Ok(part);
-        }
-        // What is kept of an older version is worth less than the new one.
-        on_disk(Stage::Store, || place.drop_old())?;
-        if reserve(place, &part, needed, start.have)? {
-            return Ok(part);
-        }
-        // Other files may still fit.
-        self.device = None;
-        let free = on_disk(Stage::Store, || place.free_bytes())?;
-        let message = format!("{needed} more bytes are needed for {}, {free} are free there", place.shown());
-        let advice = "make space on that file system, then `ftpq run`: what is there is continued";
-        Err(Failure::local(Stage::Store, Cause::DiskFull, message).with_advice(advice).into())
     }
 
     /// Opens the data connection: the server has accepted the transfer, or sends already.
@@ -215,6 +198,10 @@ impl Run<'_> {
         let kind = self.kind();
         let path = self.path().clone();
         let session = self.or_stop(link.session()).await??;
+        if let Some(owner) = &mut self.owner {
+            // A resume that was seen to work is as good as an announcement.
+            owner.restarts = session.offers_restart() || start.from > 0;
+        }
         let opened = self.or_stop(session.retrieve(&path, kind, start.from)).await?;
         let retrieval = match opened {
             Ok(retrieval) => retrieval,
@@ -244,9 +231,9 @@ impl Run<'_> {
                 }
                 Ok((Copied::End, verdict))
             }
-            Ok((Copied::TooMuch, _)) => {
+            Ok((ending @ (Copied::TooMuch | Copied::Met), _)) => {
                 retrieval.abort().await;
-                Ok((Copied::TooMuch, Verdict::Confirmed))
+                Ok((ending, Verdict::Confirmed))
             }
             // No time for the server's word on it: dropping the session is as good.
             Err(Halt::Stopped) => Err(Halt::Stopped),
@@ -284,19 +271,27 @@ impl Run<'_> {
         let begun = Instant::now();
         let mut bucket = self.task.settings.limit_rate.map(|rate| Bucket::new(rate, Duration::ZERO));
         let portion = bucket.as_ref().map_or(BUFFER, Bucket::portion).min(self.portion());
-        let mut way = Way { portion, may_splice: bucket.is_none(), spliced: false };
+        let mut way = Way { portion, room: usize::MAX, may_splice: bucket.is_none(), spliced: false };
         let mut ignored = false;
         if self.worth_a_record() {
             sink.ledger.open(self);
         }
         loop {
+            way.room = self.room();
+            if way.room == 0 {
+                match self.meet(retrieval).await? {
+                    Met::GoOn => continue,
+                    Met::Joined => return Ok((Copied::Met, ignored)),
+                }
+            }
             let (count, took) = self.copy_some(sink, &mut way, retrieval).await?;
+            self.reached(&sink.copier)?;
             let length = sink.copier.length();
-            self.task.gauge.set_have(length);
             match took {
                 Took::Fine => {}
                 Took::RestIgnored => {
                     ignored = true;
+                    self.owner = None;
                     self.add_note("the server ignored REST and sent the file from its start");
                 }
                 Took::Differs => return Err(Halt::Again(Some(self.differs(retrieval.announced())))),
@@ -333,7 +328,7 @@ impl Run<'_> {
             && worth
             && let Some(pipe) = tools.pipe()
         {
-            let most = usize::try_from(unseen).unwrap_or(usize::MAX).min(pipe.capacity());
+            let most = usize::try_from(unseen).unwrap_or(usize::MAX).min(pipe.capacity()).min(way.room);
             let received = self.or_stop(retrieval.splice(pipe.inlet(), most)).await??;
             way.spliced = received.is_some();
             way.may_splice = received.is_some();
@@ -347,7 +342,7 @@ impl Run<'_> {
             }
             tools.keep(pipe);
         }
-        let room = tools.buffer(way.portion);
+        let room = tools.buffer(way.portion.min(way.room));
         let count = self.or_stop(retrieval.read(room)).await??;
         self.received(count);
         let bytes = room.get(..count).unwrap_or_default();
@@ -376,12 +371,9 @@ impl Run<'_> {
         }
         on_disk(Stage::Store, || {
             // Gives back what was reserved for the rest: others may need it first.
-            part.truncate(length)?;
-            match place.old_part()? {
-                Some(old) if old.size < length => place.drop_old(),
-                _ => Ok(()),
-            }
-        })
+            part.truncate(length)
+        })?;
+        drop_old_part(place, length)
     }
 
     /// Makes what was received durable.
@@ -431,7 +423,8 @@ impl Run<'_> {
             Some(_) => start.have,
             None => 0,
         };
-        Progress { identity: remote.clone(), durable, boot_id: self.task.boot_id.to_owned() }
+        let boot_id = self.task.boot_id.to_owned();
+        Progress { identity: remote.clone(), durable, boot_id, ..Progress::default() }
     }
 
     fn differs(&self, announced: Option<u64>) -> String {
@@ -443,24 +436,6 @@ impl Run<'_> {
 /// Whether the server tells what a file can be recognized by after a crash.
 pub(super) fn is_told(identity: &Identity) -> bool {
     identity.size.is_some() && identity.modified.is_some()
-}
-
-/// Reserves space, and gives back what it got where that isn't enough. Returns whether there is space.
-fn reserve(place: &Place, part: &PartFile, needed: u64, have: u64) -> Result<bool, Halt> {
-    if needed == 0 {
-        return Ok(true);
-    }
-    if on_disk(Stage::Store, || place.free_bytes())? < needed {
-        return Ok(false);
-    }
-    match on_disk(Stage::Store, || part.allocate(have.saturating_add(needed))) {
-        Ok(()) => Ok(true),
-        Err(Halt::Failed(failure)) if failure.cause == Cause::DiskFull => {
-            on_disk(Stage::Store, || part.truncate(have))?;
-            Ok(false)
-        }
-        Err(halt) => Err(halt),
-    }
 }
 
 /// Puts `count` received bytes where they belong.

@@ -1,8 +1,9 @@
 //! How far a file has got, made durable and recorded while its bytes flow on.
 
+use super::split::Split;
 use super::task::{Halt, Run};
 use crate::disk::{DiskError, PartFile, PartReader, Place};
-use crate::model::{Cause, Failure, Stage};
+use crate::model::{Cause, Failure, Span, Stage};
 use crate::queue::QueueError;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,18 @@ impl<'a> Ledger<'a> {
 
     /// Begins to make the first `length` bytes durable where that is due, and to record it then.
     pub(super) async fn tick(&mut self, run: &mut Run<'_>, length: u64) -> Result<(), Halt> {
+        match run.owner.as_ref().map(|owner| Arc::clone(&owner.seat.split)) {
+            Some(split) => self.tick_pieces(run, &split).await,
+            None => self.tick_for(run, length, None).await,
+        }
+    }
+
+    /// The same for all pieces of a file that several sessions may fetch.
+    pub(super) async fn tick_pieces(&mut self, run: &mut Run<'_>, split: &Arc<Split>) -> Result<(), Halt> {
+        self.tick_for(run, split.total(), Some(split)).await
+    }
+
+    async fn tick_for(&mut self, run: &mut Run<'_>, length: u64, split: Option<&Arc<Split>>) -> Result<(), Halt> {
         let gained = length.saturating_sub(self.length);
         let due = gained >= BYTES || (gained > 0 && self.at.elapsed() >= TIME);
         let busy = self.pending.as_ref().is_some_and(|pending| !pending.task.is_finished());
@@ -63,12 +76,17 @@ impl<'a> Ledger<'a> {
         if self.reader.is_none() {
             self.reader = tokio::task::block_in_place(|| self.part.reader(self.place)).ok().map(Arc::new);
         }
+        // What comes while the disk writes is not part of it.
+        let held = split.map(|split| (Arc::clone(split), split.held()));
         if self.reader.is_none() {
             // No more files can be opened: the bytes have to wait, then.
             run.make_durable(self.part)?;
         }
         (self.at, self.length) = (Instant::now(), length);
-        self.start(run, Some(length));
+        match held {
+            Some((split, held)) => self.start_pieces(split, held),
+            None => self.start(run, Some(length)),
+        }
         Ok(())
     }
 
@@ -89,15 +107,21 @@ impl<'a> Ledger<'a> {
         }
     }
 
+    fn start_pieces(&mut self, split: Arc<Split>, held: Vec<Span>) {
+        let reader = self.reader.clone();
+        let task = tokio::spawn(async move {
+            sync(reader).await?;
+            split.record(Some(held)).await.map_err(Unwritten::Queue)
+        });
+        self.pending = Some(Pending { task, durable: None });
+    }
+
     fn start(&mut self, run: &Run<'_>, durable: Option<u64>) {
         let Some(mut progress) = run.progress.clone() else { return };
         let (queue, id) = (run.task.queue.clone(), run.task.job.id);
         let reader = self.reader.clone().filter(|_| durable.is_some());
         let task = tokio::spawn(async move {
-            if let Some(reader) = reader {
-                let synced = tokio::task::spawn_blocking(move || reader.sync()).await;
-                synced.map_err(Unwritten::Broken)?.map_err(Unwritten::Disk)?;
-            }
+            sync(reader).await?;
             if let Some(durable) = durable {
                 progress.durable = durable;
             }
@@ -105,6 +129,12 @@ impl<'a> Ledger<'a> {
         });
         self.pending = Some(Pending { task, durable });
     }
+}
+
+async fn sync(reader: Option<Arc<PartReader>>) -> Result<(), Unwritten> {
+    let Some(reader) = reader else { return Ok(()) };
+    let synced = tokio::task::spawn_blocking(move || reader.sync()).await;
+    synced.map_err(Unwritten::Broken)?.map_err(Unwritten::Disk)
 }
 
 /// The queue could not take down how far a file has got.

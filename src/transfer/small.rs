@@ -90,9 +90,9 @@ impl Run<'_> {
                 failpoint("transfer-last-byte");
                 Ok((Copied::End, self.or_stop(retrieval.finish()).await?))
             }
-            Ok(Copied::TooMuch) => {
+            Ok(ending @ (Copied::TooMuch | Copied::Met)) => {
                 retrieval.abort().await;
-                Ok((Copied::TooMuch, Verdict::Confirmed))
+                Ok((ending, Verdict::Confirmed))
             }
             // No time for the server's word on it: dropping the session is as good.
             Err(Halt::Stopped) => Err(Halt::Stopped),

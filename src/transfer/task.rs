@@ -4,6 +4,8 @@ use super::finisher::Finisher;
 use super::follow::Follower;
 use super::gauge::{Gauge, Phase};
 use super::link::Link;
+use super::patch::Owner;
+use super::split::Split;
 use super::whole::{Ready, Whole};
 use crate::disk::{DiskError, Place};
 use crate::model::{
@@ -48,6 +50,8 @@ pub struct Task<'a> {
     pub stop: Stop,
     /// Whom to tell that bytes begin to arrive.
     pub started: &'a (dyn Fn(Started) + Send + Sync),
+    /// Whom to tell that further sessions may join.
+    pub offer: &'a (dyn Fn(&Arc<Split>) + Send + Sync),
     /// Devices (`st_dev`) known to be full.
     pub is_full: &'a (dyn Fn(u64) -> bool + Send + Sync),
 }
@@ -91,6 +95,8 @@ pub(super) enum Halt {
     Failed(Failure),
     /// Decide anew; with a reason, from the file's first byte.
     Again(Option<String>),
+    /// Bytes of two sessions don't belong together: only the file's proved beginning counts.
+    Doubt(String),
 }
 
 impl From<Failure> for Halt {
@@ -121,8 +127,19 @@ pub(super) enum Goal {
 /// Fetches one file: from claim to its last byte. What is left to do needs no session any more.
 pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
     let progress = task.job.record.progress.clone();
-    let mut run =
-        Run { task, from: 0, fetched: 0, gained: 0, note: None, progress, labelled: false, device: None, digest: None };
+    let mut run = Run {
+        task,
+        from: 0,
+        fetched: 0,
+        gained: 0,
+        note: None,
+        progress,
+        labelled: false,
+        device: None,
+        digest: None,
+        owner: None,
+        alone: false,
+    };
     let end = match Box::pin(run.open(link)).await {
         Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
         Ok((_, Goal::Adopted(receipt))) => Ok(receipt),
@@ -145,6 +162,10 @@ pub(super) struct Run<'a> {
     pub(super) device: Option<u64>,
     /// What hashed the file while it arrived, once all of it is there.
     pub(super) digest: Option<Follower>,
+    /// The seat at a file that further sessions may join.
+    pub(super) owner: Option<Owner>,
+    /// Whether nobody is to join any more in this attempt.
+    pub(super) alone: bool,
 }
 
 impl Run<'_> {
@@ -156,6 +177,7 @@ impl Run<'_> {
             Err(Halt::Stopped) => End::Stopped,
             Err(Halt::Failed(failure)) => End::Failed(failure),
             Err(Halt::Again(why)) => End::Failed(keeps_changing(why)),
+            Err(Halt::Doubt(why)) => End::Failed(keeps_changing(Some(why))),
         };
         Report { from, fetched, gained, note, progress, device, end }
     }
@@ -176,6 +198,8 @@ impl Run<'_> {
         let mut restart: Option<String> = None;
         let mut last = None;
         for _ in 0..PLANS {
+            // It holds the part file.
+            self.owner = None;
             let step = match restart.take() {
                 Some(why) => Plan::Fresh { why: Some(why), set_aside: true },
                 None => self.plan(place, &remote, digest_matches, link.quirks().no_rest)?,
@@ -202,6 +226,9 @@ impl Run<'_> {
                 Plan::Resume { from, have, why } => {
                     let start = super::fetch::Start { from, have, why, set_aside: false };
                     self.fetch(place, &remote, start, link).await
+                }
+                Plan::Patch { held, why } => {
+                    Box::pin(self.patch(place, &remote, super::patch::Patch { held, why }, link)).await
                 }
                 Plan::Fresh { why, set_aside } => {
                     let start = super::fetch::Start { from: 0, have: 0, why, set_aside };
@@ -290,6 +317,7 @@ impl Run<'_> {
         tokio::select! {
             biased;
             _ = stop.wait_for(|&stop| stop) => Err(Halt::Stopped),
+            halt = Split::sent_away(self.owner.as_ref().map(|owner| &owner.seat.split)) => Err(halt),
             result = work => Ok(result),
         }
     }
@@ -339,7 +367,7 @@ impl Run<'_> {
     async fn take_over(&mut self, place: &Place, remote: &Identity) -> Result<(), Halt> {
         let (job, boot_id) = (self.task.job, self.task.boot_id.to_owned());
         let durable = on_disk(Stage::Plan, || place.final_file())?.map_or(0, |found| found.size);
-        let progress = Progress { identity: remote.clone(), durable, boot_id };
+        let progress = Progress { identity: remote.clone(), durable, boot_id, ..Progress::default() };
         // Known for what it is before it is renamed: an interruption must not make it nobody's.
         if !on_disk(Stage::Plan, || place.label_final(&job.spec.source, &progress))? {
             let recorded = self.task.queue.checkpoint(job.id, progress.clone()).await;

@@ -33,6 +33,7 @@ mod secrets;
 mod servers;
 mod sessions;
 mod small_files;
+mod splitting;
 mod stopping;
 mod verdict;
 mod whose_password;

@@ -7,7 +7,7 @@ fn identity(size: u64, time: &str) -> Identity {
 }
 
 fn progress(size: u64, durable: u64, boot: &str) -> Progress {
-    Progress { identity: identity(size, "20260101000000"), durable, boot_id: boot.to_owned() }
+    Progress { identity: identity(size, "20260101000000"), durable, boot_id: boot.to_owned(), ..Progress::default() }
 }
 
 struct Case {
@@ -249,4 +249,84 @@ fn a_file_that_can_not_be_compared_is_recognized_by_the_record_of_it() {
     assert!(matches!(job.plan(), Plan::Refuse(_)));
     job.progress = Some(progress(5, 5, BOOT));
     assert!(matches!(job.plan(), Plan::Adopt { .. }));
+}
+
+fn spans(list: &[(u64, u64)]) -> Vec<Span> {
+    list.iter().map(|&(start, end)| Span { start, end }).collect()
+}
+
+/// A file that came in pieces: what is held, and what of it is durable.
+fn in_pieces(held: &[(u64, u64)], durable: &[(u64, u64)], boot: &str) -> Progress {
+    let prefix = durable.first().filter(|&&(start, _)| start == 0).map_or(0, |&(_, end)| end);
+    let (ranges, durable_ranges) = (spans(held), spans(durable));
+    Progress { ranges, durable_ranges, ..progress(100_000, prefix, boot) }
+}
+
+#[test]
+fn of_a_file_in_pieces_the_ranges_count_and_never_the_length() {
+    let held = [(0, 30_000), (50_000, 60_000), (60_000, 70_000)];
+    let part = |progress| Case { part: Some(70_000), progress: Some(progress), ..case() };
+    let plan = part(in_pieces(&held, &[(0, 1_000)], BOOT)).plan();
+    assert_eq!(plan, Plan::Patch { held: spans(&held), why: None });
+    // A part file that was cut holds no more than its length.
+    let plan = Case { part: Some(55_000), progress: Some(in_pieces(&held, &[], BOOT)), ..case() }.plan();
+    assert_eq!(plan, Plan::Patch { held: spans(&[(0, 30_000), (50_000, 55_000)]), why: None });
+    // One range from the start is a beginning like any other, but ends before the file does.
+    let plan = part(in_pieces(&[(0, 30_000)], &[], BOOT)).plan();
+    assert_eq!(plan, Plan::Resume { from: 30_000 - OVERLAP, have: 30_000, why: None });
+    // All of it.
+    let whole = in_pieces(&[(0, 100_000)], &[], BOOT);
+    assert_eq!(Case { part: Some(100_000), progress: Some(whole), ..case() }.plan(), Plan::Finish);
+    // All of it, but not yet proved to belong together.
+    let held = [(0, 50_000), (50_000, 100_000)];
+    let unproved = Case { part: Some(100_000), progress: Some(in_pieces(&held, &[], BOOT)), ..case() };
+    assert_eq!(unproved.plan(), Plan::Patch { held: spans(&held), why: None });
+}
+
+#[test]
+fn of_a_file_in_pieces_only_the_durable_ranges_outlive_the_machine() {
+    let (held, durable) = ([(0, 30_000), (50_000, 70_000)], [(0, 10_000), (50_000, 60_000)]);
+    let part = |progress| Case { part: Some(70_000), progress: Some(progress), ..case() };
+    let plan = part(in_pieces(&held, &durable, "boot-b")).plan();
+    let Plan::Patch { held: kept, why } = plan else { panic!("{plan:?}") };
+    assert_eq!(kept, spans(&durable));
+    assert!(why.unwrap().contains("30000 bytes"));
+    let plan = part(in_pieces(&held, &[], "boot-b")).plan();
+    assert!(matches!(plan, Plan::Fresh { why: Some(_), set_aside: false }), "{plan:?}");
+}
+
+#[test]
+fn without_rest_only_the_beginning_of_a_file_in_pieces_is_gone_on_with() {
+    let plan = Case {
+        part: Some(70_000),
+        progress: Some(in_pieces(&[(0, 30_000), (50_000, 70_000)], &[], BOOT)),
+        no_rest: true,
+        ..case()
+    };
+    assert!(matches!(plan.plan(), Plan::Resume { from: 0, have: 30_000, why: Some(_) }), "{:?}", plan.plan());
+}
+
+#[test]
+fn a_file_in_pieces_that_changed_or_shrank_starts_again() {
+    let held = [(0, 30_000), (50_000, 70_000)];
+    let part = Case { part: Some(70_000), progress: Some(in_pieces(&held, &[], BOOT)), ..case() };
+    let changed = Case { remote: identity(100_000, "20260101000001"), ..part };
+    assert!(matches!(changed.plan(), Plan::Fresh { why: Some(_), set_aside: true }), "{:?}", changed.plan());
+}
+
+/// The label says how the part file is to be read; a record of before must not make its holes count.
+#[test]
+fn the_label_of_a_file_in_pieces_wins_over_an_older_record() {
+    let before = progress(100_000, 5_000, BOOT);
+    let label = in_pieces(&[(0, 30_000), (50_000, 70_000)], &[], BOOT);
+    let known = known_progress(Some(&before), Some(&label), BOOT).unwrap();
+    assert_eq!((known.ranges, known.durable), (label.ranges.clone(), 5_000));
+    // The other way round: the file was begun anew in one piece since.
+    let known = known_progress(Some(&label), Some(&before), BOOT).unwrap();
+    assert_eq!(known.ranges, []);
+    // After a restart of the machine what the record knows to be durable counts.
+    let record = in_pieces(&[(0, 9_000), (50_000, 60_000)], &[(0, 9_000), (50_000, 60_000)], "boot-b");
+    let old = Progress { boot_id: "boot-b".to_owned(), ..label };
+    let known = known_progress(Some(&record), Some(&old), BOOT).unwrap();
+    assert_eq!(known.durable_ranges, record.durable_ranges);
 }

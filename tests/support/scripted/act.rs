@@ -7,6 +7,8 @@ use std::{sync::Arc, time::Duration};
 pub(crate) struct Turn<'a> {
     /// The whole server.
     pub(crate) core: &'a Core,
+    /// Number of the control connection, in the order they came, from 1.
+    pub(crate) session: usize,
     /// How often this verb was seen before, over all sessions.
     pub(crate) before: usize,
     /// The verb in upper case; `GREETING` before the first command.

@@ -163,7 +163,7 @@ impl Session<'_> {
     }
 
     fn ask(&self, verb: &str, arg: &str, before: usize, honest: Option<&Delivery>) -> Act {
-        let turn = Turn { core: self.core, before, verb, arg, rest: self.rest, honest };
+        let turn = Turn { core: self.core, session: self.number, before, verb, arg, rest: self.rest, honest };
         self.core.ask_hook(&turn)
     }
 
