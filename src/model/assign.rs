@@ -24,7 +24,7 @@ pub enum SettingError {
 
 impl Settings {
     /// The names of all settings, as they are written.
-    pub const KEYS: [&'static str; 13] = [
+    pub const KEYS: [&'static str; 14] = [
         "data-mode",
         "pipelining",
         "active-address",

@@ -10,6 +10,9 @@ const HALF: usize = LEN / 2;
 /// What a resume may cost besides the rest of the file.
 const OVERLAP: u64 = 16 * 1024;
 
+/// How the server departs from an honest delivery.
+type Change = fn(Delivery) -> Delivery;
+
 fn delivering(always: bool, change: impl Fn(Delivery) -> Delivery + Send + Sync + 'static) -> Scripted {
     Scripted::lying(move |turn| match turn.verb {
         "RETR" if always || turn.before == 0 => Act::Deliver(change(turn.delivery())),
@@ -19,7 +22,7 @@ fn delivering(always: bool, change: impl Fn(Delivery) -> Delivery + Send + Sync 
 
 #[test]
 fn what_came_of_a_small_file_before_it_broke_off_is_kept() {
-    let ways: [(&str, fn(Delivery) -> Delivery); 4] = [
+    let ways: [(&str, Change); 4] = [
         ("early 226", |d| Delivery { upto: HALF, ..d }),
         ("reset", |d| Delivery { upto: HALF, end: End::Reset, verdict: "426 Broken.".to_owned(), ..d }),
         ("stalled", |d| Delivery { upto: HALF, end: End::Stall, verdict: String::new(), ..d }),
