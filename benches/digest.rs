@@ -1,6 +1,6 @@
-//! How fast digests are, ring's beside RustCrypto's, in GiB for each second of processor time: `cargo bench --bench digest`.
+//! How fast digests are, ring's beside `RustCrypto`'s, in GiB for each second of processor time: `cargo bench --bench digest`.
 //!
-//! RustCrypto's SHA-2 without the processor's own instructions: `RUSTFLAGS='--cfg sha2_backend="soft"'`.
+//! `RustCrypto`'s SHA-2 without the processor's own instructions: `RUSTFLAGS='--cfg sha2_backend="soft"'`.
 
 #![allow(
     missing_docs,

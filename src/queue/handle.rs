@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 /// Most requests, and most values, that become one change.
@@ -23,11 +24,17 @@ const GROUP: usize = 1024;
 /// Most jobs of one [`Queue::list`].
 const LIST: usize = 10_000;
 
+/// How long more words of workers are waited for: so many times so long.
+const MOMENTS: u32 = 5;
+const MOMENT: Duration = Duration::from_millis(1);
+
 type Answer = Box<dyn FnOnce(Result<(), QueueError>) + Send>;
 type Work = Box<dyn FnOnce(&mut Books) -> Answer + Send>;
 
 enum Request {
     Work(Work),
+    /// A worker's word on its job: others are likely to follow at once, and one change for all costs least.
+    Word(Work),
     Close(oneshot::Sender<Result<(), QueueError>>),
 }
 
@@ -86,6 +93,14 @@ impl Queue {
         &self,
         work: impl FnOnce(&mut Books) -> Result<T, QueueError> + Send + 'static,
     ) -> Result<T, QueueError> {
+        self.request(Request::Work, work).await
+    }
+
+    async fn request<T: Send + 'static>(
+        &self,
+        kind: fn(Work) -> Request,
+        work: impl FnOnce(&mut Books) -> Result<T, QueueError> + Send + 'static,
+    ) -> Result<T, QueueError> {
         let (answer, answered) = oneshot::channel();
         let work: Work = Box::new(move |books| {
             let result = match &books.staged.failed {
@@ -101,7 +116,7 @@ impl Queue {
             // Whoever went away has no use for the answer.
             Box::new(move |committed| drop(answer.send(committed.and(result))))
         });
-        self.requests.send(Request::Work(work)).map_err(|_| QueueError::Closed)?;
+        self.requests.send(kind(work)).map_err(|_| QueueError::Closed)?;
         answered.await.map_err(|_| QueueError::Closed)?
     }
 
@@ -157,7 +172,7 @@ impl Queue {
     /// # Errors
     /// When it could not be made durable; the job is then as it was stored last.
     pub async fn settle(&self, claim: Claim, settlement: Settlement) -> Result<JobState, QueueError> {
-        self.ask(move |books| books.settle(&claim, settlement)).await
+        self.request(Request::Word, move |books| books.settle(&claim, settlement)).await
     }
 
     /// Changes the selected jobs. A large change is durable in parts, lowest numbers first.
@@ -298,23 +313,29 @@ impl Drop for Intake {
 
 /// Serves requests until the queue is closed or all handles are gone.
 fn serve(mut books: Books, home: Option<(PathBuf, Lock)>, inbox: &Receiver<Request>) {
+    // Words of workers in the last change.
+    let mut words = 0;
     while let Ok(first) = inbox.recv() {
         if let (Some(error), Some((dir, _))) = (books.staged.failed.clone(), &home) {
             books = reopen(books, dir, &error);
         }
         let mut answers: Vec<Answer> = Vec::new();
         let mut closing = None;
-        let mut next = Some(first);
+        let mut waiting = gather(first, words > 1, inbox).into_iter();
+        words = 0;
+        let mut next = waiting.next();
         while let Some(request) = next {
+            words += usize::from(matches!(request, Request::Word(_)));
             match request {
-                Request::Work(work) => answers.push(work(&mut books)),
+                Request::Work(work) | Request::Word(work) => answers.push(work(&mut books)),
                 Request::Close(answer) => {
                     closing = Some(answer);
                     break;
                 }
             }
             let is_full = answers.len() >= GROUP || books.staged() >= GROUP;
-            next = if is_full { None } else { inbox.try_recv().ok() };
+            // What was gathered is taken whole: it can't be put back.
+            next = waiting.next().or_else(|| if is_full { None } else { inbox.try_recv().ok() });
         }
         let result = books.commit();
         if result.is_ok() && (std::mem::take(&mut books.staged.is_last_word) || closing.is_some()) {
@@ -331,6 +352,21 @@ fn serve(mut books: Books, home: Option<(PathBuf, Lock)>, inbox: &Receiver<Reque
             return;
         }
     }
+}
+
+/// The first request, and what comes in the next moments: where several workers had their word in the last change, more
+/// are about to, and each change costs syncs. Whoever asks for anything else is not kept waiting.
+fn gather(first: Request, crowded: bool, inbox: &Receiver<Request>) -> Vec<Request> {
+    let mut requests = vec![first];
+    let patient = |requests: &[Request]| requests.iter().all(|request| matches!(request, Request::Word(_)));
+    for _ in 0..MOMENTS {
+        if !crowded || !patient(&requests) || requests.len() >= GROUP / 2 {
+            break;
+        }
+        std::thread::sleep(MOMENT);
+        requests.extend(inbox.try_iter().take(GROUP / 2));
+    }
+    requests
 }
 
 /// Opens the folder again after a full disk or another error of the system, which sled can't get over by itself.

@@ -6,10 +6,14 @@ use crate::disk::{DiskError, PartFile, Place};
 use crate::model::Stage;
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// Most files of a group: each holds two descriptors.
 const GROUP: usize = 128;
+
+/// How long more files are waited for.
+const MOMENT: Duration = Duration::from_millis(4);
 
 /// The content of a whole file, on its way to its name.
 pub(super) enum Content {
@@ -75,7 +79,12 @@ struct Item {
 }
 
 fn serve(inbox: &Receiver<(Order, oneshot::Sender<Finished>)>) {
+    let mut crowded = false;
     while let Ok(first) = inbox.recv() {
+        if crowded {
+            // More are about to come, and what is synced together costs least.
+            std::thread::sleep(MOMENT);
+        }
         let more = std::iter::from_fn(|| inbox.try_recv().ok());
         let group = std::iter::once(first).chain(more.take(GROUP - 1));
         let mut items: Vec<Item> = group
@@ -84,6 +93,7 @@ fn serve(inbox: &Receiver<(Order, oneshot::Sender<Finished>)>) {
                 Item { order, small, part: None, failed: None, answer }
             })
             .collect();
+        crowded = items.len() > 1;
         finish(&mut items);
         for Item { order, part, failed, answer, .. } in items {
             let finished = match failed {
