@@ -2,8 +2,10 @@
 
 use crate::model::Span;
 
-/// A piece is not divided into smaller ones than this, in bytes.
+/// A piece is not divided into smaller ones than this, in bytes, where nothing is known of how fast they come.
 pub const LEAST_PIECE: u64 = 8 * 1024 * 1024;
+/// The same for the slowest connections: what one reads at once fits into it many times.
+const LEAST_AT_ALL: u64 = 1024 * 1024;
 
 /// The name of a piece in somebody's hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +52,7 @@ pub enum Meeting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pieces {
     size: u64,
+    least: u64,
     named: u64,
     segments: Vec<Segment>,
 }
@@ -94,7 +97,19 @@ impl Pieces {
                 segments.push(Segment { start, at: end, end: size, holder: None });
             }
         }
-        Self { size, named: 0, segments }
+        Self { size, least: LEAST_PIECE, named: 0, segments }
+    }
+
+    /// Sets how small a piece may get, by what a connection brings in a second: less is not worth opening one for, and more
+    /// would leave a slow one behind alone at the end.
+    pub fn set_rate(&mut self, bytes_a_second: u64) {
+        self.least = bytes_a_second.clamp(LEAST_AT_ALL, LEAST_PIECE);
+    }
+
+    /// Pieces in somebody's hands.
+    #[must_use]
+    pub fn in_hands(&self) -> u64 {
+        self.segments.iter().filter(|s| s.holder.is_some()).count() as u64
     }
 
     /// Takes a piece: the first that nobody holds; else the larger half of what is left of the piece with the most left,
@@ -119,13 +134,13 @@ impl Pieces {
         let last = self.segments.len().saturating_sub(1);
         let of = |(n, s): (usize, &Segment)| match s.holder {
             None => u64::from(s.left() > 0 || n < last),
-            Some(_) => (s.left() / LEAST_PIECE).saturating_sub(1),
+            Some(_) => (s.left() / self.least).saturating_sub(1),
         };
         self.segments.iter().enumerate().map(of).sum()
     }
 
     /// How far the piece may go; nothing when it was taken away. The end of a piece may come nearer while others take
-    /// from it, but not nearer than [`LEAST_PIECE`] to where it stands.
+    /// from it, but not nearer than a MiB to where it stands.
     #[must_use]
     pub fn room(&self, id: PieceId) -> Option<Room> {
         let segment = self.segments.iter().find(|s| s.holder == Some(id))?;
@@ -241,7 +256,7 @@ impl Pieces {
     fn divide(&mut self) -> Option<usize> {
         let (at, segment) = self.segments.iter_mut().enumerate().max_by_key(|(_, s)| s.left())?;
         let middle = segment.at + segment.left() / 2;
-        if segment.left() / 2 < LEAST_PIECE {
+        if segment.left() / 2 < self.least {
             return None;
         }
         let new = Segment { start: middle, at: middle, end: segment.end, holder: None };

@@ -122,7 +122,8 @@ impl Seat {
                 self.judge_end(piece.id, verdict)
             }
             Ok(ended @ (Received::Met | Received::TooMuch)) => {
-                retrieval.abort().await;
+                // Nobody waits for a farewell once all is over.
+                let _ = self.or_stop(retrieval.abort()).await;
                 if matches!(ended, Received::TooMuch) {
                     split.overshoot();
                 }

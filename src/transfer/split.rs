@@ -15,7 +15,10 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OnceCell, watch};
+use tokio::time::Instant;
 
+/// Milliseconds for which a file is watched before the rate of its connections is believed.
+const WATCHED: u64 = 500;
 /// A piece that got on so far since the label was written has it written again, in bytes.
 const LABEL: u64 = 512 * 1024;
 
@@ -63,6 +66,8 @@ struct State {
     notes: Vec<String>,
     /// Pieces that were handed out.
     pieces: u32,
+    /// When this began, and how many bytes were held then.
+    began: (Instant, u64),
 }
 
 /// A session's place at a file, kept for it while it is opened.
@@ -110,6 +115,7 @@ impl Split {
             invited: 0,
             notes: Vec::new(),
             pieces: 0,
+            began: (Instant::now(), held.iter().map(|span| span.end - span.start).sum()),
         };
         Ok(Self {
             plot,
@@ -127,6 +133,7 @@ impl Split {
     pub fn invite(self: &Arc<Self>) -> Option<Invitation> {
         let mut state = self.lock();
         // A beginning to compare with has to be there.
+        state.gauge_rate();
         let ready = !state.refused && state.map.contiguous() >= OVERLAP && !*self.over.borrow();
         if !ready || state.map.openings() <= state.invited {
             return None;
@@ -241,6 +248,7 @@ impl Split {
     /// Takes a piece to work on.
     pub(super) fn take(&self) -> Option<Piece> {
         let mut state = self.lock();
+        state.gauge_rate();
         let piece = state.map.take()?;
         state.pieces += 1;
         Some(piece)
@@ -435,6 +443,16 @@ impl Split {
 }
 
 impl State {
+    /// Takes note of what a connection brings.
+    fn gauge_rate(&mut self) {
+        let (at, held) = self.began;
+        let millis = u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if millis >= WATCHED {
+            let rate = self.map.total().saturating_sub(held).saturating_mul(1000) / millis;
+            self.map.set_rate(rate / self.map.in_hands().max(1));
+        }
+    }
+
     fn durable_is(&mut self, ranges: Vec<Span>) {
         self.progress.durable = ranges.first().filter(|span| span.start == 0).map_or(0, |span| span.end);
         self.progress.durable_ranges = ranges;

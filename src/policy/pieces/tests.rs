@@ -40,6 +40,19 @@ fn no_piece_gets_smaller_than_is_worth_a_connection() {
 }
 
 #[test]
+fn slow_connections_get_smaller_pieces_and_fast_ones_never_larger() {
+    for (rate, least) in [(0, MIB), (3 * MIB, 3 * MIB), (1_000 * MIB, LEAST_PIECE)] {
+        let mut map = Pieces::new(40 * MIB, &[]);
+        map.set_rate(rate);
+        let first = map.take().unwrap();
+        map.advance(first.id, 40 * MIB - 2 * least);
+        let second = map.take().unwrap();
+        assert_eq!((second.start, map.in_hands()), (40 * MIB - least, 2), "{rate}");
+        assert_eq!(map.take(), None, "{rate}");
+    }
+}
+
+#[test]
 fn what_nobody_holds_goes_first() {
     let mut map = Pieces::new(100 * MIB, &spans(&[(0, MIB), (30 * MIB, 40 * MIB)]));
     assert_eq!(map.openings(), 2);
