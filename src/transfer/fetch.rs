@@ -438,12 +438,12 @@ pub(super) fn is_told(identity: &Identity) -> bool {
     identity.size.is_some() && identity.modified.is_some()
 }
 
-/// Puts `count` received bytes where they belong.
+/// Puts `count` received bytes where they belong. On a disk that keeps up, to hand the thread over costs more than a
+/// write to the page cache does.
 fn store<T>(count: usize, work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, Halt> {
     if count < INLINE {
-        // To hand the thread over costs more than such a write to the page cache.
         work().map_err(|error| error.into_failure(Stage::Store).into())
     } else {
-        aside(Stage::Store, work)
+        on_disk(Stage::Store, work)
     }
 }

@@ -20,6 +20,8 @@ use tokio::time::{Duration, Instant};
 
 /// What a single connection fetches within this time is not worth a further one.
 const WORTH: Duration = Duration::from_secs(2);
+/// Bytes a second of a connection that is not held up by the path to the server: more of them would only cost more.
+const FAST: u128 = 100_000_000;
 /// How long a transfer is watched before its rate is believed.
 const WATCHED: Duration = Duration::from_millis(50);
 /// How often the owner looks whether a record is due.
@@ -120,7 +122,9 @@ impl Run<'_> {
         let passed = owner.begun.elapsed();
         if !owner.offered && owner.restarts && passed >= WATCHED && copier.position() >= owner.before.max(OVERLAP) {
             let (gained, left) = (length - owner.before, split.left());
-            if passed.as_millis() * u128::from(left) > WORTH.as_millis() * u128::from(gained) {
+            let (gained, left) = (u128::from(gained), u128::from(left));
+            let is_fast = gained * 1000 > FAST * passed.as_millis();
+            if !is_fast && passed.as_millis() * left > WORTH.as_millis() * gained {
                 owner.offered = true;
                 (self.task.offer)(split);
             }
