@@ -167,6 +167,11 @@ impl Session {
         }
     }
 
+    /// Takes note that a transfer was broken off, and each of its commands had its reply: this session may go ahead now.
+    pub(super) fn transfer_kept_step(&mut self) {
+        self.ahead.proven = true;
+    }
+
     /// Takes the reply to the command that was left behind a transfer, if there is one.
     ///
     /// # Errors

@@ -153,6 +153,9 @@ impl<'a> Retrieval<'a> {
         };
         // A reply that does not come in time leaves the session owed one, and so unusable.
         let _ = timeout(SETTLE, settle).await;
+        if session.is_usable() {
+            session.transfer_kept_step();
+        }
     }
 
     /// Waits until there is data again; the server's word on the control connection is not missed meanwhile.
