@@ -67,7 +67,7 @@ def draw(results):
     for side, column in enumerate(columns):
         for top, group in column:
             parts += draw_group(MARGIN + side * (COLUMN + MARGIN), top + MARGIN, group)
-    legend = "Shorter is better. The dashed line is the best peer. ftpq syncs every file to the disk; the peers do not."
+    legend = "Shorter is better. The dashed line is the best peer. ftpq syncs every file to the disk first."
     parts.append(f'<text class="small" x="{MARGIN}" y="{height - 10}">{escape(legend)}</text>')
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Seconds of ftpq and its peers">'
     return "\n".join([head, f"<style>{STYLE}</style>", *parts, "</svg>", ""])
