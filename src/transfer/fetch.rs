@@ -222,16 +222,27 @@ impl Run<'_> {
         link: &mut Link,
     ) -> Result<(Copied, Verdict), Halt> {
         let mut retrieval = self.begin_transfer(start, link).await?;
-        match self.copy(sink, &mut retrieval).await {
-            Ok((Copied::End, ignored)) => {
+        let copied = self.copy(sink, &mut retrieval).await;
+        let ignored = matches!(copied, Ok((Copied::End, true)));
+        let ended = self.end_transfer(retrieval, copied.map(|(ending, _)| ending)).await?;
+        if ignored {
+            link.learn_no_rest();
+        }
+        Ok(ended)
+    }
+
+    /// Ends a transfer after its bytes: takes the server's word on it, or breaks it off.
+    pub(super) async fn end_transfer(
+        &self,
+        retrieval: Retrieval<'_>,
+        copied: Result<Copied, Halt>,
+    ) -> Result<(Copied, Verdict), Halt> {
+        match copied {
+            Ok(Copied::End) => {
                 failpoint("transfer-last-byte");
-                let verdict = self.or_stop(retrieval.finish()).await?;
-                if ignored {
-                    link.learn_no_rest();
-                }
-                Ok((Copied::End, verdict))
+                Ok((Copied::End, self.or_stop(retrieval.finish()).await?))
             }
-            Ok((ending @ (Copied::TooMuch | Copied::Met), _)) => {
+            Ok(ending @ (Copied::TooMuch | Copied::Met)) => {
                 retrieval.abort().await;
                 Ok((ending, Verdict::Confirmed))
             }

@@ -2,7 +2,6 @@
 //!
 //! The disk then sees one write a file and no label, and the files of all sessions are put away in groups.
 
-use super::failpoint::failpoint;
 use super::fetch::{Copied, LONG, SMALL, Sent, Start, is_told};
 use super::finisher::Content;
 use super::link::Link;
@@ -85,21 +84,6 @@ impl Run<'_> {
         };
         room.truncate(filled.min(size));
         *bytes = room;
-        match copied {
-            Ok(Copied::End) => {
-                failpoint("transfer-last-byte");
-                Ok((Copied::End, self.or_stop(retrieval.finish()).await?))
-            }
-            Ok(ending @ (Copied::TooMuch | Copied::Met)) => {
-                retrieval.abort().await;
-                Ok((ending, Verdict::Confirmed))
-            }
-            // No time for the server's word on it: dropping the session is as good.
-            Err(Halt::Stopped) => Err(Halt::Stopped),
-            Err(halt) => {
-                retrieval.abort().await;
-                Err(halt)
-            }
-        }
+        self.end_transfer(retrieval, copied).await
     }
 }
