@@ -32,7 +32,7 @@ pub(super) const BUFFER: usize = 256 * 1024;
 /// The same for the smallest file.
 const LEAST: usize = 8 * 1024;
 /// Fewer bytes are written without handing over the thread.
-pub(super) const INLINE: usize = 64 * 1024;
+const INLINE: usize = 64 * 1024;
 /// Fewer bytes left than this are read and written: a pipe pays for itself only then.
 const SPLICE: u64 = 256 * 1024;
 /// A smaller file isn't worth a record of its own before it is whole.
@@ -451,7 +451,7 @@ pub(super) fn is_told(identity: &Identity) -> bool {
 
 /// Puts `count` received bytes where they belong. On a disk that keeps up, to hand the thread over costs more than a
 /// write to the page cache does.
-fn store<T>(count: usize, work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, Halt> {
+pub(super) fn store<T>(count: usize, work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, Halt> {
     if count < INLINE {
         work().map_err(|error| error.into_failure(Stage::Store).into())
     } else {

@@ -1,6 +1,6 @@
 //! One piece of a file over one session: begun where it is proved to begin, and proved to meet what is behind it.
 
-use super::fetch::{BUFFER, INLINE};
+use super::fetch::{BUFFER, store};
 use super::link::Link;
 use super::split::{Invitation, Split};
 use super::task::{Halt, Stop, on_disk};
@@ -282,11 +282,7 @@ impl Seat {
 
     fn store(&mut self, id: PieceId, at: u64, bytes: &[u8]) -> Result<(), Halt> {
         let part = self.part.as_ref().ok_or(Halt::Stopped)?;
-        if bytes.len() < INLINE {
-            part.write_at(bytes, at).map_err(|error| error.into_failure(Stage::Store))?;
-        } else {
-            on_disk(Stage::Store, || part.write_at(bytes, at))?;
-        }
+        store(bytes.len(), || part.write_at(bytes, at))?;
         self.gained += bytes.len() as u64;
         self.split.advance(id, bytes.len() as u64)
     }
