@@ -2,11 +2,11 @@
 
 use crate::{
     plan::Plan,
-    support::{Ftpq, disk::Small},
+    support::{Ftpq, clock::Clock, disk::Small},
 };
 use rustix::fs::{FallocateFlags, Mode, OFlags};
 use std::{
-    env, fs,
+    fs,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -17,7 +17,7 @@ pub(crate) struct House {
     pub(crate) ftpq: Ftpq,
     disk: PathBuf,
     bound: Vec<PathBuf>,
-    clock: Option<PathBuf>,
+    clock: Option<Clock>,
     _small: Small,
 }
 
@@ -42,17 +42,7 @@ impl House {
             fs::create_dir_all(place).unwrap();
             mount(&["--bind"], &there, place);
         }
-        let clock = faketime().map(|library| {
-            let file = ftpq.folder().join("clock");
-            fs::write(&file, "+0").unwrap();
-            ftpq.set("LD_PRELOAD", library.to_str().unwrap());
-            ftpq.set("FAKETIME_TIMESTAMP_FILE", file.to_str().unwrap());
-            // Only the time of day is set, as by a person or by NTP; what measures time goes on as it did.
-            for name in ["FAKETIME_NO_CACHE", "FAKETIME_DONT_FAKE_MONOTONIC", "NO_FAKE_STAT"] {
-                ftpq.set(name, "1");
-            }
-            file
-        });
+        let clock = Clock::of(&mut ftpq);
         Self { ftpq, disk, bound, clock, _small: small.expect("a small file system needs root and a loop device") }
     }
 
@@ -75,11 +65,7 @@ impl House {
 
     /// Sets the clock so many seconds beside the right time. Returns false where that can't be done.
     pub(crate) fn set_clock(&self, seconds: i64) -> bool {
-        let Some(file) = &self.clock else { return false };
-        let next = file.with_extension("next");
-        fs::write(&next, format!("{seconds:+}")).unwrap();
-        fs::rename(next, file).unwrap();
-        true
+        self.clock.as_ref().inspect(|clock| clock.set(seconds)).is_some()
     }
 
     fn filler(&self) -> PathBuf {
@@ -99,12 +85,4 @@ impl Drop for House {
 pub(crate) fn mount(options: &[&str], from: &Path, to: &Path) {
     let output = Command::new("mount").args(options).arg(from).arg(to).output().unwrap();
     assert!(output.status.success(), "{}: {}", to.display(), String::from_utf8_lossy(&output.stderr));
-}
-
-/// The library that shows a program another time, where the kit has it.
-fn faketime() -> Option<PathBuf> {
-    let own = || Path::new(env!("CARGO_MANIFEST_DIR")).join(".test-kit");
-    let kit = env::var_os("FTPQ_TEST_KIT").map_or_else(own, PathBuf::from);
-    let place = format!("faketime/usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", env::consts::ARCH);
-    Some(kit.join(place)).filter(|path| path.exists())
 }

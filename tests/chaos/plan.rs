@@ -131,7 +131,7 @@ fn draw_round(dice: &mut Dice) -> Round {
     say("pipelining", any(dice, ["auto", "auto", "auto", "off", "burst", "deep"]));
     say("data-mode", any(dice, ["auto", "auto", "epsv", "pasv"]));
     say("timeout", any(dice, ["2", "3", "4"]));
-    say("retries", any(dice, ["3", "5", "8"]));
+    say("retries", any(dice, ["2", "3", "5"]));
     if dice.between(0, 6) == 0 {
         options.push("--no-split".to_owned());
     }

@@ -21,8 +21,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Time for a run to come to its end by itself once the storm is over: retries wait up to 16 s at most here.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time for a run to come to its end by itself once the storm is over: a job's retries wait 31 s in all at most here.
+const PATIENCE: Duration = Duration::from_secs(75);
 /// Time between two runs.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -304,7 +304,7 @@ impl<'a> Storm<'a> {
                 undo = Some((later(ms), Undo::Open(n)));
             }
             Deed::Vanish(n, ms) => {
-                self.town.set_address(n, false);
+                Town::set_address(n, false);
                 undo = Some((later(ms), Undo::Return(n)));
             }
             Deed::Forget(n, ms) => {
@@ -361,7 +361,7 @@ impl<'a> Storm<'a> {
             Undo::Start(n) => self.town.sites[n].start_again(),
             Undo::Speak(n) => self.town.sites[n].relay.hush(false),
             Undo::Open(n) => self.town.sites[n].relay.open(),
-            Undo::Return(n) => self.town.set_address(n, true),
+            Undo::Return(n) => Town::set_address(n, true),
             Undo::Remember(n) => self.town.set_name(n, true),
             Undo::Drain => self.house.drain(),
             Undo::PutBack(n) => {

@@ -12,6 +12,7 @@ use crate::{
 };
 use std::{
     collections::BTreeMap,
+    fmt::Write,
     fs,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     os::unix::fs::{FileExt, PermissionsExt},
@@ -80,7 +81,7 @@ impl Town {
             ip(&["addr", "add", &format!("{}/32", address(n)), "dev", "lo"]);
             let (name, origin, server, passive) = origin(n);
             let host = format!("{name}.test");
-            lines += &format!("{} {host}\n", address(n));
+            writeln!(lines, "{} {host}", address(n)).unwrap();
             let seed = plan.seed.wrapping_mul(0x1_0001).wrapping_add(n as u64) << 32;
             let mut relay = Relay::new(runtime.handle().clone(), address(n), server, passive, (seed, rate));
             relay.open();
@@ -97,7 +98,7 @@ impl Town {
     }
 
     /// Gives a server its address, or takes it.
-    pub(crate) fn set_address(&self, site: usize, there: bool) {
+    pub(crate) fn set_address(site: usize, there: bool) {
         let verb = if there { "add" } else { "del" };
         // Another such blow may have come first.
         let _ = Command::new("ip").args(["addr", verb, &format!("{}/32", address(site)), "dev", "lo"]).output();

@@ -20,8 +20,19 @@ struct Case<'a> {
     job: Value,
     planned: &'a Planned,
     standing: &'a Standing,
-    /// The version that stands under the final name: nothing, one, or none of them.
-    found: Option<Option<usize>>,
+    /// What stands under the final name.
+    found: Found,
+}
+
+/// What stands under a final name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    /// No file.
+    Nothing,
+    /// The whole of a version.
+    Version(usize),
+    /// What is no version of the file.
+    Rubbish,
 }
 
 impl Case<'_> {
@@ -77,13 +88,13 @@ pub(crate) fn after_the_calm(storm: &mut Storm) -> String {
     for case in &cases {
         problems.extend(wrong_file(case));
         let id = case.job["id"].clone();
-        let cause = case.job["failure"]["cause"].as_str().unwrap_or("?");
+        let reason = case.job["failure"]["cause"].as_str().unwrap_or("?");
         match case.state() {
             "done" => {
                 *ends.entry("equal".to_owned()).or_default() += 1;
                 whole.insert(storm.house.ftpq.downloads().join(&case.planned.path));
             }
-            "failed" if is_for_good(case, cause) => *ends.entry(format!("failed ({cause})")).or_default() += 1,
+            "failed" if is_for_good(case, reason) => *ends.entry(format!("failed ({reason})")).or_default() += 1,
             state => problems.push(format!("job {id} is {state} though all is well again: {}", case.job)),
         }
     }
@@ -101,7 +112,8 @@ fn listed(ends: &BTreeMap<String, u64>) -> String {
 }
 
 fn length_of(case: &Case) -> u64 {
-    case.found.flatten().map_or(0, |version| case.standing.contents[version].len() as u64)
+    let Found::Version(version) = case.found else { return 0 };
+    case.standing.contents[version].len() as u64
 }
 
 /// What was done and what it cost, for the table.
@@ -135,9 +147,9 @@ fn cases<'a>(storm: &'a Storm, problems: &mut Vec<String>) -> Vec<Case<'a>> {
             continue;
         };
         let here = fs::read(storm.house.ftpq.downloads().join(&planned.path)).ok();
-        let found = here.map(|data| standing.contents.iter().position(|version| **version == data));
-        if found == Some(None) {
-            let data = fs::read(storm.house.ftpq.downloads().join(&planned.path)).unwrap_or_default();
+        let which = |data: &Vec<u8>| standing.contents.iter().position(|version| **version == *data);
+        let found = here.as_ref().map_or(Found::Nothing, |data| which(data).map_or(Found::Rubbish, Found::Version));
+        if let Some(data) = here.filter(|_| found == Found::Rubbish) {
             let all: Vec<_> = standing.contents.iter().map(|version| difference(&data, version)).collect();
             problems.push(format!("{} is no version of the file: {all:?}", planned.path));
         }
@@ -150,7 +162,7 @@ fn cases<'a>(storm: &'a Storm, problems: &mut Vec<String>) -> Vec<Case<'a>> {
 }
 
 fn wrong_file(case: &Case) -> Option<String> {
-    (case.is_done() && case.found.is_none()).then(|| format!("done, and no file is there: {}", case.job))
+    (case.is_done() && case.found == Found::Nothing).then(|| format!("done, and no file is there: {}", case.job))
 }
 
 fn wrong_state(case: &Case) -> Option<String> {
@@ -164,8 +176,8 @@ fn wrong_reason(case: &Case, storm: &Storm) -> Option<String> {
     if case.is_done() || (failure.is_null() && case.state() != "failed") {
         return None;
     }
-    let cause = failure["cause"].as_str().unwrap_or("none");
-    if explains(case, cause, storm) && failure["message"].as_str().is_some_and(|m| !m.is_empty()) {
+    let reason = failure["cause"].as_str().unwrap_or("none");
+    if explains(case, reason, storm) && failure["message"].as_str().is_some_and(|m| !m.is_empty()) {
         return None;
     }
     let site = &storm.town.sites[case.planned.server];
@@ -173,11 +185,11 @@ fn wrong_reason(case: &Case, storm: &Storm) -> Option<String> {
     Some(format!("a reason that nothing done explains: {}\n  what was done: {done}", case.job))
 }
 
-fn explains(case: &Case, cause: &str, storm: &Storm) -> bool {
+fn explains(case: &Case, reason: &str, storm: &Storm) -> bool {
     let site = &storm.town.sites[case.planned.server];
     let done = |kinds: &[&str]| site.tally.of(kinds) + site.relay.tally().of(kinds) + storm.tally.of(kinds) > 0;
     let changed = case.standing.version > 0;
-    match cause {
+    match reason {
         "missing" => case.standing.was_gone,
         "wrong_checksum" => changed && case.planned.tells_sum,
         "wrong_size" => changed || done(&["FIN", "all closed", "server killed"]),
@@ -195,12 +207,12 @@ fn explains(case: &Case, cause: &str, storm: &Storm) -> bool {
 }
 
 /// Whether a failure is final even though everything is well: the list promises what the server has no more.
-fn is_for_good(case: &Case, cause: &str) -> bool {
+fn is_for_good(case: &Case, reason: &str) -> bool {
     let (first, now) = (&case.standing.contents[0], &case.standing.contents[case.standing.version]);
-    match cause {
+    match reason {
         "wrong_size" => case.planned.tells_size && first.len() != now.len(),
         "wrong_checksum" => case.planned.tells_sum && first != now,
-        "exists" => case.standing.version > 0 && case.found.is_some(),
+        "exists" => case.standing.version > 0 && case.found != Found::Nothing,
         _ => false,
     }
 }

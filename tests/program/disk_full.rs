@@ -2,13 +2,7 @@
 
 pub(crate) use crate::support::disk::Small;
 use crate::support::{Act, Delivery, Ended, Ftpq, Scripted, Traits, bytes::difference, pseudo_random, report, watch};
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{fs, io::Write, time::Duration};
 
 fn assert_said(ended: &Ended, words: &[&str]) {
     let text = ended.err.to_lowercase();
