@@ -1,6 +1,7 @@
 //! What ftpq is built from, as far as it can be told without tools: where it comes from, and that each crate has its
 //! reason. Licences, duplicates and advisories are for `cargo deny`, which `.ci/run` calls.
 
+#![allow(clippy::unwrap_used, reason = "a test ends by a panic, and says where")]
 use std::fs;
 
 const REGISTRY: &str = "registry+https://github.com/rust-lang/crates.io-index";
