@@ -20,6 +20,7 @@ mod disk_full;
 mod failpoints;
 mod giving_up;
 mod hostile_names;
+mod hostile_output;
 mod hostile_replies;
 mod leftovers;
 mod lies_data;
