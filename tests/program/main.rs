@@ -19,6 +19,7 @@ mod crash;
 mod disk_full;
 mod failpoints;
 mod giving_up;
+mod hostile_files;
 mod hostile_names;
 mod hostile_output;
 mod hostile_replies;
