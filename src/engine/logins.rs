@@ -41,6 +41,7 @@ impl Logins {
             active_address: settings.active_address,
             active_ports: settings.active_ports,
             bind: settings.bind,
+            tls: stub(settings),
             timeout: Duration::from_secs(u64::from(settings.timeout.unwrap_or(60).max(1))),
         }
     }
@@ -52,7 +53,7 @@ impl Logins {
     pub(super) fn dial(&self, account: &Account, options: SessionOptions, quirks: Quirks) -> Result<Dial, Failure> {
         let login = self.login(account)?;
         let trace = self.trace.clone();
-        Ok(Dial { account: account.clone(), login, options, quirks, ticket: None, strikes: 0, trace })
+        Ok(Dial { account: account.clone(), login, options, quirks, ticket: None, strikes: 0, only_tls12: false, trace })
     }
 
     fn login(&self, account: &Account) -> Result<Login, Failure> {
@@ -91,4 +92,14 @@ fn ambiguous(user: &str, hosts: usize) -> Failure {
         format!("the password file could be meant for {user} on any of {hosts} hosts, so it was sent to none");
     Failure::local(Stage::Login, Cause::LocalIo, message)
         .with_advice("name it for its host in the settings file: [host.\"NAME\"] password-file = \"FILE\"")
+}
+
+fn stub(settings: &Settings) -> crate::ftp::TlsPolicy {
+    use crate::ftp::TlsMode;
+    let mode = match settings.tls {
+        Some(crate::model::Tls::Explicit) => TlsMode::Explicit,
+        Some(crate::model::Tls::Implicit) => TlsMode::Implicit,
+        _ => TlsMode::Off,
+    };
+    crate::ftp::TlsPolicy { mode }
 }

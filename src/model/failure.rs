@@ -26,6 +26,8 @@ pub enum Stage {
     Connect,
     /// Waiting for the server's 220.
     Greeting,
+    /// Setting up TLS: AUTH, the handshake, PBSZ, PROT.
+    Secure,
     /// USER, PASS, ACCT.
     Login,
     /// FEAT, OPTS, TYPE, PWD, CWD.
@@ -58,6 +60,7 @@ impl Stage {
             Self::Resolve => "looking up the host",
             Self::Connect => "connecting",
             Self::Greeting => "greeting",
+            Self::Secure => "setting up TLS",
             Self::Login => "login",
             Self::Prepare => "setting up the session",
             Self::Inspect => "asking for size and time",
@@ -87,6 +90,12 @@ pub enum Cause {
     TooManyConnections,
     /// The server refuses user or password.
     LoginRefused,
+    /// The server's certificate is refused.
+    Certificate,
+    /// The server has no TLS, or refuses a part of it.
+    TlsRefused,
+    /// A data connection was refused because its TLS session is not that of the control connection.
+    TlsReuse,
     /// No such file, or no right to read it.
     Missing,
     /// The server refuses for another reason of its own.
