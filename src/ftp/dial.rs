@@ -1,6 +1,7 @@
 //! What a session is opened with.
 
 use super::gate::Ticket;
+use super::tls::TlsPolicy;
 use crate::model::{Account, DataMode, Pipelining, PortRange, Quirks, Secret};
 use crate::wire::Credentials;
 use std::fmt;
@@ -27,6 +28,8 @@ pub struct SessionOptions {
     pub active_ports: Option<PortRange>,
     /// Local address of every connection.
     pub bind: Option<IpAddr>,
+    /// What TLS has to be. Belongs to a session from its beginning: another needs another session.
+    pub tls: TlsPolicy,
     /// Longest time without progress.
     pub timeout: Duration,
 }
@@ -39,6 +42,7 @@ impl Default for SessionOptions {
             active_address: None,
             active_ports: None,
             bind: None,
+            tls: TlsPolicy::default(),
             timeout: Duration::from_secs(60),
         }
     }

@@ -5,6 +5,7 @@ use super::connect;
 use super::control::Control;
 use super::dial::{Dial, SessionOptions};
 use super::gate::Ticket;
+use super::tls::TlsMode;
 use super::trouble;
 use crate::model::{Cause, Failure, Pipelining, Quirks, RemotePath, Scheme, Stage, TransferType};
 use crate::wire::{self, Command, Context, Features, LoginStep, Marker, Reply, ReplyClass, classify};
@@ -50,12 +51,9 @@ impl Session {
     /// # Errors
     /// When the host can't be reached or the server refuses. A password is sent once.
     pub async fn open(dial: &Dial) -> Result<Self, Failure> {
-        if dial.account.scheme != Scheme::Ftp {
-            return Err(trouble::impossible(
-                Stage::Connect,
-                &format!("this build can't speak {}://", dial.account.scheme.name()),
-                "use ftp://, if the server allows it without encryption",
-            ));
+        // A dial that says nothing of TLS must not turn ftps:// into plain text.
+        if dial.account.scheme != Scheme::Ftp || dial.options.tls.mode() != TlsMode::Off {
+            return Err(trouble::impossible(Stage::Connect, "this build can't speak TLS", "use another"));
         }
         let cautious = dial.quirks.lockstep || dial.quirks.foreign_terminator || dial.strikes > 0;
         if cautious || dial.options.pipelining == Pipelining::Off {
