@@ -165,7 +165,7 @@ impl Session {
             self.ahead.proven = true;
             self.quirks.pipelines = true;
             // That it was the version is known only now that a file came.
-            self.quirks.only_tls12 |= self.tries_tls12 && self.is_private();
+            self.quirks.only_tls12 |= self.security.as_ref().is_some_and(|security| security.tries_tls12);
         }
     }
 

@@ -28,10 +28,10 @@ pub struct SessionOptions {
     pub active_ports: Option<PortRange>,
     /// Local address of every connection.
     pub bind: Option<IpAddr>,
+    /// What TLS has to be. Belongs to a session from its beginning: another needs another session.
+    pub tls: TlsPolicy,
     /// Longest time without progress.
     pub timeout: Duration,
-    /// How connections are made private. A session is used only where this is what it was opened with.
-    pub tls: TlsPolicy,
 }
 
 impl Default for SessionOptions {
@@ -42,8 +42,8 @@ impl Default for SessionOptions {
             active_address: None,
             active_ports: None,
             bind: None,
-            timeout: Duration::from_secs(60),
             tls: TlsPolicy::default(),
+            timeout: Duration::from_secs(60),
         }
     }
 }

@@ -74,7 +74,8 @@ impl Session {
                 }
                 // A restart that can't be undone would fall upon the next file.
                 if matches!(failure.cause, Cause::Protocol | Cause::TlsReuse | Cause::TlsRefused | Cause::Certificate)
-                    || (failure.stage == Stage::Restart && from == 0) {
+                    || (failure.stage == Stage::Restart && from == 0)
+                {
                     self.control.give_up();
                 }
                 self.quirks.demands_reuse |= failure.cause == Cause::TlsReuse;

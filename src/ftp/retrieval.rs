@@ -164,7 +164,7 @@ impl<'a> Retrieval<'a> {
     /// Breaks the transfer off: closes the data connection and gives the final reply a second to come. The session
     /// stays usable when it does.
     pub async fn abort(mut self) {
-        let asked = self.session.is_private() && self.data.is_some() && self.ask_to_stop().await;
+        let asked = self.data.is_some() && self.ask_to_stop().await;
         let Self { session, data, .. } = self;
         if let Some(data) = data {
             session.close(data);
@@ -192,15 +192,16 @@ impl<'a> Retrieval<'a> {
     /// Sends ABOR and reads on for a moment: under TLS, `ProFTPD` ends the whole session when its data connection is closed,
     /// and Pure-FTPd falls silent. vsftpd hears it only once the data connection is closed. Returns whether it was sent.
     async fn ask_to_stop(&mut self) -> bool {
-        let hears = !self.session.deaf_to_abort && self.session.control.is_owed_only_a_verdict();
-        if !hears || self.session.control.send_abort().await.is_err() {
+        let deaf = self.session.security.as_ref().is_none_or(|security| security.deaf_to_abort);
+        if deaf || !self.session.control.is_owed_only_a_verdict() || self.session.control.send_abort().await.is_err() {
             return false;
         }
         let mut waste = vec![0; WASTE];
-        let drain = async {
-            while !matches!(self.read(&mut waste).await, Ok(0) | Err(_)) {}
-        };
-        self.session.deaf_to_abort = timeout(DRAIN, drain).await.is_err();
+        let drain = async { while !matches!(self.read(&mut waste).await, Ok(0) | Err(_)) {} };
+        let deaf = timeout(DRAIN, drain).await.is_err();
+        if let Some(security) = &mut self.session.security {
+            security.deaf_to_abort = deaf;
+        }
         true
     }
 

@@ -34,10 +34,6 @@ pub struct Session {
     transfer_type: TransferType,
     /// The next transfer asks for another use of TLS than this session was opened with.
     is_foreign: bool,
-    /// TLS 1.2 is tried, since data connections were refused under TLS 1.3.
-    pub(super) tries_tls12: bool,
-    /// An ABOR brought nothing before the data connection was closed.
-    pub(super) deaf_to_abort: bool,
     /// The login directory, where it could be read.
     home: Option<Vec<u8>>,
     /// Directories gone down from the login directory; used only where paths can't be put together.
@@ -98,8 +94,7 @@ impl Session {
 
     /// Connects and signs in; with a failure says whether it came upon several commands at once.
     async fn try_sign_in(dial: &Dial, together: bool) -> Result<Self, (Failure, bool)> {
-        let policy = dial.tls_policy();
-        let mut security = Security::new(&policy, &dial.account.host).map_err(|failure| (failure, false))?;
+        let mut security = Security::new(dial).map_err(|failure| (failure, false))?;
         let stream = connect::control(&dial.account, &dial.options).await.map_err(|failure| (failure, false))?;
         let mut control = Control::new(Stream::plain(stream), dial.trace.clone(), dial.options.timeout);
         control.set_foreign_terminator(dial.quirks.foreign_terminator);
@@ -126,8 +121,6 @@ impl Session {
             ahead: Ahead::new(dial, &ready),
             transfer_type: TransferType::Image,
             is_foreign: false,
-            tries_tls12: dial.only_tls12,
-            deaf_to_abort: false,
             home: ready.directory,
             here: Vec::new(),
         })

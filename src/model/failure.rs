@@ -26,7 +26,7 @@ pub enum Stage {
     Connect,
     /// Waiting for the server's 220.
     Greeting,
-    /// Setting up TLS: AUTH, the handshake, PBSZ, PROT.
+    /// Agreeing on TLS with the server, and checking its certificate.
     Secure,
     /// USER, PASS, ACCT.
     Login,
@@ -90,11 +90,11 @@ pub enum Cause {
     TooManyConnections,
     /// The server refuses user or password.
     LoginRefused,
-    /// The server's certificate is refused.
+    /// The server's certificate is not the one it should be.
     Certificate,
-    /// The server has no TLS, or refuses a part of it.
+    /// The server has no TLS, or none that ftpq speaks, where it is required.
     TlsRefused,
-    /// A data connection was refused because its TLS session is not that of the control connection.
+    /// The server takes a data connection only with the control connection's TLS session, and did not recognize it.
     TlsReuse,
     /// No such file, or no right to read it.
     Missing,

@@ -371,5 +371,5 @@ impl Run<'_> {
 
 /// Whether the failure came while a session was opened.
 fn is_at_the_door(failure: &Failure) -> bool {
-    matches!(failure.stage, Stage::Connect | Stage::Greeting | Stage::Login)
+    matches!(failure.stage, Stage::Connect | Stage::Greeting | Stage::Secure | Stage::Login)
 }

@@ -141,14 +141,9 @@ impl Command {
                 Some(format!("|{family}|{ip}|{}|", address.port()).into_bytes())
             }
             Self::Rest(offset) => Some(offset.to_string().into_bytes()),
-            Self::Feat
-            | Self::Pwd
-            | Self::Cdup
-            | Self::Epsv
-            | Self::Pasv
-            | Self::Noop
-            | Self::Abor
-            | Self::Quit => None,
+            Self::Feat | Self::Pwd | Self::Cdup | Self::Epsv | Self::Pasv | Self::Noop | Self::Abor | Self::Quit => {
+                None
+            }
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What all connections of one session have in common: the certificate check, the server's name, the tickets.
 
 use super::config::client_config;
-use super::policy::{TlsMode, TlsPolicy};
+use super::policy::TlsMode;
 use super::stream::Stream;
 use super::tickets::Tickets;
 use super::trouble;
+use crate::ftp::Dial;
 use crate::ftp::trouble as general;
 use crate::model::{Failure, Stage};
 use rustls::client::{Resumption, Tls12Resumption, UnbufferedClientConnection};
@@ -25,6 +26,10 @@ pub(in crate::ftp) struct Security {
     name: ServerName<'static>,
     tickets: Arc<Tickets>,
     has_tls13: bool,
+    /// TLS 1.2 is tried, since data connections were refused under TLS 1.3.
+    pub(in crate::ftp) tries_tls12: bool,
+    /// An ABOR brought nothing before the data connection was closed.
+    pub(in crate::ftp) deaf_to_abort: bool,
     /// What the last data connection received into.
     buffer: Vec<u8>,
 }
@@ -34,17 +39,28 @@ impl Security {
     ///
     /// # Errors
     /// When the policy can't be met, as where a file of certificates can't be read.
-    pub(in crate::ftp) fn new(policy: &TlsPolicy, host: &str) -> Result<Option<Self>, Failure> {
+    pub(in crate::ftp) fn new(dial: &Dial) -> Result<Option<Self>, Failure> {
+        let policy = dial.tls_policy();
         if policy.mode() == TlsMode::Off {
             return Ok(None);
         }
+        let host = &dial.account.host;
         let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let name = ServerName::try_from(name).map_err(|_| trouble::nameless(host))?;
         let tickets = Arc::new(Tickets::default());
-        let mut config = ClientConfig::clone(&*client_config(policy)?);
+        let mut config = ClientConfig::clone(&*client_config(&policy)?);
         config.resumption =
             Resumption::store(Arc::clone(&tickets) as _).tls12_resumption(Tls12Resumption::SessionIdOrTickets);
-        Ok(Some(Self { mode: policy.mode(), config: Arc::new(config), name, tickets, has_tls13: false, buffer: Vec::new() }))
+        Ok(Some(Self {
+            mode: policy.mode(),
+            config: Arc::new(config),
+            name,
+            tickets,
+            has_tls13: false,
+            tries_tls12: dial.only_tls12,
+            deaf_to_abort: false,
+            buffer: Vec::new(),
+        }))
     }
 
     /// When TLS begins.
@@ -63,7 +79,8 @@ impl Security {
         };
         match timeout(patience, handshake).await {
             Ok(done) => {
-                self.has_tls13 = stream.agreed().and_then(|tls| tls.protocol_version()) == Some(ProtocolVersion::TLSv1_3);
+                self.has_tls13 =
+                    stream.agreed().and_then(|tls| tls.protocol_version()) == Some(ProtocolVersion::TLSv1_3);
                 done.map(|()| agreed("control", stream))
             }
             Err(_) => Err(general::timed_out(Stage::Secure, patience, "the TLS handshake did not come to an end")),
