@@ -294,7 +294,8 @@ impl Core {
     }
 
     pub(super) fn note_shaken(&self, shaken: Shaken) {
-        let (place, kind) = (if shaken.data { "data" } else { "control" }, if shaken.resumed { "resumed" } else { "full" });
+        let (place, kind) =
+            (if shaken.data { "data" } else { "control" }, if shaken.resumed { "resumed" } else { "full" });
         self.note(shaken.session, false, &format!("* {place}: TLS, {kind}"));
         self.lock().shaken.push(shaken);
     }

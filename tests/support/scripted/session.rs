@@ -217,8 +217,10 @@ impl Session<'_> {
     }
 
     fn usual(&mut self, verb: &str, arg: &str) -> bool {
-        let needs_login =
-            !matches!(verb, "GREETING" | "USER" | "PASS" | "ACCT" | "QUIT" | "FEAT" | "AUTH" | "PBSZ" | "PROT" | "NOOP");
+        let needs_login = !matches!(
+            verb,
+            "GREETING" | "USER" | "PASS" | "ACCT" | "QUIT" | "FEAT" | "AUTH" | "PBSZ" | "PROT" | "NOOP"
+        );
         if needs_login && !self.logged_in {
             return self.reply("530 Please login with USER and PASS.");
         }

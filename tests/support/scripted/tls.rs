@@ -92,7 +92,9 @@ impl Demand {
     fn refusal(self) -> &'static str {
         match self {
             Self::Nothing => unreachable!("nothing was demanded"),
-            Self::Vsftpd => "522 SSL connection failed; session reuse required: see require_ssl_reuse option in vsftpd.conf man page",
+            Self::Vsftpd => {
+                "522 SSL connection failed; session reuse required: see require_ssl_reuse option in vsftpd.conf man page"
+            }
             Self::Proftpd => "425 Unable to build data connection: Operation not permitted",
             Self::FileZilla => "425 Unable to build data connection: TLS session of data connection not resumed.",
             Self::FileZilla09 => {
@@ -173,7 +175,8 @@ impl Configs {
 
 fn config(tls: &Tls, identity: &Identity, tickets: usize) -> ServerConfig {
     let provider = Arc::new(ring::default_provider());
-    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(tls.versions).unwrap();
+    let builder =
+        ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(tls.versions).unwrap();
     let builder = match &tls.client_authority {
         None => builder.with_no_client_auth(),
         Some(authority) => {
