@@ -3,7 +3,8 @@
 use super::exit::Failed;
 use crate::config::Config;
 use crate::model::{
-    DataMode, Durability, Existing, PerHost, Pipelining, PortRange, Settings, TLS_LATER, Tls, TransferType, parse_bytes,
+    DataMode, Durability, Existing, PerHost, Pin, Pins, Pipelining, PortRange, Settings, Tls, TlsVersion, TransferType,
+    parse_bytes,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::value_parser;
@@ -78,17 +79,31 @@ pub(super) struct JobOptions {
     pub(super) tls: TlsOptions,
 }
 
-/// TLS, which comes later: accepted here to be refused in clear words.
+/// TLS, and whom to trust.
 #[derive(clap::Args)]
-#[command(next_help_heading = "Connections")]
+#[command(next_help_heading = "TLS")]
 pub(super) struct TlsOptions {
-    /// Use of TLS: auto or off (explicit and implicit come with a later version)
-    #[arg(long, value_name = "HOW",
-        value_parser = words::<Tls>(&["auto", "off", "explicit", "implicit"]), hide_possible_values = true)]
+    /// Use of TLS: auto goes by the URL's scheme, explicit demands AUTH TLS of ftp://, implicit TLS from the first byte
+    /// [default: auto]
+    #[arg(long, value_name = "HOW", value_parser = words::<Tls>(&["auto", "off", "explicit", "implicit"]))]
     tls: Option<Tls>,
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Trust the certificates in this PEM file, and no others
+    #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    #[arg(long, hide = true)]
+    /// Public key that the server must show: sha256//BASE64 of its public key info, as curl has it; may be given again
+    #[arg(long, value_name = "PIN")]
+    pin: Vec<Pin>,
+    /// Certificate to show to the server (PEM)
+    #[arg(long, value_name = "FILE")]
+    client_cert: Option<PathBuf>,
+    /// Its private key (PEM), where it is not in the same file
+    #[arg(long, value_name = "FILE")]
+    client_key: Option<PathBuf>,
+    /// Oldest version of TLS to speak [default: 1.2]
+    #[arg(long, value_name = "VERSION", value_parser = words::<TlsVersion>(&["1.2", "1.3"]))]
+    tls_min: Option<TlsVersion>,
+    /// Take any certificate: anybody on the line can then read and change everything
+    #[arg(long)]
     insecure: bool,
 }
 
@@ -123,10 +138,6 @@ pub(super) struct RunOptions {
 /// The settings that the options make.
 pub(super) fn settings(job: &JobOptions) -> Result<Settings, Failed> {
     let JobOptions { data, file, tls, .. } = job;
-    if tls.insecure || tls.ca_file.is_some() {
-        let option = if tls.insecure { "--insecure" } else { "--ca-file" };
-        return Err(Failed::Usage(format!("{option}: {TLS_LATER}")));
-    }
     let settings = Settings {
         data_mode: data.data_mode,
         pipelining: data.pipelining,
@@ -142,6 +153,12 @@ pub(super) fn settings(job: &JobOptions) -> Result<Settings, Failed> {
         durability: file.durability,
         limit_rate: file.limit_rate,
         tls: tls.tls,
+        ca_file: tls.ca_file.clone(),
+        pin: Pins::new(tls.pin.clone()).map_err(|e| Failed::Usage(format!("--pin: {e}")))?,
+        client_cert: tls.client_cert.clone(),
+        client_key: tls.client_key.clone(),
+        tls_min: tls.tls_min,
+        insecure: tls.insecure.then_some(true),
     };
     settings.check().map_err(|e| Failed::Usage(e.to_string()))?;
     Ok(settings)

@@ -15,7 +15,8 @@ pub use netrc::{Netrc, NetrcEntry};
 pub use secret_file::read_password_file;
 
 use crate::model::{
-    Account, DataMode, Durability, Existing, HostKey, PerHost, Pipelining, Secret, Settings, Tls, TransferType,
+    Account, DataMode, Durability, Existing, HostKey, PerHost, Pipelining, Secret, Settings, Tls, TlsVersion,
+    TransferType,
 };
 use hosts::Hosts;
 use secret_file::check_password_file;
@@ -65,6 +66,8 @@ impl Config {
             pipelining: Some(Pipelining::Auto),
             transfer_type: Some(TransferType::Image),
             tls: Some(Tls::Auto),
+            tls_min: Some(TlsVersion::V12),
+            insecure: Some(false),
             timeout: Some(60),
             retries: Some(20),
             resume: Some(true),

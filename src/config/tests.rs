@@ -64,8 +64,8 @@ fn every_error_names_its_line_and_column() {
         ("retries = -1\n", 1, 11, "range"),
         ("retries = 1.5\n", 1, 11, "whole number"),
         ("data-mode = \"pasiv\"\n", 1, 13, "pasiv"),
-        ("tls = \"explicit\"\n", 1, 7, "TLS comes with a later version"),
-        ("[host.h]\ntls = \"implicit\"\n", 2, 7, "TLS"),
+        ("tls = \"always\"\n", 1, 7, "always"),
+        ("[host.h]\npin = \"sha256//x\"\n", 2, 7, "base64"),
         ("connections = 257\n", 1, 15, "256"),
         ("per-host = 0\n", 1, 12, "64"),
         ("per-host = \"many\"\n", 1, 12, "auto"),
@@ -95,7 +95,10 @@ fn a_file_that_is_named_must_be_there() {
 fn defaults_leave_open_only_what_has_no_default() {
     let text = serde_json::to_value(Config::defaults()).unwrap();
     let open: Vec<_> = Settings::KEYS.into_iter().filter(|key| text.get(key).is_none()).collect();
-    assert_eq!(open, ["active-address", "active-ports", "bind", "limit-rate"]);
+    assert_eq!(
+        open,
+        ["active-address", "active-ports", "bind", "ca-file", "pin", "client-cert", "client-key", "limit-rate"]
+    );
     assert!(Config::defaults().check().is_ok());
 }
 

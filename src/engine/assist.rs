@@ -173,7 +173,12 @@ impl Dispatcher {
     /// Sends a helper. Returns whether there was a session for it.
     fn send_helper(&mut self, job: JobId, invitation: Invitation) -> bool {
         let Some(offer) = self.hosts.helping.offers.get(&job) else { return false };
-        let (account, options) = (offer.account.clone(), Logins::options(&offer.settings));
+        let account = offer.account.clone();
+        // The session that fetches the file was opened with these settings, so they are free of contradictions.
+        let Ok(options) = Logins::options(&offer.settings, account.scheme) else {
+            self.hosts.helping.withdraw(job);
+            return false;
+        };
         let idle = self.hosts.take_idle(&account);
         let reused = idle.is_some();
         let mut link = match idle {

@@ -54,7 +54,7 @@ pub(super) fn fate(job: &Job, report: &Report, moment: Moment) -> Fate {
 
 /// Whether the failure came before the login was through: then no job is to blame.
 pub(super) fn is_before_login(failure: &Failure) -> bool {
-    matches!(failure.stage, Stage::Resolve | Stage::Connect | Stage::Greeting | Stage::Login)
+    matches!(failure.stage, Stage::Resolve | Stage::Connect | Stage::Greeting | Stage::Secure | Stage::Login)
 }
 
 /// Whether the failure is the server's or the network's, and would meet any other file of the host as well.

@@ -2,8 +2,8 @@
 
 use super::Format;
 use crate::model::{
-    Algorithm, Checksum, Destination, Expectation, JobSpec, ManifestLine, RelPath, Scheme, Secret, SettingError,
-    Settings, Source, SourceError, TLS_LATER, printable, without_userinfo,
+    Algorithm, Checksum, Destination, Expectation, JobSpec, ManifestLine, RelPath, Secret, SettingError, Settings,
+    Source, SourceError, printable, without_userinfo,
 };
 use serde_json::Value;
 use std::{fmt, path::PathBuf};
@@ -144,16 +144,12 @@ fn has_scheme(text: &str) -> bool {
 }
 
 fn read_url(text: &str) -> Result<(Source, Option<Secret>), String> {
-    let (source, secret) = Source::parse(text).map_err(|e| {
+    Source::parse(text).map_err(|e| {
         let split_wrong = matches!(e, SourceError::NotAUrl(_) | SourceError::NotInFtp { .. });
         // Spelled out: an at sign here would be taken for the end of user information, and the text before it cut.
         let advice = "; in user name and password, write %2F for a slash, %40 for an at sign, %23 for #, %3F for ?";
         format!("{e}{}", if split_wrong && text.contains('@') { advice } else { "" })
-    })?;
-    match source.account().scheme {
-        Scheme::Ftp => Ok((source, secret)),
-        scheme => Err(format!("{}:// needs TLS: {TLS_LATER}", scheme.name())),
-    }
+    })
 }
 
 /// The one checksum to verify: where several are given, the longest says it all.

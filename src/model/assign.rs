@@ -1,10 +1,7 @@
 //! Settings by name: how manifests, the settings file and the command line all fill them, under one set of rules.
 
-use super::{Settings, Tls};
+use super::Settings;
 use serde_json::{Map, Value};
-
-/// What is said of everything that needs TLS, until there is TLS.
-pub const TLS_LATER: &str = "TLS comes with a later version; ftpq does not fall back to plain text";
 
 /// Why a setting can't be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +21,7 @@ pub enum SettingError {
 
 impl Settings {
     /// The names of all settings, as they are written.
-    pub const KEYS: [&'static str; 14] = [
+    pub const KEYS: [&'static str; 20] = [
         "data-mode",
         "pipelining",
         "active-address",
@@ -32,6 +29,12 @@ impl Settings {
         "bind",
         "type",
         "tls",
+        "ca-file",
+        "pin",
+        "client-cert",
+        "client-key",
+        "tls-min",
+        "insecure",
         "timeout",
         "retries",
         "resume",
@@ -61,17 +64,16 @@ impl Settings {
         Ok(())
     }
 
-    /// Checks what the types alone don't: ranges, and what this version can't do.
+    /// Checks what the types alone don't.
     ///
     /// # Errors
-    /// When a value is out of its range, or asks for TLS.
+    /// When a value is out of its range.
     pub fn check(&self) -> Result<(), SettingError> {
         let bad = |key, message: &str| Err(SettingError::Value { key, message: message.to_owned() });
         match self {
             Self { timeout: Some(0 | 86_401..), .. } => bad("timeout", "write seconds from 1 to 86400"),
             Self { retries: Some(1_000_001..), .. } => bad("retries", "write a number from 0 to 1000000"),
             Self { limit_rate: Some(0), .. } => bad("limit-rate", "write 1 byte a second or more"),
-            Self { tls: Some(Tls::Explicit | Tls::Implicit), .. } => bad("tls", TLS_LATER),
             _ => Ok(()),
         }
     }
@@ -105,7 +107,8 @@ mod tests {
     fn the_names_are_exactly_the_fields() {
         let values = json!({
             "data-mode": "epsv", "pipelining": "deep", "active-address": "192.0.2.1", "active-ports": "2000-3000", "bind": "::1",
-            "type": "ascii", "tls": "off", "timeout": 1, "retries": 0, "resume": false, "existing": "skip",
+            "type": "ascii", "tls": "off", "ca-file": "/ca", "pin": "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+            "client-cert": "/cert", "client-key": "/key", "tls-min": "1.3", "insecure": true, "timeout": 1, "retries": 0, "resume": false, "existing": "skip",
             "split": false, "durability": "none", "limit-rate": 9,
         });
         let mut settings = Settings::default();
@@ -127,7 +130,9 @@ mod tests {
             ("timeout", json!("soon")),
             ("limit-rate", json!(0)),
             ("limit-rate", json!("5X")),
-            ("tls", json!("explicit")),
+            ("tls", json!("always")),
+            ("pin", json!("sha256//short=")),
+            ("tls-min", json!("1.1")),
             ("data-mode", json!("pasiv")),
             ("retries", json!(-1)),
         ];

@@ -18,8 +18,9 @@ mod snapshot;
 mod source;
 mod state;
 mod text;
+mod tls;
 
-pub use assign::{SettingError, TLS_LATER, parse_bytes};
+pub use assign::{SettingError, parse_bytes};
 pub use checksum::{Algorithm, Checksum, ChecksumError};
 pub use destination::{Destination, DestinationError, RelPath};
 pub use event::Event;
@@ -32,8 +33,9 @@ pub use job::{
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
 pub use secret::Secret;
-pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settings, Tls, TransferType};
+pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settings, TransferType};
 pub use snapshot::{HostStatus, RunningFile, Snapshot, StatusReport};
 pub use source::{RemotePath, Scheme, Source, SourceError};
 pub use state::{IllegalMove, JobState, Move};
 pub use text::{printable, without_userinfo};
+pub use tls::{Pin, Pins, Tls, TlsVersion};
