@@ -291,6 +291,16 @@ impl Ended {
         self.lines().into_iter().filter(|line| line["event"] == kind).collect()
     }
 
+    /// Handshakes on `control` or `data` connections that `-v --json` told of: full, and resumed.
+    pub(crate) fn handshakes(&self, place: &str) -> (usize, usize) {
+        let start = format!("* {place}: TLS");
+        let told = self.events("notice").into_iter().filter_map(|e| e["text"].as_str().map(str::to_owned));
+        let (full, resumed): (Vec<String>, Vec<String>) =
+            told.filter(|text| text.contains(&start)).partition(|text| text.ends_with(", full"));
+        assert!(resumed.iter().all(|text| text.ends_with(", resumed")), "{resumed:?}\n{self}");
+        (full.len(), resumed.len())
+    }
+
     /// Everything that was printed.
     pub(crate) fn everything(&self) -> String {
         format!("{}{}", self.out, self.err)
