@@ -81,8 +81,8 @@ fn two_hundred_files(server: &Server, kind: Kind, tls: Tls) -> String {
     assert_eq!(failed.len(), MISSING, "{ended}");
     for event in &failed {
         assert_eq!(event["failure"]["cause"], "missing", "{event}\n{ended}");
-        let name = event["destination"].as_str().unwrap();
-        assert!(names.iter().enumerate().any(|(n, own)| name.ends_with(own) && !is_there(n)), "{event}");
+        let name = event["destination"]["path"].as_str().unwrap();
+        assert!(names.iter().enumerate().any(|(n, own)| name == own && !is_there(n)), "{event}");
     }
     let (full, resumed) = ended.handshakes("data");
     let (control, _) = ended.handshakes("control");
@@ -189,4 +189,53 @@ fn assert_demand_met(kind: Kind, ended: &Ended) {
     let (full, resumed) = ended.handshakes("data");
     assert!(resumed + full > 0, "{ended}");
     assert!(full == 0 || kind == Kind::PureFtpd, "{full} full, {resumed} resumed\n{ended}");
+}
+
+#[test]
+fn a_session_older_than_the_servers_cache_is_left_for_a_new_one_and_no_file_is_lost() {
+    if let Some(reason) = real::tls_unavailable() {
+        return report::skip(&reason);
+    }
+    let threads = ["1.2", "1.3"].map(|version| thread::spawn(move || outlived(version, 1, 4)));
+    let table: String = threads.into_iter().map(|t| t.join().unwrap()).collect();
+    report::table(&table);
+}
+
+/// The true case of the test above. `cargo test --test program -- --ignored true_300 --nocapture`
+#[test]
+#[ignore = "takes more than five minutes"]
+fn a_session_older_than_the_true_300_s_is_left_for_a_new_one() {
+    let threads = ["1.2", "1.3"].map(|version| thread::spawn(move || outlived(version, 0, 310)));
+    let table: String = threads.into_iter().map(|t| t.join().unwrap()).collect();
+    report::table(&table);
+}
+
+/// A transfer of some seconds, and files behind it, where `ProFTPD` resumes sessions for a shorter time only.
+fn outlived(version: &'static str, kept: u32, seconds: u32) -> String {
+    const RATE: u32 = 200_000;
+    let tls = Tls { reuse: true, version: Some(version), session_seconds: kept, ..Tls::default() };
+    let server = start(Kind::Proftpd, tls, Options { rate: RATE, ..Options::default() });
+    let names = ["a", "b", "c", "d"];
+    let len = |n| if n == 0 { RATE * seconds } else { RATE / 10 } as usize;
+    let data = [0, 1, 2, 3].map(|n| pseudo_random(140 + n, len(n)));
+    names.iter().zip(&data).for_each(|(name, data)| server.put(name, data));
+    let (ftpq, authority) = trusting(&server);
+    ftpq.add(&names.map(|n| (server.url(n, true), n)));
+    let args = ["-v", "--json", "run", "--per-host", "1", "--retries", "1", "--timeout", "10", "--ca-file", &authority];
+    let ended = ftpq.spawn(&args).wait(Duration::from_secs(60 + 2 * u64::from(seconds))).expect_code(0);
+    names.iter().zip(&data).for_each(|(name, data)| ftpq.assert_file(name, data, &ended));
+    assert!(ended.events("failed").is_empty(), "{ended}");
+    // Once, the server refused a data connection with a new session; all bytes came over resumed ones.
+    let ((full, resumed), (control, _)) = (ended.handshakes("data"), ended.handshakes("control"));
+    let refused = server.log().matches("did not reuse TLS session, rejecting").count();
+    assert!(refused >= 1 && resumed >= names.len(), "{refused} refused, {resumed} resumed\n{ended}{}", server.log());
+    // With TLS 1.3 a client has seen the end of the handshake before the server says no.
+    assert!(full <= refused, "{full} full, {refused} refused\n{ended}");
+    assert_eq!(control, refused + 1, "each refusal costs one session\n{ended}");
+    let first = ended.events("done").iter().find(|e| e["destination"]["path"] == "a").unwrap()["seconds"].as_f64().unwrap();
+    let (kept, took) = (if kept == 0 { 300 } else { kept }, ended.took);
+    format!(
+        "proftpd, TLS {version}, sessions resumed for {kept} s: a transfer of {first:.0} s, then 3 files: all equal, \
+         {refused} refused, {resumed} resumed, {control} control connections, {took:.0?}\n"
+    )
 }
