@@ -85,9 +85,9 @@ impl Planned {
     }
 
     /// The line of the manifest.
-    pub(crate) fn line(&self, host: &str, port: u16, first: &[u8]) -> String {
+    pub(crate) fn line(&self, scheme: &str, site: &str, first: &[u8]) -> String {
         let user = if self.login { "user:password@" } else { "" };
-        let mut line = json!({"url": format!("ftp://{user}{host}:{port}/{}", encoded(&self.path)), "path": self.path});
+        let mut line = json!({"url": format!("{scheme}://{user}{site}/{}", encoded(&self.path)), "path": self.path});
         if self.tells_size {
             line["size"] = first.len().into();
         }

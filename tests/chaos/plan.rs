@@ -22,6 +22,37 @@ const STEPS: [&str; 8] = [
     "engine-settled",
 ];
 
+/// What a server does of TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Secure {
+    /// Nothing.
+    Plain,
+    /// AUTH TLS; data connections have to resume the session where the server can demand it.
+    Explicit,
+    /// TLS before the greeting.
+    Implicit,
+}
+
+impl Secure {
+    fn draw(server: usize, dice: &mut Dice) -> Self {
+        match dice.between(0, 6) {
+            0..3 => Self::Plain,
+            // pure-ftpd has no other.
+            3 if server != 3 => Self::Implicit,
+            _ => Self::Explicit,
+        }
+    }
+
+    /// The scheme of its URLs.
+    pub(crate) fn scheme(self) -> &'static str {
+        match self {
+            Self::Plain => "ftp",
+            Self::Explicit => "ftpes",
+            Self::Implicit => "ftps",
+        }
+    }
+}
+
 /// One invocation of `ftpq run`.
 #[derive(Clone, Debug)]
 pub(crate) struct Round {
@@ -47,6 +78,8 @@ pub(crate) struct Plan {
     pub(crate) ext4: bool,
     /// Whether the queue lies on it too.
     pub(crate) queue_there: bool,
+    /// Whether, and how, each server does TLS.
+    pub(crate) tls: [Secure; SERVERS],
     /// Whether packets to an address that is gone are lost, rather than answered by an error.
     pub(crate) silent: bool,
 }
@@ -65,7 +98,8 @@ impl Plan {
         });
         let rounds = (0..12).map(|_| draw_round(dice)).collect();
         let [ext4, queue_there, silent] = [(); 3].map(|()| dice.between(0, 2) == 0);
-        Self { seed, span, files, deeds, rounds, ext4, queue_there, silent }
+        let tls = std::array::from_fn(|server| Secure::draw(server, dice));
+        Self { seed, span, files, deeds, rounds, ext4, queue_there, tls, silent }
     }
 
     /// Bytes of all files as they are at first.
@@ -142,9 +176,9 @@ fn draw_round(dice: &mut Dice) -> Round {
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, span, ext4, queue_there, silent, .. } = self;
+        let Self { seed, span, ext4, queue_there, tls, silent, .. } = self;
         writeln!(f, "seed {seed}: {span} ms, {} files of {} KiB", self.files.len(), self.bytes() >> 10)?;
-        writeln!(f, "ext4 {ext4}, queue on it {queue_there}, an address that is gone is silent {silent}")?;
+        writeln!(f, "ext4 {ext4}, queue on it {queue_there}, an address that is gone is silent {silent}, {tls:?}")?;
         for (when, deed) in &self.deeds {
             writeln!(f, "{when}: {deed:?}")?;
         }

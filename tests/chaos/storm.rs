@@ -127,6 +127,8 @@ impl<'a> Storm<'a> {
             is_over: false,
             seconds_behind: 0,
         };
+        let authorities: String = this.town.sites.iter().map(|site| site.authority.as_str()).collect();
+        this.house.ftpq.write("authorities.pem", authorities);
         this.add(0);
         Self { begun: Instant::now(), ..this }
     }
@@ -143,7 +145,8 @@ impl<'a> Storm<'a> {
         let range = if half == 0 { 0..middle } else { middle..self.plan.files.len() };
         let line = |n: usize| {
             let (file, site) = (&self.plan.files[n], &self.town.sites[self.plan.files[n].server]);
-            file.line(&site.host, site.port, &self.files[n].contents[0])
+            let place = format!("{}:{}", site.host, site.port);
+            file.line(self.plan.tls[file.server].scheme(), &place, &self.files[n].contents[0])
         };
         self.house.ftpq.write(&format!("list{half}.jsonl"), range.map(line).collect::<String>())
     }
@@ -175,7 +178,9 @@ impl<'a> Storm<'a> {
             Some(step) => self.house.ftpq.set("FTPQ_STOP_AT", step),
             None => self.house.ftpq.unset("FTPQ_STOP_AT"),
         };
-        let mut run = self.house.ftpq.spawn(&[&["--json", "run"], &options[..]].concat());
+        let authorities = self.house.ftpq.folder().join("authorities.pem");
+        let always = ["--json", "run", "--ca-file", authorities.to_str().unwrap()];
+        let mut run = self.house.ftpq.spawn(&[&always, &options[..]].concat());
         self.house.ftpq.unset("FTPQ_STOP_AT");
         let (mut memory, mut sampled, mut calm_since) = (0, Instant::now(), None);
         while !run.ended() {

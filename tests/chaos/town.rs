@@ -3,11 +3,13 @@
 use crate::{
     deeds::Tally,
     house::mount,
-    plan::{Plan, SERVERS},
+    plan::{Plan, SERVERS, Secure},
     relay::Relay,
     support::{
         Act, Scripted, Traits,
-        real::{Kind, Options, Server},
+        certs::Authority,
+        real::{self, Kind, Options, Server},
+        scripted::{self, Demand},
     },
 };
 use std::{
@@ -33,7 +35,7 @@ const CONTROL: u16 = 32_900;
 type Shelf = BTreeMap<String, (Arc<Vec<u8>>, String)>;
 
 enum Origin {
-    Scripted { server: Option<Scripted>, shelf: Shelf },
+    Scripted { server: Option<Scripted>, traits: Box<Traits>, shelf: Shelf },
     Real(Box<Server>),
 }
 
@@ -43,6 +45,8 @@ pub(crate) struct Site {
     pub(crate) host: String,
     /// Port of its control connections.
     pub(crate) port: u16,
+    /// The certificate, in PEM, of the authority that signed its own.
+    pub(crate) authority: String,
     /// The way to it.
     pub(crate) relay: Relay,
     /// What befell it as a whole.
@@ -79,13 +83,13 @@ impl Town {
         let mut sites = Vec::new();
         for n in 0..SERVERS {
             ip(&["addr", "add", &format!("{}/32", address(n)), "dev", "lo"]);
-            let (name, origin, server, passive) = origin(n);
+            let Started { name, origin, address: server, passive, authority } = start(n, plan.tls[n]);
             let host = format!("{name}.test");
             writeln!(lines, "{} {host}", address(n)).unwrap();
             let seed = plan.seed.wrapping_mul(0x1_0001).wrapping_add(n as u64) << 32;
             let mut relay = Relay::new(runtime.handle().clone(), address(n), server, passive, (seed, rate));
             relay.open();
-            sites.push(Site { host, port: server.port(), relay, tally: Tally::default(), origin });
+            sites.push(Site { host, port: server.port(), authority, relay, tally: Tally::default(), origin });
         }
         let hosts = folder.path().join("hosts");
         fs::write(&hosts, lines).unwrap();
@@ -122,21 +126,38 @@ fn ip(args: &[&str]) {
     assert!(output.status.success(), "ip {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn origin(site: usize) -> (&'static str, Origin, SocketAddr, (u16, u16)) {
-    let Some(kind) = site.checked_sub(1).map(|n| Kind::ALL[n]) else {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, CONTROL));
-        return ("scripted", Origin::Scripted { server: Some(scripted()), shelf: Shelf::new() }, address, PASSIVE);
-    };
-    let server = Server::start(kind, Options::default());
-    let (address, passive) = (server.address(), server.passive());
-    (kind.name(), Origin::Real(Box::new(server)), address, passive)
+/// A server as it is just started.
+struct Started {
+    name: &'static str,
+    origin: Origin,
+    address: SocketAddr,
+    passive: (u16, u16),
+    authority: String,
 }
 
-fn scripted() -> Scripted {
-    let traits = Traits { passive: Some(PASSIVE), mlst: true, ..Traits::default() };
+fn start(site: usize, secure: Secure) -> Started {
+    let implicit = secure == Secure::Implicit;
+    let Some(kind) = site.checked_sub(1).map(|n| Kind::ALL[n]) else {
+        let authority = Authority::new("chaos");
+        let tls = scripted::Tls { implicit, demand: Demand::FileZilla, ..scripted::Tls::new(authority.good()) };
+        let tls = Some(tls).filter(|_| secure != Secure::Plain);
+        let traits = Traits { passive: Some(PASSIVE), mlst: true, tls, ..Traits::default() };
+        let origin =
+            Origin::Scripted { server: Some(scripted(&traits)), traits: Box::new(traits), shelf: Shelf::new() };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, CONTROL));
+        return Started { name: "scripted", origin, address, passive: PASSIVE, authority: authority.pem() };
+    };
+    let tls = real::Tls { implicit, reuse: kind != Kind::PureFtpd, ..real::Tls::default() };
+    let server =
+        Server::start(kind, Options { tls: Some(tls).filter(|_| secure != Secure::Plain), ..Options::default() });
+    let (address, passive, authority) = (server.address(), server.passive(), server.authority());
+    Started { name: kind.name(), origin: Origin::Real(Box::new(server)), address, passive, authority }
+}
+
+fn scripted(traits: &Traits) -> Scripted {
     for _ in 0..200 {
         if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, CONTROL)) {
-            return Scripted::behind(listener, traits, |_| Act::Usual);
+            return Scripted::behind(listener, traits.clone(), |_| Act::Usual);
         }
         // The one before has not let go yet.
         thread::sleep(Duration::from_millis(5));
@@ -156,8 +177,8 @@ impl Site {
     /// Starts it again.
     pub(crate) fn start_again(&mut self) {
         match &mut self.origin {
-            Origin::Scripted { server, shelf } => {
-                let new = server.take().unwrap_or_else(scripted);
+            Origin::Scripted { server, traits, shelf } => {
+                let new = server.take().unwrap_or_else(|| scripted(traits));
                 for (path, (data, modified)) in shelf.iter() {
                     new.core().put_shared(path, Arc::clone(data), modified);
                 }
@@ -173,7 +194,7 @@ impl Site {
     /// Puts a file there, whole from one moment to the next.
     pub(crate) fn put(&mut self, path: &str, data: &Arc<Vec<u8>>, modified: u64) {
         match &mut self.origin {
-            Origin::Scripted { server, shelf } => {
+            Origin::Scripted { server, shelf, .. } => {
                 let modified = mdtm(modified);
                 if let Some(server) = server {
                     server.core().put_shared(path, Arc::clone(data), &modified);
@@ -187,7 +208,7 @@ impl Site {
     /// Takes a file away.
     pub(crate) fn remove(&mut self, path: &str) {
         match &mut self.origin {
-            Origin::Scripted { server, shelf } => {
+            Origin::Scripted { server, shelf, .. } => {
                 if let Some(server) = server {
                     server.core().remove(path);
                 }

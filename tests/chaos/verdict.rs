@@ -120,9 +120,17 @@ fn length_of(case: &Case) -> u64 {
 fn costs(storm: &Storm, needed: u64) -> String {
     let mut row = String::new();
     writeln!(row, "    ftpq, disk, clock, files: {}", storm.tally).unwrap();
-    for site in &storm.town.sites {
+    for (n, site) in storm.town.sites.iter().enumerate() {
         site.tally.add(site.relay.tally());
-        writeln!(row, "    {}: {} control connections; {}", site.host, site.relay.logins(), site.tally).unwrap();
+        writeln!(
+            row,
+            "    {} ({:?}): {} control connections; {}",
+            site.host,
+            storm.plan.tls[n],
+            site.relay.logins(),
+            site.tally
+        )
+        .unwrap();
     }
     let served: u64 = storm.town.sites.iter().map(|site| site.relay.bytes()).sum();
     let most = storm.memory.iter().max().copied().unwrap_or_default();
