@@ -39,5 +39,5 @@ pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settin
 pub use snapshot::{HostStatus, RunningFile, Snapshot, StatusReport};
 pub use source::{RemotePath, Scheme, Source, SourceError};
 pub use state::{IllegalMove, JobState, Move};
-pub use text::{printable, without_userinfo};
+pub use text::{json_line, printable, without_userinfo};
 pub use tls::{Pin, Pins, Tls, TlsVersion};
