@@ -43,7 +43,7 @@ impl Dispatcher {
     }
 
     /// Lets a link rest, or ends it where there are more than are worth having.
-    pub(super) fn put_by(&mut self, account: &Account, link: Link, signed_in: bool) {
+    pub(super) fn put_by(&mut self, account: &Account, mut link: Link, signed_in: bool) {
         if !link.is_usable() {
             self.hosts.closed(account, signed_in);
             if !signed_in && link.dial().ticket.as_ref().is_some_and(Ticket::leads) {

@@ -57,7 +57,16 @@ impl Logins {
         options.tls.prepare()?;
         let login = self.login(account)?;
         let trace = self.trace.clone();
-        Ok(Dial { account: account.clone(), login, options, quirks, ticket: None, strikes: 0, trace })
+        Ok(Dial {
+            account: account.clone(),
+            login,
+            options,
+            quirks,
+            ticket: None,
+            strikes: 0,
+            only_tls12: false,
+            trace,
+        })
     }
 
     fn login(&self, account: &Account) -> Result<Login, Failure> {

@@ -260,7 +260,10 @@ impl Turn<'_> {
 
     /// Sees to it that the link's session stands; otherwise returns what there is to tell.
     async fn sign_in(&mut self, job: &Job) -> Result<(), Report> {
-        let Some(link) = self.link.as_mut().filter(|link| !link.is_usable()) else { return Ok(()) };
+        let Some(link) = self.link.as_mut() else { return Ok(()) };
+        if link.is_usable() {
+            return Ok(());
+        }
         let mut stop = self.stop.clone();
         let signed_in = tokio::select! {
             biased;

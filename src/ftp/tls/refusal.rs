@@ -192,7 +192,6 @@ fn date(time: UnixTime) -> String {
 
 /// The failure of a TLS handshake, on the control connection ([`Stage::Secure`]) or on a data connection
 /// ([`Stage::Data`]).
-#[allow(dead_code, reason = "connections come next")]
 pub(in crate::ftp) fn handshake_failure(stage: Stage, error: &Error) -> Failure {
     let on = if stage == Stage::Data { " on the data connection" } else { "" };
     let (cause, message, advice) = match error {
