@@ -4,6 +4,7 @@
 
 mod assign;
 mod checksum;
+mod date;
 mod destination;
 mod event;
 mod failure;
@@ -22,6 +23,7 @@ mod tls;
 
 pub use assign::{SettingError, parse_bytes};
 pub use checksum::{Algorithm, Checksum, ChecksumError};
+pub use date::rfc3339;
 pub use destination::{Destination, DestinationError, RelPath};
 pub use event::Event;
 pub use failure::{Cause, Failure, FailureKind, Stage};
