@@ -115,6 +115,11 @@ impl Tally {
         counted.iter().filter(|(kind, _)| kinds.contains(kind)).map(|(_, n)| n).sum()
     }
 
+    /// How much was done in all.
+    pub(crate) fn total(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+
     /// Adds another's counts.
     pub(crate) fn add(&self, other: &Self) {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);

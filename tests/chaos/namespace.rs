@@ -47,7 +47,9 @@ pub(crate) fn weather_all(seeds: Range<u64>, span: u64) {
         let (row, story) = run(seed, span, &place);
         print!("{row}");
         if let Some(story) = story {
-            println!("seed {seed} IS NOT AS IT HAS TO BE:\n{}", last_lines(&story, 60));
+            let problems = fs::read_to_string(place.join("problems")).unwrap_or(story);
+            let first: Vec<String> = problems.lines().take(12).map(|line| line.chars().take(600).collect()).collect();
+            println!("seed {seed} IS NOT AS IT HAS TO BE:\n{}", first.join("\n"));
             bad.push(seed);
         }
     }
@@ -79,14 +81,9 @@ fn run(seed: u64, span: u64, place: &Path) -> (String, Option<String>) {
     (row, story)
 }
 
-fn last_lines(text: &str, most: usize) -> String {
-    let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(most)..].join("\n")
-}
-
 /// Why there can be no storm here, where that is so.
 fn unavailable() -> Option<String> {
-    if let Some(reason) = real::unavailable() {
+    if let Some(reason) = real::tls_unavailable() {
         return Some(reason);
     }
     let able = Command::new("unshare").args(["--net", "ip", "link", "set", "lo", "up"]).output();

@@ -23,6 +23,8 @@ use std::{
 
 /// Time for a run to come to its end by itself once the storm is over: a job's retries wait 31 s in all at most here.
 const PATIENCE: Duration = Duration::from_secs(75);
+/// Time for a run to stop when it is told to: two seconds, and what a busy machine adds.
+const STOPS_WITHIN: Duration = Duration::from_secs(6);
 /// Time between two runs.
 const PAUSE: Duration = Duration::from_millis(250);
 
@@ -74,6 +76,8 @@ pub(crate) struct Storm<'a> {
     deeds: Vec<(When, Deed)>,
     undo: Vec<(Instant, Undo)>,
     begun: Instant,
+    /// When the run under way was told to stop, or was let go on after that.
+    told_to_stop: Option<Instant>,
     is_over: bool,
     seconds_behind: i64,
 }
@@ -96,6 +100,7 @@ pub(crate) fn weather(plan: &Plan) {
     }
     fs::write(out.join("row"), &row).unwrap();
     println!("{}\n{row}", storm.story);
+    fs::write(out.join("problems"), storm.problems.join("\n")).unwrap();
     assert!(storm.problems.is_empty(), "{}:\n{}", storm.problems.len(), storm.problems.join("\n"));
 }
 
@@ -124,6 +129,7 @@ impl<'a> Storm<'a> {
             deeds: plan.deeds.clone(),
             undo: Vec::new(),
             begun: Instant::now(),
+            told_to_stop: None,
             is_over: false,
             seconds_behind: 0,
         };
@@ -196,6 +202,9 @@ impl<'a> Storm<'a> {
             thread::sleep(Duration::from_millis(3));
         }
         self.undo.retain(|(_, undo)| *undo != Undo::Thaw);
+        if let Some(took) = self.told_to_stop.take().map(|at| at.elapsed()).filter(|took| *took > STOPS_WITHIN) {
+            self.problems.push(format!("round {number} was told to stop, and took {took:.1?}"));
+        }
         let ended = run.wait(Duration::from_secs(5));
         self.memory.push(memory);
         self.hear(number, &ended, &options);
@@ -290,6 +299,9 @@ impl<'a> Storm<'a> {
                     Deed::Interrupt => run.signal(Signal::INT),
                     _ => run.signal(Signal::STOP),
                 }
+                if matches!(deed, Deed::Terminate | Deed::Interrupt) {
+                    self.told_to_stop.get_or_insert_with(Instant::now);
+                }
                 if let Deed::Freeze(ms) = deed {
                     undo = Some((later(ms), Undo::Thaw));
                 }
@@ -362,7 +374,10 @@ impl<'a> Storm<'a> {
 
     fn take_back(&mut self, undo: Undo, run: Option<&mut Running>) {
         match undo {
-            Undo::Thaw => run.into_iter().for_each(|run| run.signal(Signal::CONT)),
+            Undo::Thaw => {
+                self.told_to_stop = self.told_to_stop.map(|_| Instant::now());
+                run.into_iter().for_each(|run| run.signal(Signal::CONT));
+            }
             Undo::Start(n) => self.town.sites[n].start_again(),
             Undo::Speak(n) => self.town.sites[n].relay.hush(false),
             Undo::Open(n) => self.town.sites[n].relay.open(),
