@@ -3,6 +3,7 @@
 use super::session::Session;
 use super::trouble;
 use crate::model::{Cause, Failure, Stage};
+use crate::policy::Pace;
 use crate::wire::{End, Input, Reply, Retrieve, Step};
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
@@ -17,6 +18,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 const SETTLE: Duration = Duration::from_secs(1);
 /// Longest wait for more data once the server said that the transfer failed.
 const LAST_BYTES: Duration = Duration::from_secs(5);
+/// The least span over which bytes have to come at more than a trickle; four times the time allowed without progress
+/// where that is longer, as for a reply.
+const SPAN: Duration = Duration::from_secs(10);
 
 /// What the server says of a transfer whose data ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +53,14 @@ pub struct Retrieval<'a> {
     verdict: Option<Verdict>,
     /// Whether the control connection may still say something.
     listening: bool,
+    /// How fast bytes come.
+    pace: Pace,
 }
 
 impl<'a> Retrieval<'a> {
     pub(super) fn new(session: &'a mut Session, machine: Retrieve, data: TcpStream, announced: Option<u64>) -> Self {
         let listening = !machine.is_confirmed_early();
-        Self { session, machine, data: Some(data), announced, verdict: None, listening }
+        Self { session, machine, data: Some(data), announced, verdict: None, listening, pace: Pace::default() }
     }
 
     /// What the server's 150 announced as `(N bytes)`: a hint only, for some servers count the whole file and some
@@ -109,13 +115,28 @@ impl<'a> Retrieval<'a> {
                     self.end();
                     return Ok(Some(0));
                 }
-                Ok(count) => return Ok(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(begun).await?,
+                Ok(Some(count)) => return self.keeps_coming(count).map(Some),
+                Ok(None) => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let since = Instant::now();
+                    let waited = self.wait(begun).await;
+                    self.pace.waited(since.elapsed());
+                    waited?;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     return Err(self.last_word().unwrap_or_else(|| trouble::lost(Stage::Retrieve, "data", &error)));
                 }
             }
+        }
+    }
+
+    /// Refuses bytes that trickle: one now and then would hold a session for ever.
+    fn keeps_coming(&mut self, count: usize) -> Result<usize, Failure> {
+        let span = SPAN.max(self.session.control.timeout() * 4);
+        match self.pace.took(count, span) {
+            None => Ok(count),
+            Some(bytes) => Err(trouble::trickle(bytes, span)),
         }
     }
 

@@ -8,6 +8,13 @@ use crate::model::{
 use serde_json::Value;
 use std::{fmt, path::PathBuf};
 
+/// Longest path that is taken, in bytes, here and on the server: `PATH_MAX` of Linux, and servers' longest line.
+const LONGEST: usize = 4096;
+/// Most folders of a destination: each is made, and held open for a moment.
+const DEEPEST: usize = 255;
+/// Longest user name that is taken, in bytes.
+const LONGEST_USER: usize = 1024;
+
 /// The fields beside the settings.
 pub(super) const KEYS: [&str; 8] = ["url", "path", "size", "checksum", "md5", "sha1", "sha256", "sha512"];
 
@@ -125,12 +132,28 @@ pub(super) fn job(line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec,
         _ => read_url(&line.url),
     }
     .map_err(|e| BadField::new("url", e))?;
+    let length = source.path().as_bytes().len();
+    if length > LONGEST {
+        return Err(BadField::new(
+            "url",
+            format!("the path is {length} bytes long; no server takes more than {LONGEST}"),
+        ));
+    }
+    if source.account().user.len() > LONGEST_USER {
+        return Err(BadField::new("url", format!("the user name is longer than {LONGEST_USER} bytes")));
+    }
     let path = match &line.path {
         Some(path) => quoting(path, |text| RelPath::new(text)).map_err(|e| BadField::new("path", e))?,
         None => quoting(&source.file_name(), |text| RelPath::new(text)).map_err(|e| {
             BadField::new("url", format!("no file can have the URL's last part as its name ({e}); give a destination"))
         })?,
     };
+    let (length, depth) = (path.as_str().len(), path.folders().count());
+    if length > LONGEST || depth > DEEPEST {
+        let message =
+            format!("the destination has {length} bytes and {depth} folders; the most are {LONGEST} and {DEEPEST}");
+        return Err(BadField::new("path", message));
+    }
     let destination = Destination::new(options.into.clone(), path).map_err(|e| BadField::new("path", e))?;
     let expect = Expectation { size: line.size, checksum: checksum(&line)? };
     Ok((JobSpec { source, destination, expect, settings: line.settings }, secret))
