@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::task::consume_budget;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// A whole reply may take at least this long, and four times the time allowed without progress.
@@ -303,6 +304,8 @@ impl Control {
     }
 
     async fn more(&mut self, stage: Stage) -> Result<(), Failure> {
+        // A socket that always has more lets nobody else have a turn, not even the timer that is to end this.
+        consume_budget().await;
         loop {
             let readable = self.stream.readable().await;
             // Not there while nothing comes: it would be part of every future that waits for a reply.

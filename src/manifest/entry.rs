@@ -2,8 +2,8 @@
 
 use super::Format;
 use crate::model::{
-    Algorithm, Checksum, Destination, Expectation, JobSpec, ManifestLine, RelPath, Scheme, Secret, SettingError,
-    Settings, Source, SourceError, TLS_LATER, printable, without_userinfo,
+    Account, Algorithm, Checksum, Destination, Expectation, JobSpec, ManifestLine, RelPath, Scheme, Secret,
+    SettingError, Settings, Source, SourceError, TLS_LATER, printable, without_userinfo,
 };
 use serde_json::Value;
 use std::{fmt, path::PathBuf};
@@ -14,6 +14,8 @@ const LONGEST: usize = 4096;
 const DEEPEST: usize = 255;
 /// Longest user name that is taken, in bytes.
 const LONGEST_USER: usize = 1024;
+/// Longest host name, in bytes (RFC 1035, section 2.3.4).
+const LONGEST_HOST: usize = 253;
 
 /// The fields beside the settings.
 pub(super) const KEYS: [&str; 8] = ["url", "path", "size", "checksum", "md5", "sha1", "sha256", "sha512"];
@@ -139,8 +141,11 @@ pub(super) fn job(line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec,
             format!("the path is {length} bytes long; no server takes more than {LONGEST}"),
         ));
     }
-    if source.account().user.len() > LONGEST_USER {
-        return Err(BadField::new("url", format!("the user name is longer than {LONGEST_USER} bytes")));
+    let Account { user, host, .. } = source.account();
+    for (name, text, most) in [("user name", user, LONGEST_USER), ("host's name", host, LONGEST_HOST)] {
+        if text.len() > most {
+            return Err(BadField::new("url", format!("the {name} is longer than {most} bytes")));
+        }
     }
     let path = match &line.path {
         Some(path) => quoting(path, |text| RelPath::new(text)).map_err(|e| BadField::new("path", e))?,

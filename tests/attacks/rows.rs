@@ -296,6 +296,8 @@ pub(crate) const ROWS: &[Row] = &[
         &[
             "lies_replies::cve_2013_1752_an_endless_reply_is_cut_off_in_bounded_memory",
             "hostile_floods::ghsa_rpmf_866q_6p89_replies_without_end_of_every_kind_are_bounded",
+            "hostile_floods::ghsa_rpmf_866q_6p89_preliminary_replies_now_and_then_come_to_an_end",
+            "hostile_floods::ghsa_rpmf_866q_6p89_a_flood_beside_the_data_costs_no_memory",
         ],
         "",
     ),

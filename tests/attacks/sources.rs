@@ -18,7 +18,7 @@ pub(crate) fn tests() -> BTreeSet<String> {
                 Some((&("mod" | "lib" | "main"), rest)) => rest.to_vec(),
                 _ => parts,
             };
-            let module: String = parts.iter().map(|part| format!("{part}::")).collect();
+            let module = parts.iter().fold(String::new(), |module, part| module + part + "::");
             let text = fs::read_to_string(&file).unwrap();
             found.extend(tests_in(&text).into_iter().map(|test| format!("{prefix}{module}{test}")));
         }

@@ -79,6 +79,7 @@ fn ghsa_rpmf_866q_6p89_replies_without_end_of_every_kind_are_bounded() {
             let case = Case::new(answering(verb, move || Act::Flood(flood.clone())), &data);
             let args = ["run", "--timeout", "2", "--retries", "0", "--connections", "1"];
             let (_, story, peak) = case.judge_and_weigh(&args, &data);
+            // Worst case on the way here: preliminary replies without end, whose reader never let the timer have a turn.
             assert!(peak < MEMORY, "{peak} KiB for a flood of {kind} at {verb}\n{story}");
             let took = begin.elapsed();
             assert!(took < Duration::from_secs(20), "{took:?} for a flood of {kind} at {verb}\n{story}");
@@ -199,7 +200,8 @@ fn size_traps_no_more_is_reserved_than_is_free() {
         let args = ["get", &url, "--into", at.to_str().unwrap(), "--retries", "0", "--timeout", "2"];
         let ended = ftpq.run(&args);
         // What u64 holds but no file can be is no size at all.
-        assert!(matches!(ended.code, Some(1 | 5)), "{said}\n{ended}");
+        let none = said > u64::MAX / 2;
+        assert!(matches!(ended.code, Some(1 | 5)) || (none && ended.code == Some(0)), "{said}\n{ended}");
         assert!(before - free() < 1 << 20, "{said}: {} bytes are gone\n{ended}", before - free());
         ftpq.run(&["remove", "--all"]).expect_code(0);
         clear(&at);
