@@ -15,7 +15,8 @@ pub(crate) struct Row {
 }
 
 /// Why rows about listings are tried on the parser alone, or not at all.
-const NO_LISTING: &str = "no run asks for a listing: every file is named by the user's URL or list";
+const NO_LISTING: &str =
+    "on a whole run: none asks for a listing yet, every file is named by a URL or a list; the parser stands alone";
 
 const fn row(
     number: u8,
@@ -153,28 +154,40 @@ pub(crate) const ROWS: &[Row] = &[
         18,
         &["CVE-2002-1344", "CVE-2002-1345"],
         "wget and many: `..` and absolute names in a listing",
-        &["hostile_names::cve_2002_1344_dots_and_absolute_paths"],
+        &[
+            "hostile_names::cve_2002_1344_dots_and_absolute_paths",
+            "wire::listing::attacks::cve_2002_1344_cve_2002_1345_a_listed_name_is_one_component",
+        ],
         NO_LISTING,
     ),
     row(
         19,
         &["CVE-2004-1294"],
         "tnftp: `/` in a listed name",
-        &["hostile_names::cve_2004_1294_a_slash_in_the_name_makes_folders_below_and_nowhere_else"],
+        &[
+            "hostile_names::cve_2004_1294_a_slash_in_the_name_makes_folders_below_and_nowhere_else",
+            "wire::listing::attacks::cve_2004_1294_a_listed_slash_is_refused_with_its_reason",
+        ],
         NO_LISTING,
     ),
     row(
         20,
         &["CVE-2010-3096", "CVE-2010-3099", "CVE-2010-3102"],
         "SoftX, SmartFTP, 3D-FTP: `..\\` in a listed name",
-        &["hostile_names::cve_2010_3096_backslashes"],
+        &[
+            "hostile_names::cve_2010_3096_backslashes",
+            "wire::listing::attacks::cve_2010_3096_cve_2010_3099_cve_2010_3102_a_listed_backslash_names_no_local_file",
+        ],
         NO_LISTING,
     ),
     row(
         21,
         &["CVE-2026-27699"],
         "basic-ftp: a folder's names lead out of it",
-        &["hostile_names::cve_2026_27699_names_that_hide_where_they_lead"],
+        &[
+            "hostile_names::cve_2026_27699_names_that_hide_where_they_lead",
+            "wire::listing::attacks::cve_2026_27699_no_listed_name_leads_out_of_the_folder",
+        ],
         NO_LISTING,
     ),
     row(
@@ -198,6 +211,7 @@ pub(crate) const ROWS: &[Row] = &[
         &[
             "hostile_names::cve_2014_4877_a_linked_folder_below_the_destination_is_not_entered",
             "hostile_files::cve_2014_4877_a_folder_swapped_for_a_link_at_any_moment_redirects_nothing",
+            "wire::listing::attacks::cve_2014_4877_a_listed_link_stays_a_link_beside_a_folder_of_its_name",
         ],
         NO_LISTING,
     ),
@@ -301,13 +315,25 @@ pub(crate) const ROWS: &[Row] = &[
         ],
         "",
     ),
-    row(36, &["GHSA-rp42-5vxx-qpwr"], "basic-ftp: a listing without end", &[], NO_LISTING),
-    row(37, &["CVE-2015-4022", "CVE-2015-4643"], "PHP: a huge listing overflows a size", &[], NO_LISTING),
+    row(
+        36,
+        &["GHSA-rp42-5vxx-qpwr"],
+        "basic-ftp: a listing without end",
+        &["wire::listing::attacks::ghsa_rp42_5vxx_qpwr_an_endless_listing_meets_a_limit"],
+        NO_LISTING,
+    ),
+    row(
+        37,
+        &["CVE-2015-4022", "CVE-2015-4643"],
+        "PHP: a huge listing overflows a size",
+        &["wire::listing::attacks::cve_2015_4022_cve_2015_4643_a_length_that_no_number_holds_is_none"],
+        NO_LISTING,
+    ),
     row(
         38,
         &["CVE-2010-20049", "CVE-2010-20108", "CVE-2003-0963"],
         "LeapFTP, FTPPad, lftp: long names in a listing",
-        &[],
+        &["wire::listing::attacks::cve_2010_20049_cve_2010_20108_cve_2003_0963_long_names_are_refused_by_themselves"],
         NO_LISTING,
     ),
     row(
@@ -482,7 +508,10 @@ pub(crate) const ROWS: &[Row] = &[
         65,
         &["mlsd-names"],
         "anyone: names that are double, differ by case, mislead",
-        &["hostile_lists::mlsd_names_that_collide_or_mislead_in_a_list_are_refused"],
+        &[
+            "hostile_lists::mlsd_names_that_collide_or_mislead_in_a_list_are_refused",
+            "wire::listing::attacks::mlsd_names_that_mislead_are_refused_and_doubles_are_told",
+        ],
         NO_LISTING,
     ),
 ];
