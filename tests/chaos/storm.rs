@@ -230,6 +230,9 @@ impl<'a> Storm<'a> {
         if ended.err.contains("panicked at") || ended.everything().contains("broke down") {
             self.problems.push(format!("round {number} panicked:\n{ended}"));
         }
+        if ended.everything().contains("was damaged") {
+            self.problems.push(format!("round {number} found the queue damaged:\n{ended}"));
+        }
         let storage = self.tally.of(&["disk full"]) > 0;
         let stopped = self.tally.of(&["SIGTERM", "SIGINT"]) > 0;
         let fine = match (code, signal) {
