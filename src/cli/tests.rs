@@ -2,6 +2,7 @@
 
 mod fake;
 mod standing;
+mod tls;
 
 use super::args::{Args, Global};
 use super::face::{Face, Surroundings};

@@ -52,8 +52,9 @@ impl Logins {
     /// How the account's server is reached.
     ///
     /// # Errors
-    /// When the account's password file can't be read: nothing is sent then.
+    /// When the account's password file, or a file for TLS, can't be read: nothing is sent then.
     pub(super) fn dial(&self, account: &Account, options: SessionOptions, quirks: Quirks) -> Result<Dial, Failure> {
+        options.tls.prepare()?;
         let login = self.login(account)?;
         let trace = self.trace.clone();
         Ok(Dial {
@@ -95,6 +96,12 @@ impl Logins {
             None => Login { user, secret: None, account: None },
         })
     }
+}
+
+/// What contradicts what among settings, all levels together, and a URL's scheme; a session would fail by it.
+#[must_use]
+pub fn contradiction(settings: &Settings, scheme: Scheme) -> Option<Failure> {
+    TlsPolicy::new(settings, scheme).err()
 }
 
 /// A password goes to the one server it is meant for, or nowhere.

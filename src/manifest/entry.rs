@@ -94,7 +94,7 @@ pub(super) fn set(line: &mut ManifestLine, key: &str, value: Value) -> Result<()
         "sha1" => line.sha1 = Some(text(key, value)?),
         "sha256" => line.sha256 = Some(text(key, value)?),
         "sha512" => line.sha512 = Some(text(key, value)?),
-        _ => line.settings.assign(key, value).map_err(|e| match e {
+        _ => line.settings.assign_from_list(key, value).map_err(|e| match e {
             SettingError::Unknown(_) => unknown(key),
             bad @ SettingError::Value { .. } => bad.to_string(),
         })?,
@@ -105,7 +105,8 @@ pub(super) fn set(line: &mut ManifestLine, key: &str, value: Value) -> Result<()
 /// What is said of a key or column that nobody knows.
 pub(super) fn unknown(key: &str) -> String {
     let shown = printable(&without_userinfo(key), 60);
-    format!("`{shown}` is unknown; known are {}, {}", KEYS.join(", "), Settings::KEYS.join(", "))
+    let settings: Vec<&str> = Settings::KEYS.into_iter().filter(|key| !Settings::OWN_KEYS.contains(key)).collect();
+    format!("`{shown}` is unknown; known are {}, {}", KEYS.join(", "), settings.join(", "))
 }
 
 fn text(key: &str, value: Value) -> Result<String, String> {

@@ -8,6 +8,7 @@
 //! | `features`, `pwd`, `facts`, `numbers` | what FEAT, PWD, MLST, SIZE and MDTM answer |
 //! | `classify` | a refusing reply → [`Failure`](crate::model::Failure) with advice |
 //! | `sequence`, `burst` | which reply belongs to which of several commands on their way |
+//! | `listing` | MLSD and LIST, entry by entry |
 //! | `login` | greeting to working directory |
 //! | `retrieve` | one transfer, control and data in any legal order |
 
@@ -17,6 +18,7 @@ mod classify;
 mod command;
 mod facts;
 mod features;
+pub mod listing;
 mod login;
 mod numbers;
 mod pwd;

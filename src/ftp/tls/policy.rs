@@ -1,5 +1,6 @@
 //! What TLS has to be for a session.
 
+use super::config::client_config;
 use crate::model::{Cause, Failure, Pins, Scheme, Settings, Stage, Tls, TlsVersion};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -45,7 +46,6 @@ pub(super) struct ClientFiles {
     pub(super) key: PathBuf,
 }
 
-#[allow(dead_code, reason = "the verifier comes next")]
 impl TlsPolicy {
     /// The policy that settings make for URLs of a scheme. `ftpes` and `ftps` always mean TLS of their own kind; `tls`
     /// speaks for `ftp`.
@@ -81,6 +81,14 @@ impl TlsPolicy {
             insecure: settings.insecure.unwrap_or_default(),
         };
         Ok(Self { mode, only_tls12: false, terms: Arc::new(terms) })
+    }
+
+    /// Reads the files that the policy names, once a run.
+    ///
+    /// # Errors
+    /// When one can't be used, or this system trusts nobody: a session would fail by it.
+    pub fn prepare(&self) -> Result<(), Failure> {
+        if self.mode == TlsMode::Off { Ok(()) } else { client_config(self).map(drop) }
     }
 
     /// Whether there is TLS, and when it begins.

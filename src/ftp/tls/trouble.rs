@@ -1,6 +1,7 @@
 //! Failures of handshakes, and of data connections that were refused for their TLS session.
 
 use super::policy::TlsMode;
+use super::refusal::handshake_failure;
 use crate::model::{Cause, Failure, Stage};
 use rustls::Error;
 use std::io;
@@ -34,7 +35,7 @@ pub(in crate::ftp) fn injected(mode: TlsMode) -> Failure {
 pub(super) fn control(mode: TlsMode, error: &io::Error) -> Failure {
     match inner(error) {
         Some(Error::InvalidMessage(_)) => injected(mode),
-        Some(error) => refused(Stage::Secure, error),
+        Some(error) => handshake_failure(Stage::Secure, error),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
             let message = "the server closed the connection during the TLS handshake";
             Failure::transient(Stage::Secure, Cause::Disconnected, message).with_advice(AGAIN)
@@ -54,18 +55,8 @@ pub(in crate::ftp) fn data(error: &io::Error) -> Failure {
             Failure::permanent(Stage::Data, Cause::TlsRefused, message).with_advice("ask the server's operator")
         }
         Some(Error::AlertReceived(alert)) => reuse(&format!("the server broke off its TLS handshake ({alert:?})")),
-        Some(error) => refused(Stage::Data, error),
+        Some(error) => handshake_failure(Stage::Data, error),
         None => reuse(&format!("the server closed it during its TLS handshake ({error})")),
-    }
-}
-
-/// stub: tlsconf's
-fn refused(stage: Stage, error: &Error) -> Failure {
-    match error {
-        Error::InvalidCertificate(why) => {
-            Failure::permanent(stage, Cause::Certificate, format!("the certificate is refused: {why:?}"))
-        }
-        error => Failure::permanent(stage, Cause::TlsRefused, format!("the TLS handshake failed: {error}")),
     }
 }
 
