@@ -114,7 +114,8 @@ fn ghsa_rp42_5vxx_qpwr_an_endless_listing_meets_a_limit() {
 /// PHP added up lengths until the sum was small again.
 #[test]
 fn cve_2015_4022_cve_2015_4643_a_length_that_no_number_holds_is_none() {
-    let huge = ["18446744073709551616", "99999999999999999999", "-1", "9".repeat(4000).as_str(), "1e30", "0x7f"]
+    // What is glued to letters may be a group's name, so it is only ever a hint.
+    let huge = ["18446744073709551616", "99999999999999999999", "-1", "-2147483648", "9".repeat(4000).as_str()]
         .map(str::to_owned);
     for size in &huge {
         let machine = format!("type=file;size={size}; a\r\n");
