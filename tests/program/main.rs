@@ -40,5 +40,6 @@ mod small_files;
 mod splitting;
 mod stopping;
 mod tls_servers;
+mod tls_shown;
 mod verdict;
 mod whose_password;
