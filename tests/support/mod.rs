@@ -2,6 +2,8 @@
 
 pub(crate) mod bytes;
 pub(crate) mod certs;
+pub(crate) mod clock;
+pub(crate) mod disk;
 pub(crate) mod ftpq;
 pub(crate) mod real;
 pub(crate) mod report;
@@ -11,4 +13,4 @@ pub(crate) mod watch;
 
 pub(crate) use bytes::pseudo_random;
 pub(crate) use ftpq::{Ended, Ftpq};
-pub(crate) use scripted::{Act, Batch, Behind, Delivery, End, Scripted, Traits, Turn};
+pub(crate) use scripted::{Act, Batch, Behind, Delivery, End, Scripted, Tls, Traits, Turn};
