@@ -43,5 +43,6 @@ mod stopping;
 mod tls_case;
 mod tls_refusals;
 mod tls_servers;
+mod tls_shown;
 mod verdict;
 mod whose_password;
