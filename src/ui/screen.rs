@@ -211,7 +211,9 @@ impl Writer {
                 let mut lines = self.ledger.last_lines(&report, (now.bytes, now.seconds));
                 // Whoever looks only at the last line is told too.
                 if let Some(count) = lines.last_mut() {
-                    render::lax(&now.lax).iter().for_each(|words| *count = format!("{count}; {words}"));
+                    for words in render::lax(&now.lax) {
+                        *count = format!("{count}; {words}");
+                    }
                 }
                 lines
             }
