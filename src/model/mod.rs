@@ -4,6 +4,7 @@
 
 mod assign;
 mod checksum;
+mod date;
 mod destination;
 mod event;
 mod failure;
@@ -22,6 +23,7 @@ mod tls;
 
 pub use assign::{SettingError, parse_bytes};
 pub use checksum::{Algorithm, Checksum, ChecksumError};
+pub use date::{rfc3339, rfc3339_millis};
 pub use destination::{Destination, DestinationError, RelPath};
 pub use event::Event;
 pub use failure::{Cause, Failure, FailureKind, Stage};
@@ -37,5 +39,5 @@ pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settin
 pub use snapshot::{HostStatus, RunningFile, Snapshot, StatusReport};
 pub use source::{RemotePath, Scheme, Source, SourceError};
 pub use state::{IllegalMove, JobState, Move};
-pub use text::{printable, without_userinfo};
+pub use text::{json_line, printable, without_userinfo};
 pub use tls::{Pin, Pins, Tls, TlsVersion};
