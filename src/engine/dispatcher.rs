@@ -140,7 +140,8 @@ impl Dispatcher {
         self.outlook.next_due = None;
         for group in groups {
             self.meet(&group.account).await?;
-            self.logins.meet(&group.account);
+            let settings = self.order.overrides.or(&self.host_settings(&group.account.host_key()));
+            self.logins.meet(&group.account, settings.tls.unwrap_or_default().is_required(group.account.scheme));
             let held = self.hosts.is_held(&group.account);
             self.hosts.note_work(&group.account, group.ready > 0);
             if !held && let Some(due) = group.next_due.filter(|&due| due > now) {
@@ -276,6 +277,11 @@ impl Dispatcher {
                 self.outlook.is_stale = true;
                 Ok(())
             }
+            Some(Word::NewLogin(name)) => {
+                self.hosts.forgive(&name);
+                self.outlook.is_stale = true;
+                Ok(())
+            }
             Some(Word::Claimed { account, asked, claims }) => self.claimed(&account, asked, claims).await,
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
             Some(Word::Offered(offer)) => {
@@ -296,6 +302,7 @@ impl Dispatcher {
 
     async fn signed_in(&mut self, account: &Account) -> Result<(), QueueError> {
         self.hosts.signed_in(account);
+        self.logins.accepted(account);
         let Some(host) = self.hosts.known.get_mut(&account.host_key()) else { return Ok(()) };
         if host.got_in(clock::now()) {
             self.remember(&account.host_key(), None).await?;

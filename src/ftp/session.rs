@@ -55,6 +55,13 @@ impl Session {
         if dial.account.scheme != Scheme::Ftp || dial.options.tls.mode() != TlsMode::Off {
             return Err(trouble::impossible(Stage::Connect, "this build can't speak TLS", "use another"));
         }
+        if dial.login.tls_only && matches!(dial.options.tls.mode(), TlsMode::Off) {
+            return Err(trouble::impossible(
+                Stage::Login,
+                "the password is for TLS alone, and this session would have none",
+                "queue the file with ftpes://",
+            ));
+        }
         let cautious = dial.quirks.lockstep || dial.quirks.foreign_terminator || dial.strikes > 0;
         if cautious || dial.options.pipelining == Pipelining::Off {
             return Self::sign_in(dial, false).await;
@@ -96,7 +103,7 @@ impl Session {
         if let Ok(peer) = control.peer() {
             control.note(&format!("* connected to {peer}"));
         }
-        control.set_secret(dial.login.secret.as_ref());
+        control.set_passwords(dial.login.redactor());
         let login = wire::Login::new(dial.login.credentials());
         let login = if together { login.together() } else { login };
         let ready = converse(&mut control, login, dial.ticket.as_ref()).await?;

@@ -9,6 +9,7 @@
 //! | `classify` | a refusing reply → [`Failure`](crate::model::Failure) with advice |
 //! | `sequence`, `burst` | which reply belongs to which of several commands on their way |
 //! | `login` | greeting to working directory |
+//! | `redact` | passwords taken out of what a server repeats |
 //! | `retrieve` | one transfer, control and data in any legal order |
 
 mod address;
@@ -20,6 +21,7 @@ mod features;
 mod login;
 mod numbers;
 mod pwd;
+mod redact;
 mod reply;
 mod retrieve;
 mod sequence;
@@ -33,6 +35,7 @@ pub use features::{Features, MachineListing};
 pub use login::{Credentials, Login, LoginStep, Ready};
 pub use numbers::{announced_size, modification_time, size};
 pub use pwd::directory;
+pub use redact::Redactor;
 pub use reply::{Broken, Decoder, Reply, ReplyClass, ReplyCode};
 pub use retrieve::{End, Input, Lessons, Marker, Opening, Refused, Retrieve, RetrievePlan, Step};
 pub use sequence::{Place, Sequence, fits_behind};

