@@ -4,6 +4,7 @@
 
 mod support;
 
+use ftpq::wire::listing::{Form, Limits, Listing};
 use ftpq::wire::{Decoder, Features, Reply, entry, extended_passive_port, modification_time, passive_address, size};
 use std::hint::black_box;
 use support::measure;
@@ -16,6 +17,12 @@ const MLST: &[u8] = b"250-Listing file-00000001.tar.gz\r\n \
     250 End\r\n";
 const FEAT: &[u8] = b"211-Features:\r\n EPRT\r\n EPSV\r\n MDTM\r\n MLST type*;size*;modify*;unique*;UNIX.mode*;\r\n \
     PASV\r\n REST STREAM\r\n SIZE\r\n TVFS\r\n UTF8\r\n HASH SHA-1*;SHA-256\r\n211 End\r\n";
+
+const MLSD: &[u8] =
+    b"type=file;size=1073741824;modify=20240131235959;UNIX.mode=0644;unique=803U4a0001; file-00000001.tar.gz\r\n";
+const UNIX: &[u8] = b"-rw-r--r--   1 ftp      ftp      1073741824 Jan 31 23:59 file-00000001.tar.gz\r\n";
+const IIS: &[u8] = b"01-31-24  11:59PM           1073741824 file-00000001.tar.gz\r\n";
+const VMS: &[u8] = b"FILE-00000001.TAR;1   2097152/2097152   31-JAN-2024 23:59:59 [SYSTEM] (RWED,RWED,RE,)\r\n";
 
 fn greeting() -> Vec<u8> {
     let mut text = b"230-Welcome to the archive.\r\n".to_vec();
@@ -69,6 +76,27 @@ fn parse<T>(name: &str, text: &[u8], parser: impl Fn(&Reply) -> Option<T>) {
     );
 }
 
+/// A folder's listing as it comes from a socket.
+fn list(name: &str, form: Form, line: &[u8]) {
+    const PIECE: usize = 64 << 10;
+    let stream = line.repeat(COUNT as usize);
+    measure(
+        name,
+        COUNT,
+        || Listing::new(form, 1_772_366_400, Limits::default()),
+        |mut listing| {
+            let mut count = 0;
+            for mut piece in stream.chunks(PIECE) {
+                while let Some(item) = listing.next(&mut piece).unwrap() {
+                    black_box(item);
+                    count += 1;
+                }
+            }
+            assert_eq!(count, COUNT);
+        },
+    );
+}
+
 fn main() {
     decode("reply of one line", ONE_LINE);
     decode("reply of three lines (MLST)", MLST);
@@ -79,4 +107,8 @@ fn main() {
     parse("213 to a time", b"213 20240131235959.123\r\n", modification_time);
     parse("facts of a file (MLST)", MLST, entry);
     parse("features", FEAT, |r| Some(Features::parse(r)));
+    list("entry of a listing (MLSD)", Form::Machine, MLSD);
+    list("entry of a listing (Unix)", Form::People, UNIX);
+    list("entry of a listing (IIS)", Form::People, IIS);
+    list("entry of a listing (VMS)", Form::People, VMS);
 }

@@ -8,9 +8,9 @@ use super::login::{Ask, Handed, Login};
 use super::options;
 use super::standing;
 use super::words::{count, numbers};
-use crate::engine::{Added, Credential, Intake};
+use crate::engine::{Added, Credential, Intake, contradiction};
 use crate::manifest::{Base, Entry, LineError, ReadOptions};
-use crate::model::{IdSet, JobSpec, Settings};
+use crate::model::{Account, IdSet, JobSpec, Settings};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -50,7 +50,7 @@ pub(super) struct Queued {
 
 /// Runs the command.
 pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Failed> {
-    let settings = options::settings(&args.job)?;
+    let settings = options::settings(face, &args.job)?;
     let config = face.config()?;
     let login = Login::new(face, &args.job.login, config, Ask::Told)?;
     let lends = args.job.login.no_store;
@@ -139,6 +139,7 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut S
         patterns: false,
         may_lend,
         lent: Vec::new(),
+        agreed: None,
     };
     let mut bad = Bad::default();
     'reading: for input in inputs {
@@ -188,6 +189,8 @@ struct Taking {
     patterns: bool,
     may_lend: bool,
     lent: Vec<Credential>,
+    /// The last account and settings that were found to agree.
+    agreed: Option<(Account, Settings)>,
 }
 
 impl Taking {
@@ -204,6 +207,7 @@ impl Taking {
             let mut spec = entry.spec;
             spec.settings = self.settings.or(&spec.settings);
             let (spec, credential) = self.login.complete(spec, entry.secret)?;
+            self.agree(&spec)?;
             jobs.push(spec);
             let Some(credential) = credential else { continue };
             let (needed, warning) = self.handed.take(&credential.account, &credential.secret, credential.tls);
@@ -233,6 +237,20 @@ impl Taking {
             self.lent.push(credential.clone());
         }
         Ok(self.intake.credential(credential).await?)
+    }
+
+    /// Sees that a job's settings go together with its URL, as the settings file is now.
+    fn agree(&mut self, spec: &JobSpec) -> Result<(), Failed> {
+        let account = spec.source.account();
+        if self.agreed.as_ref().is_some_and(|(known, settings)| known == account && *settings == spec.settings) {
+            return Ok(());
+        }
+        let settings = spec.settings.or(&self.login.config.settings_for(&account.host_key()));
+        if let Some(failure) = contradiction(&settings, account.scheme) {
+            return Err(Failed::Usage(format!("{}: {failure}; nothing was queued", spec.source)));
+        }
+        self.agreed = Some((account.clone(), spec.settings.clone()));
+        Ok(())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Options that several commands share, and the settings they make.
 
 use super::exit::Failed;
-use crate::config::Config;
+use super::face::Face;
+use crate::config::{Config, check_tls_files};
 use crate::model::{
     DataMode, Durability, Existing, PerHost, Pin, Pins, Pipelining, PortRange, Settings, Tls, TlsVersion, TransferType,
     parse_bytes,
@@ -83,9 +84,9 @@ pub(super) struct JobOptions {
 #[derive(clap::Args)]
 #[command(next_help_heading = "TLS")]
 pub(super) struct TlsOptions {
-    /// Use of TLS: auto goes by the URL's scheme, explicit demands AUTH TLS of ftp://, implicit TLS from the first byte
-    /// [default: auto]
-    #[arg(long, value_name = "HOW", value_parser = words::<Tls>(&["auto", "off", "explicit", "implicit"]))]
+    /// Use of TLS: auto goes by the URL's scheme; of ftp://, explicit demands AUTH TLS, implicit TLS from the first
+    /// byte; off [default: auto]
+    #[arg(long, value_name = "HOW", value_parser = use_of_tls)]
     tls: Option<Tls>,
     /// Trust the certificates in this PEM file, and no others
     #[arg(long, value_name = "FILE")]
@@ -147,9 +148,10 @@ pub(super) struct RunOptions {
     pub(super) keyring: bool,
 }
 
-/// The settings that the options make.
-pub(super) fn settings(job: &JobOptions) -> Result<Settings, Failed> {
+/// The settings that the options make; files that they name were looked into.
+pub(super) fn settings(face: &mut Face<'_>, job: &JobOptions) -> Result<Settings, Failed> {
     let JobOptions { data, file, tls, .. } = job;
+    let placed = |path: &Option<PathBuf>| path.as_deref().map(|path| face.absolute(path)).transpose();
     let settings = Settings {
         data_mode: data.data_mode,
         pipelining: data.pipelining,
@@ -165,14 +167,23 @@ pub(super) fn settings(job: &JobOptions) -> Result<Settings, Failed> {
         durability: file.durability,
         limit_rate: file.limit_rate,
         tls: tls.tls,
-        ca_file: tls.ca_file.clone(),
+        ca_file: placed(&tls.ca_file)?,
         pin: Pins::new(tls.pin.clone()).map_err(|e| Failed::Usage(format!("--pin: {e}")))?,
-        client_cert: tls.client_cert.clone(),
-        client_key: tls.client_key.clone(),
+        client_cert: placed(&tls.client_cert)?,
+        client_key: placed(&tls.client_key)?,
         tls_min: tls.tls_min,
         insecure: tls.insecure.then_some(true),
     };
     settings.check().map_err(|e| Failed::Usage(e.to_string()))?;
+    check_tls_files(&settings)?;
+    if tls.insecure {
+        face.complain(if settings.pin.is_some() {
+            "--insecure: of the server's certificate only the pinned key counts, not its name, its time or its issuer"
+        } else {
+            "--insecure: ANY CERTIFICATE WILL DO: whoever sits on the line can read and change everything, passwords \
+             included; --ca-file or --pin is what keeps them out"
+        });
+    }
     Ok(settings)
 }
 
@@ -181,6 +192,19 @@ fn words<T: DeserializeOwned + Clone + Send + Sync + 'static>(
     words: &'static [&'static str],
 ) -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(words).try_map(|word| serde_json::from_value::<T>(Value::String(word)))
+}
+
+fn use_of_tls(text: &str) -> Result<Tls, String> {
+    match text {
+        "auto" => Ok(Tls::Auto),
+        "off" => Ok(Tls::Off),
+        "explicit" => Ok(Tls::Explicit),
+        "implicit" => Ok(Tls::Implicit),
+        "prefer" => Err("whoever sits on the line can take such TLS away, so only the settings file can ask for it, \
+                         for a host: [host.\"NAME\"] tls = \"prefer\""
+            .to_owned()),
+        _ => Err("write auto, off, explicit or implicit".to_owned()),
+    }
 }
 
 fn rate(text: &str) -> Result<u64, String> {

@@ -16,7 +16,7 @@ const NAMED: usize = 20;
 
 /// Runs the command.
 pub(super) async fn run(face: &mut Face<'_>, args: RunArgs) -> Result<Exit, Failed> {
-    let overrides = options::settings(&args.job)?;
+    let overrides = options::settings(face, &args.job)?;
     let config = secrets(face, &args.run).await?;
     let trace = face.trace()?;
     let mut login = Login::new(face, &args.job.login, config, Ask::Needed)?;
@@ -73,6 +73,7 @@ pub(super) async fn secrets(face: &mut Face<'_>, options: &RunOptions) -> Result
         keyring(|_| Ok(())).await?;
     }
     config.check_password_files()?;
+    config.check_tls_files()?;
     Ok(config)
 }
 

@@ -7,6 +7,7 @@ mod file;
 mod hosts;
 mod keyring;
 mod netrc;
+mod pem;
 mod secret_file;
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub use error::ConfigError;
 pub use keyring::Keyring;
 pub use netrc::{Netrc, NetrcEntry};
+pub use pem::{check_tls_files, read_certificates, read_private_key};
 pub use secret_file::{read_password_file, read_password_line};
 
 use crate::model::{
@@ -137,6 +139,15 @@ impl Config {
     /// When one can't be read, is open to others, or holds no password.
     pub fn check_password_files(&self) -> Result<(), ConfigError> {
         self.hosts.all().filter_map(|table| table.password_file.as_deref()).try_for_each(check_password_file)
+    }
+
+    /// Checks every file that the settings name for TLS, as [`check_tls_files`] does.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn check_tls_files(&self) -> Result<(), ConfigError> {
+        let tables = self.hosts.all().map(|table| &table.settings);
+        std::iter::once(&self.settings).chain(tables).try_for_each(check_tls_files)
     }
 
     /// Reads netrc from that path, which must be there; or from `~/.netrc`, which need not. With `default` its entry of

@@ -7,7 +7,7 @@ use super::clock;
 use super::dispatcher::Dispatcher;
 use super::hosts::{Books, Proof};
 use super::logins::Logins;
-use super::settle::is_host_trouble;
+use super::settle::{is_host_trouble, is_untrusted};
 use super::worker::{Shop, Word};
 use crate::model::{Account, Attempt, Cause, Failure, HostKey, JobId, Settings};
 use crate::policy::delay;
@@ -232,6 +232,7 @@ impl Dispatcher {
                 self.hosts.books(&account).proof = Proof::Refused(failure.clone());
                 self.hold(std::slice::from_ref(&account), account.to_string(), failure, false).await
             }
+            _ if is_untrusted(&failure) => self.distrust(&account, failure).await,
             _ => {
                 self.note_trouble(&key, &failure, now);
                 Ok(())
@@ -282,7 +283,7 @@ impl Shop {
         }
         if !*signed_in {
             *signed_in = true;
-            let _ = self.words.send(Word::SignedIn(link.dial().account.clone()));
+            let _ = self.words.send(Word::SignedIn(link.dial().account.clone(), link.protection()));
         }
         Ok(true)
     }

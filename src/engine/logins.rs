@@ -89,14 +89,25 @@ impl Logins {
     /// How the account's server is reached.
     ///
     /// # Errors
-    /// When the account's password can't be had, or must not be sent: nothing is sent then.
+    /// When the account's password, or a file for TLS, can't be had, or the password must not be sent: nothing is sent
+    /// then.
     pub(super) fn dial(&self, account: &Account, options: SessionOptions, quirks: Quirks) -> Result<Dial, Failure> {
+        options.tls.prepare()?;
         let login = self.login(account)?;
         if login.tls_only && options.tls.mode() == TlsMode::Off {
             return Err(tls_only(account));
         }
         let trace = self.scribe.of(account, &login);
-        Ok(Dial { account: account.clone(), login, options, quirks, ticket: None, strikes: 0, trace })
+        Ok(Dial {
+            account: account.clone(),
+            login,
+            options,
+            quirks,
+            ticket: None,
+            strikes: 0,
+            only_tls12: false,
+            trace,
+        })
     }
 
     /// Takes note that the server refused the account, where that was for a kept password.
@@ -182,6 +193,12 @@ impl Logins {
         ring.known.insert(name, found.clone());
         Ok(found)
     }
+}
+
+/// What contradicts what among settings, all levels together, and a URL's scheme; a session would fail by it.
+#[must_use]
+pub fn contradiction(settings: &Settings, scheme: Scheme) -> Option<Failure> {
+    TlsPolicy::new(settings, scheme).err()
 }
 
 impl Scribe {

@@ -21,6 +21,7 @@ mod worker;
 pub use board::Board;
 pub use desk::{AccountStanding, Added, Changed, Credential, Desk, DeskError, Intake, KeptStanding, Observer, Reply};
 pub use local::{LocalDesk, peek};
+pub use logins::contradiction;
 pub use order::{Display, Given, House, RunOrder, RunReport};
 pub use run::prepare;
 pub use signals::stop_on_signals;

@@ -3,10 +3,10 @@
 use super::assist::{Helped, Offer};
 use super::board::Shown;
 use super::clock;
-use super::settle::{Fate, Moment, fate, not_signed_in};
+use super::settle::{Fate, Moment, fate, is_untrusted, not_signed_in};
 use super::{Board, Observer};
 use crate::model::{
-    Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Settings, Settlement,
+    Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Protection, Settings, Settlement,
 };
 use crate::queue::{Queue, QueueError};
 use crate::transfer::{End, Fetched, Finisher, Gauge, Link, Report, Split, Started, Stop, Task, failpoint, fetch};
@@ -29,8 +29,8 @@ pub(super) struct Shop {
 
 /// What the dispatcher is told.
 pub(super) enum Word {
-    /// A worker signed in with a new session.
-    SignedIn(Account),
+    /// A worker signed in with a new session, which is so protected.
+    SignedIn(Account, Option<Protection>),
     /// A worker has all bytes of a file and gives its session back; the file is still to be put away.
     Freed(Box<Freed>),
     /// A worker is through with a job.
@@ -97,6 +97,8 @@ pub(super) enum Upshot {
     TooMany { failure: Failure, given_up: bool },
     /// The server refuses the account.
     LoginRefused(Failure),
+    /// There is no TLS with the server, or not with the one it should be.
+    Untrusted(Failure),
     /// The file system is full; the claim is handed back unsettled.
     DiskFull { claim: Box<Claim>, device: Option<u64>, failure: Failure },
     /// The queue can't be written.
@@ -260,7 +262,10 @@ impl Turn<'_> {
 
     /// Sees to it that the link's session stands; otherwise returns what there is to tell.
     async fn sign_in(&mut self, job: &Job) -> Result<(), Report> {
-        let Some(link) = self.link.as_mut().filter(|link| !link.is_usable()) else { return Ok(()) };
+        let Some(link) = self.link.as_mut() else { return Ok(()) };
+        if link.is_usable() {
+            return Ok(());
+        }
         let mut stop = self.stop.clone();
         let signed_in = tokio::select! {
             biased;
@@ -278,7 +283,7 @@ impl Turn<'_> {
             Some(Ok(())) if self.signed_in => Ok(()),
             Some(Ok(())) => {
                 self.signed_in = true;
-                let _ = self.shop.words.send(Word::SignedIn(link.dial().account.clone()));
+                let _ = self.shop.words.send(Word::SignedIn(link.dial().account.clone(), link.protection()));
                 Ok(())
             }
         }
@@ -333,6 +338,7 @@ fn upshot(state: JobState, failure: Failure) -> Upshot {
     match failure.cause {
         Cause::TooManyConnections => Upshot::TooMany { failure, given_up: state == JobState::Failed },
         Cause::LoginRefused => Upshot::LoginRefused(failure),
+        _ if is_untrusted(&failure) => Upshot::Untrusted(failure),
         _ if state == JobState::Failed => Upshot::Failed(failure),
         _ => Upshot::Left,
     }

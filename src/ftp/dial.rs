@@ -99,8 +99,18 @@ pub struct Dial {
     pub ticket: Option<Ticket>,
     /// Sessions in a row that ended or fell silent when several commands were sent at once.
     pub strikes: u8,
+    /// TLS 1.2 is tried, since data connections were refused under TLS 1.3.
+    pub only_tls12: bool,
     /// Where the dialogue is shown.
     pub trace: Option<Trace>,
+}
+
+impl Dial {
+    /// What TLS has to be, going by what is known of the server too.
+    pub(super) fn tls_policy(&self) -> TlsPolicy {
+        let older = (self.only_tls12 || self.quirks.only_tls12).then(|| self.options.tls.tls12()).flatten();
+        older.unwrap_or_else(|| self.options.tls.clone())
+    }
 }
 
 impl fmt::Debug for Dial {

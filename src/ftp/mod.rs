@@ -12,7 +12,7 @@
 //! | `ahead` | several commands at once, and the next file's data connection early |
 //! | `opening` | from EPSV to the first byte |
 //! | `retrieval` | the bytes, and the server's last word |
-//! | `tls` | what TLS has to be, and how it is set up |
+//! | `tls/` | TLS under control and data |
 //! | `trouble` | failures that no reply describes |
 //!
 //! Every wait has an end that does not depend on the server: [`SessionOptions::timeout`] without progress, and for a

@@ -8,6 +8,15 @@ use crate::model::{
 use serde_json::Value;
 use std::{fmt, path::PathBuf};
 
+/// Longest path that is taken, in bytes, here and on the server: `PATH_MAX` of Linux, and servers' longest line.
+const LONGEST: usize = 4096;
+/// Most folders of a destination: each is made, and held open for a moment.
+const DEEPEST: usize = 255;
+/// Longest user name that is taken, in bytes.
+const LONGEST_USER: usize = 1024;
+/// Longest host name, in bytes (RFC 1035, section 2.3.4).
+const LONGEST_HOST: usize = 253;
+
 /// The fields beside the settings.
 pub(super) const KEYS: [&str; 10] =
     ["url", "path", "size", "checksum", "md5", "sha1", "sha256", "sha512", "ftp-user", PASSWORD];
@@ -101,7 +110,7 @@ pub(super) fn set(line: &mut ManifestLine, key: &str, value: Value, veiled: bool
         "sha512" => line.sha512 = Some(text(key, value)?),
         "ftp-user" => line.ftp_user = Some(text(key, value)?),
         PASSWORD => line.ftp_passwd = Some(Secret::new(text(key, value)?)),
-        _ => line.settings.assign(key, value).map_err(|e| match e {
+        _ => line.settings.assign_from_list(key, value).map_err(|e| match e {
             SettingError::Unknown(_) => unknown(key),
             SettingError::Value { key, .. } if veiled => veil(key),
             bad @ SettingError::Value { .. } => bad.to_string(),
@@ -118,7 +127,8 @@ fn veil(key: &str) -> String {
 /// What is said of a key or column that nobody knows.
 pub(super) fn unknown(key: &str) -> String {
     let shown = printable(&without_userinfo(key), 60);
-    format!("`{shown}` is unknown; known are {}, {}", KEYS.join(", "), Settings::KEYS.join(", "))
+    let settings: Vec<&str> = Settings::KEYS.into_iter().filter(|key| !Settings::OWN_KEYS.contains(key)).collect();
+    format!("`{shown}` is unknown; known are {}, {}", KEYS.join(", "), settings.join(", "))
 }
 
 fn text(key: &str, value: Value) -> Result<String, String> {
@@ -148,12 +158,31 @@ fn whole_job(mut line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec, 
     }
     .map_err(|e| BadField::new("url", e))?;
     let (source, secret) = signed_in(source, secret, line.ftp_user.take(), line.ftp_passwd.take())?;
+    let length = source.path().as_bytes().len();
+    if length > LONGEST {
+        return Err(BadField::new(
+            "url",
+            format!("the path is {length} bytes long; no server takes more than {LONGEST}"),
+        ));
+    }
+    let Account { user, host, .. } = source.account();
+    for (name, text, most) in [("user name", user, LONGEST_USER), ("host's name", host, LONGEST_HOST)] {
+        if text.len() > most {
+            return Err(BadField::new("url", format!("the {name} is longer than {most} bytes")));
+        }
+    }
     let path = match &line.path {
         Some(path) => quoting(path, |text| RelPath::new(text)).map_err(|e| BadField::new("path", e))?,
         None => quoting(&source.file_name(), |text| RelPath::new(text)).map_err(|e| {
             BadField::new("url", format!("no file can have the URL's last part as its name ({e}); give a destination"))
         })?,
     };
+    let (length, depth) = (path.as_str().len(), path.folders().count());
+    if length > LONGEST || depth > DEEPEST {
+        let message =
+            format!("the destination has {length} bytes and {depth} folders; the most are {LONGEST} and {DEEPEST}");
+        return Err(BadField::new("path", message));
+    }
     let destination = Destination::new(options.into.clone(), path).map_err(|e| BadField::new("path", e))?;
     let expect = Expectation { size: line.size, checksum: checksum(&line)? };
     Ok((JobSpec { source, destination, expect, settings: line.settings }, secret))

@@ -1,7 +1,7 @@
 //! Servers, the accounts on them, and what was learned about them.
 
 use super::source::encode;
-use super::{Scheme, Source, SourceError};
+use super::{Protection, Scheme, Source, SourceError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -136,6 +136,9 @@ pub struct HostFacts {
     /// When it was learned that more bring nothing, in seconds since 1970-01-01 UTC; absent while that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub useful_learned_at: Option<u64>,
+    /// How its connections were protected; absent where no TLS was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<Protection>,
     /// Ways in which it departs from the standards.
     #[serde(default)]
     pub quirks: Quirks,
@@ -172,6 +175,12 @@ pub struct Quirks {
     /// It was seen not to: no command goes behind RETR, whatever else is known.
     #[serde(default)]
     pub no_queueing: bool,
+    /// It refuses data connections that do not resume the control connection's TLS session.
+    #[serde(default)]
+    pub demands_reuse: bool,
+    /// It was seen to do so under TLS 1.3 and not under TLS 1.2, which is used.
+    #[serde(default)]
+    pub only_tls12: bool,
 }
 
 impl Quirks {
@@ -188,6 +197,8 @@ impl Quirks {
             lockstep: self.lockstep || other.lockstep,
             queues_commands: self.queues_commands || other.queues_commands,
             no_queueing: self.no_queueing || other.no_queueing,
+            demands_reuse: self.demands_reuse || other.demands_reuse,
+            only_tls12: self.only_tls12 || other.only_tls12,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::tools::Tools;
 use crate::ftp::{Dial, Session};
-use crate::model::{Failure, Quirks};
+use crate::model::{Failure, Protection, Quirks};
 
 /// How to reach a server, and the session with it while there is one.
 pub struct Link {
@@ -49,8 +49,8 @@ impl Link {
 
     /// Whether a session stands that can be used for another file.
     #[must_use]
-    pub fn is_usable(&self) -> bool {
-        self.session.as_ref().is_some_and(Session::is_usable)
+    pub fn is_usable(&mut self) -> bool {
+        self.session.as_mut().is_some_and(Session::is_usable)
     }
 
     /// Whether no session was opened because another of the account did not get in.
@@ -63,6 +63,13 @@ impl Link {
     #[must_use]
     pub fn quirks(&self) -> Quirks {
         self.session.as_ref().map_or(self.dial.quirks, Session::quirks)
+    }
+
+    /// How its connections are protected: those of the session that stands, else of one to come. `None` where no TLS is
+    /// asked for.
+    #[must_use]
+    pub fn protection(&self) -> Option<Protection> {
+        self.session.as_ref().map_or_else(|| self.dial.options.tls.protection(), Session::protection)
     }
 
     /// What was held against sending several commands at once. Where it grew over a failure, that may have been the
@@ -88,6 +95,18 @@ impl Link {
             let quirks = Quirks { no_rest: true, ..session.quirks() };
             session.set_quirks(quirks);
         }
+    }
+
+    /// Chooses what to change after data connections were refused for their TLS session: at first nothing but the
+    /// session, whose tickets were perhaps too old or used up; then the version. Returns whether there was something
+    /// left to change.
+    pub fn step_down(&mut self, refusals: u8) -> bool {
+        if refusals <= 1 {
+            return true;
+        }
+        let can = self.session.as_ref().is_some_and(Session::can_step_down);
+        self.dial.only_tls12 |= can;
+        can
     }
 
     /// Signs off, within a second.

@@ -162,9 +162,13 @@ impl Run<'_> {
             }
             ((Copied::End, verdict), Some(id)) => seat.judge_end(id, verdict),
             ((Copied::End, Verdict::Confirmed), None) => Err(seat.cut_short()),
-            ((Copied::End, Verdict::Unconfirmed { failure } | Verdict::Refused { failure }), None) => {
-                Err(failure.into())
-            }
+            (
+                (
+                    Copied::End,
+                    Verdict::Cut { failure } | Verdict::Unconfirmed { failure } | Verdict::Refused { failure },
+                ),
+                None,
+            ) => Err(failure.into()),
         }
     }
 

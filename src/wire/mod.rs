@@ -8,6 +8,7 @@
 //! | `features`, `pwd`, `facts`, `numbers` | what FEAT, PWD, MLST, SIZE and MDTM answer |
 //! | `classify` | a refusing reply → [`Failure`](crate::model::Failure) with advice |
 //! | `sequence`, `burst` | which reply belongs to which of several commands on their way |
+//! | `listing` | MLSD and LIST, entry by entry |
 //! | `login` | greeting to working directory |
 //! | `redact` | passwords taken out of what a server repeats |
 //! | `retrieve` | one transfer, control and data in any legal order |
@@ -18,6 +19,7 @@ mod classify;
 mod command;
 mod facts;
 mod features;
+pub mod listing;
 mod login;
 mod numbers;
 mod pwd;
@@ -32,7 +34,7 @@ pub use classify::{Context, classify, forbids_restart, says_missing};
 pub use command::{Command, Forbidden};
 pub use facts::{Entry, EntryKind, entry};
 pub use features::{Features, MachineListing};
-pub use login::{Credentials, Login, LoginStep, Ready};
+pub use login::{Credentials, Login, LoginStep, Privacy, Ready};
 pub use numbers::{announced_size, modification_time, size};
 pub use pwd::directory;
 pub use redact::Redactor;

@@ -1,6 +1,7 @@
 //! What TLS has to be for a session.
 
-use crate::model::{Cause, Failure, Pins, Scheme, Settings, Stage, Tls, TlsVersion};
+use super::config::client_config;
+use crate::model::{Cause, CertificateCheck, Failure, Pins, Protection, Scheme, Settings, Stage, Tls, TlsVersion};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,7 +46,6 @@ pub(super) struct ClientFiles {
     pub(super) key: PathBuf,
 }
 
-#[allow(dead_code, reason = "connections come next")]
 impl TlsPolicy {
     /// The policy that settings make for URLs of a scheme. `ftpes` and `ftps` always mean TLS of their own kind; `tls`
     /// speaks for `ftp`.
@@ -83,15 +83,33 @@ impl TlsPolicy {
         Ok(Self { mode, only_tls12: false, terms: Arc::new(terms) })
     }
 
+    /// Reads the files that the policy names, once a run.
+    ///
+    /// # Errors
+    /// When one can't be used, or this system trusts nobody: a session would fail by it.
+    pub fn prepare(&self) -> Result<(), Failure> {
+        if self.mode == TlsMode::Off { Ok(()) } else { client_config(self).map(drop) }
+    }
+
     /// Whether there is TLS, and when it begins.
     #[must_use]
     pub fn mode(&self) -> TlsMode {
         self.mode
     }
 
-    /// Whether any certificate will do.
+    /// How it protects, whatever the server will say to it; `None` where there is to be no TLS.
     #[must_use]
-    pub fn is_insecure(&self) -> bool {
+    pub fn protection(&self) -> Option<Protection> {
+        let check = match (self.terms.insecure, &self.terms.pins) {
+            (false, _) => CertificateCheck::Full,
+            (true, Some(_)) => CertificateCheck::KeyAlone,
+            (true, None) => CertificateCheck::Nothing,
+        };
+        let if_offered = self.mode == TlsMode::Prefer;
+        (self.mode != TlsMode::Off).then_some(Protection { tls: None, if_offered, check })
+    }
+
+    pub(super) fn is_insecure(&self) -> bool {
         self.terms.insecure
     }
 

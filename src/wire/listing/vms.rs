@@ -1,0 +1,86 @@
+//! `OpenVMS`: `NAME.EXT;1   7/9   10-JUL-1998 12:00 [SYSTEM] (RWED,RWED,RE,)`. A long name has a line of its own.
+
+use super::item::{Family, Kind, Raw, Size};
+use super::time::{self, local};
+use super::words::{Words, is_number, number};
+
+/// Bytes of a block.
+const BLOCK: u64 = 512;
+
+/// The entry on a line whose first word is a name with a version.
+pub(super) fn read<'a>(words: &Words<'a>) -> Option<Raw<'a>> {
+    let name = words.get(0).filter(|name| has_version(name))?;
+    // `FILE.TXT;1 %RMS-E-PRV, insufficient privilege or file protection violation`
+    if words.get(1).is_some_and(|word| word.starts_with(b"%") || word.eq_ignore_ascii_case(b"insufficient")) {
+        return alone(name);
+    }
+    let at = (1..5).find(|&at| words.get(at).and_then(time::date).is_some())?;
+    let date = time::date(words.get(at)?)?;
+    let when = local(date, words.get(at + 1).and_then(time::clock));
+    let size = (1..6).filter(|&other| other != at).find_map(|other| blocks(words.get(other)?));
+    alone(name).map(|raw| raw.with(size, when))
+}
+
+/// The entry of which only the name is known.
+pub(super) fn alone(name: &[u8]) -> Option<Raw<'_>> {
+    let (base, version) = split_version(name)?;
+    let folder = base.len() > 4 && base.get(base.len() - 4..).is_some_and(|end| end.eq_ignore_ascii_case(b".dir"));
+    // A folder is entered by its name without the type, and is always the first version.
+    if folder && version == b"1" {
+        return Some(Raw::new(Family::Vms, Kind::Folder, base.get(..base.len() - 4)?));
+    }
+    Some(Raw::new(Family::Vms, Kind::File, name))
+}
+
+/// Whether the line is the first of two: a name and nothing else.
+pub(super) fn is_half(words: &Words<'_>) -> bool {
+    words.len() == 1 && !words.is_indented() && words.get(0).is_some_and(has_version)
+}
+
+/// The name without version, its escapes undone (ODS-5: `^_` is a blank, `^.` a point, `^7E` the byte of that code).
+pub(super) fn plain(name: &[u8]) -> Vec<u8> {
+    let name = split_version(name).map_or(name, |(base, _)| base);
+    let mut out = Vec::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((&first, others)) = rest.split_first() {
+        let hex = |b: &u8| char::from(*b).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        rest = match (first, others) {
+            (b'^', [b'_', after @ ..]) => {
+                out.push(b' ');
+                after
+            }
+            (b'^', [high, low, after @ ..]) if let (Some(high), Some(low)) = (hex(high), hex(low)) => {
+                out.push(high << 4 | low);
+                after
+            }
+            (b'^', [literal, after @ ..]) => {
+                out.push(*literal);
+                after
+            }
+            _ => {
+                out.push(first);
+                others
+            }
+        };
+    }
+    out
+}
+
+fn split_version(name: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = name.iter().rposition(|&b| b == b';')?;
+    let (base, version) = (name.get(..at)?, name.get(at + 1..)?);
+    (!base.is_empty() && is_number(version) && version.len() <= 5).then_some((base, version))
+}
+
+fn has_version(name: &[u8]) -> bool {
+    split_version(name).is_some()
+}
+
+/// Blocks used, or used and allocated: the file is up to so long.
+fn blocks(word: &[u8]) -> Option<Size> {
+    let used = number(word.split(|&b| b == b'/').next()?)?;
+    if !word.iter().all(|b| b.is_ascii_digit() || *b == b'/') {
+        return None;
+    }
+    used.checked_mul(BLOCK).filter(|&bytes| i64::try_from(bytes).is_ok()).map(Size::About)
+}
