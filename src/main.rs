@@ -19,7 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const THREADS: usize = 2;
 
 fn main() -> ExitCode {
-    let args = cli::parse();
+    // Before any thread is there: passwords are taken off the command line and out of the environment.
+    let door = cli::Door::shut();
+    let args = cli::parse(&door);
     #[cfg(feature = "demo")]
     if let Some(keep) = args.wants_demo() {
         return ExitCode::from(ftpq::demo::run(keep));
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
         }
     };
     // As a task: this thread would have to be woken for each word of a worker.
-    let program = runtime.spawn(cli::execute(args, &Program));
+    let program = runtime.spawn(cli::execute(args, door, &Program));
     let code = runtime.block_on(program).unwrap_or(FAULT);
     // A thread that still hashes or looks up a name must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(100));
@@ -154,6 +156,9 @@ async fn follow(client: &api::Client, order: &RunOrder) -> Result<Option<RunRepo
     };
     if !order.display.quiet {
         eprintln!("ftpq: process {pid} is working on this queue already; waiting for it");
+    }
+    if order.trace.is_some() {
+        eprintln!("ftpq: nothing is written to the trace: the sessions are that process's");
     }
     let Ok(before) = client.counts(selection.clone()).await else { return Ok(None) };
     let stop = engine::stop_on_signals()

@@ -3,8 +3,8 @@
 use super::line;
 use super::message::{Answer, Greeting, Request, VERSION, Word};
 use super::socket;
-use crate::engine::{Added, Changed, Desk, DeskError, Intake, Reply};
-use crate::model::{Account, Change, Counts, Job, JobId, JobSpec, Secret, Selection, StatusReport};
+use crate::engine::{AccountStanding, Added, Changed, Credential, Desk, DeskError, Intake, Reply};
+use crate::model::{Change, Counts, IdSet, Job, JobId, JobSpec, Selection, StatusReport};
 use serde::de::DeserializeOwned;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -148,6 +148,21 @@ impl Desk for Client {
         Box::pin(async move { self.ask(&Request::Show { id }).await })
     }
 
+    fn accounts(&self, ids: Option<IdSet>) -> Reply<'_, Vec<AccountStanding>> {
+        Box::pin(async move { self.ask(&Request::Accounts { ids }).await })
+    }
+
+    fn keep(&self, credential: Credential) -> Reply<'_, bool> {
+        Box::pin(async move {
+            let Credential { account, secret, tls, stored } = credential;
+            self.ask(&Request::Keep { account, secret: Word(secret), tls, stored }).await
+        })
+    }
+
+    fn forget(&self, logins: Vec<String>, unused: bool) -> Reply<'_, Vec<String>> {
+        Box::pin(async move { self.ask(&Request::Forget { logins, unused }).await })
+    }
+
     fn change(&self, selection: Selection, change: Change) -> Reply<'_, Changed> {
         Box::pin(async move { self.ask(&Request::Change { selection, change }).await })
     }
@@ -178,8 +193,11 @@ impl Intake for RemoteIntake {
         })
     }
 
-    fn credential(&mut self, account: Account, secret: Secret) -> Reply<'_, ()> {
-        Box::pin(async move { self.connection.ask(&Request::Credential { account, secret: Word(secret) }).await })
+    fn credential(&mut self, credential: Credential) -> Reply<'_, ()> {
+        Box::pin(async move {
+            let Credential { account, secret, tls, stored } = credential;
+            self.connection.ask(&Request::Credential { account, secret: Word(secret), tls, stored }).await
+        })
     }
 
     fn accept(mut self: Box<Self>) -> Reply<'static, Added> {

@@ -1,11 +1,11 @@
 //! What is said over the socket.
 
 use crate::engine::DeskError;
-use crate::model::{Account, Change, JobId, JobSpec, Secret, Selection};
+use crate::model::{Account, Change, IdSet, JobId, JobSpec, Secret, Selection};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The version of these messages.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// The server's first line.
 #[derive(Serialize, Deserialize)]
@@ -59,6 +59,33 @@ pub(super) enum Request {
         account: Account,
         /// The password.
         secret: Word,
+        /// Never to be sent without TLS.
+        tls: bool,
+        /// To be stored.
+        stored: bool,
+    },
+    /// Keeps a password at once.
+    Keep {
+        /// Whose.
+        account: Account,
+        /// The password.
+        secret: Word,
+        /// Never to be sent without TLS.
+        tls: bool,
+        /// To be stored.
+        stored: bool,
+    },
+    /// Forgets passwords.
+    Forget {
+        /// Their names.
+        logins: Vec<String>,
+        /// Those without jobs alone.
+        unused: bool,
+    },
+    /// The accounts, with their jobs and what is kept of their passwords.
+    Accounts {
+        /// Jobs of these numbers alone.
+        ids: Option<IdSet>,
     },
     /// Accepts what was handed over.
     Accept,

@@ -3,7 +3,7 @@
 use super::line;
 use super::message::{Answer, Greeting, Request, VERSION};
 use super::socket::{self, Bound};
-use crate::engine::{Desk, DeskError, Intake};
+use crate::engine::{Credential, Desk, DeskError, Intake};
 use crate::model::StatusReport;
 use serde::Serialize;
 use std::future::Future;
@@ -134,10 +134,16 @@ impl Session {
                 })
                 .await
             }
-            Request::Credential { account, secret } => {
+            Request::Credential { account, secret, tls, stored } => {
                 let intake = self.intake.as_mut().ok_or_else(no_intake);
-                answer(to, async { intake?.credential(account, secret.0).await }).await
+                let given = Credential { account, secret: secret.0, tls, stored };
+                answer(to, async { intake?.credential(given).await }).await
             }
+            Request::Keep { account, secret, tls, stored } => {
+                answer(to, desk.keep(Credential { account, secret: secret.0, tls, stored })).await
+            }
+            Request::Forget { logins, unused } => answer(to, desk.forget(logins, unused)).await,
+            Request::Accounts { ids } => answer(to, desk.accounts(ids)).await,
             Request::Accept => {
                 let intake = self.intake.take().ok_or_else(no_intake);
                 answer(to, async { intake?.accept().await }).await

@@ -1,10 +1,10 @@
 //! Both ends of the socket, with a desk that remembers.
 
 use super::*;
-use crate::engine::{Added, Changed, Desk, DeskError, Intake, Reply};
+use crate::engine::{AccountStanding, Added, Changed, Credential, Desk, DeskError, Intake, KeptStanding, Reply};
 use crate::model::{
-    Account, Change, Clash, Counts, Destination, Expectation, Job, JobId, JobRecord, JobSpec, JobState, RelPath,
-    Secret, Selection, Settings, Snapshot, StatusReport,
+    Change, Clash, Counts, Destination, Expectation, IdSet, Job, JobId, JobRecord, JobSpec, JobState, RelPath, Secret,
+    Selection, Settings, Snapshot, StatusReport,
 };
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -61,9 +61,9 @@ impl Intake for FakeIntake {
         })
     }
 
-    fn credential(&mut self, account: Account, secret: Secret) -> Reply<'_, ()> {
+    fn credential(&mut self, given: Credential) -> Reply<'_, ()> {
         Box::pin(async move {
-            self.words.push((account.credential(), secret.reveal().to_owned()));
+            self.words.push((given.account.credential(), written(&given)));
             Ok(())
         })
     }
@@ -82,6 +82,11 @@ impl Intake for FakeIntake {
             Ok(added)
         })
     }
+}
+
+/// A password and all that is said of it.
+fn written(given: &Credential) -> String {
+    format!("{} {} {}", given.secret.reveal(), given.tls, given.stored)
 }
 
 impl Desk for Fake {
@@ -122,6 +127,26 @@ impl Desk for Fake {
         Box::pin(async move { Ok(self.book.lock().unwrap().jobs.iter().find(|job| job.id == id).cloned()) })
     }
 
+    fn accounts(&self, ids: Option<IdSet>) -> Reply<'_, Vec<AccountStanding>> {
+        Box::pin(async move {
+            let kept = Some(KeptStanding { known: true, tls: true, refused_at: Some(7) });
+            let account = Some(spec("a").source.account().clone());
+            let jobs = ids.map_or(0, |ids| ids.len());
+            Ok(vec![AccountStanding { login: "bob@h:21".to_owned(), account, jobs, left: 1, kept }])
+        })
+    }
+
+    fn keep(&self, given: Credential) -> Reply<'_, bool> {
+        Box::pin(async move {
+            self.book.lock().unwrap().words.push((given.account.credential(), written(&given)));
+            Ok(true)
+        })
+    }
+
+    fn forget(&self, logins: Vec<String>, unused: bool) -> Reply<'_, Vec<String>> {
+        Box::pin(async move { Ok(if unused { logins } else { Vec::new() }) })
+    }
+
     fn change(&self, selection: Selection, _: Change) -> Reply<'_, Changed> {
         Box::pin(async move {
             let changed = selection.ids.map_or(0, |ids| ids.len());
@@ -155,10 +180,18 @@ async fn every_request_arrives_and_is_answered() {
     intake.push(vec![spec("a"), spec("b")]).await.unwrap();
     intake.push(Vec::new()).await.unwrap();
     let account = spec("a").source.account().clone();
-    intake.credential(account, Secret::new("p\"w\n")).await.unwrap();
+    let given = Credential { account, secret: Secret::new("p\"w\n"), tls: false, stored: true };
+    intake.credential(given.clone()).await.unwrap();
     let added = intake.accept().await.unwrap();
     assert_eq!(added.new.len(), 2);
-    assert_eq!(fake.book.lock().unwrap().words, [("bob@h:21".to_owned(), "p\"w\n".to_owned())]);
+    assert!(client.keep(Credential { tls: true, stored: false, ..given }).await.unwrap());
+    let words = |text: &str| ("bob@h:21".to_owned(), text.to_owned());
+    assert_eq!(fake.book.lock().unwrap().words, [words("p\"w\n false true"), words("p\"w\n true false")]);
+    let login = || vec!["bob@h:21".to_owned()];
+    assert_eq!(client.forget(login(), true).await.unwrap(), login());
+    assert!(client.forget(login(), false).await.unwrap().is_empty());
+    let standings = client.accounts(Some([JobId(1)].into_iter().collect())).await.unwrap();
+    assert_eq!((standings[0].jobs, standings[0].kept.unwrap().refused_at), (1, Some(7)));
 
     let all = Selection::default();
     let jobs = client.list(all.clone(), None, 10).await.unwrap();
@@ -288,7 +321,7 @@ async fn nonsense_is_refused_without_being_repeated() {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
         let answer = String::from_utf8(answer).unwrap();
-        assert!(answer.starts_with("{\"ftpq\":1}\n"), "{answer}");
+        assert!(answer.starts_with("{\"ftpq\":2}\n"), "{answer}");
         assert!(!answer.contains("hunter2") && !answer.contains("\"ok\""), "{answer}");
     }
 }

@@ -4,11 +4,11 @@ use super::args::AddArgs;
 use super::exit::{Exit, Failed};
 use super::face::Face;
 use super::inputs::{Feed, Input, holds_password};
-use super::login::{Handed, Login};
+use super::login::{Ask, Handed, Login};
 use super::options;
 use super::standing;
 use super::words::{count, numbers};
-use crate::engine::{Added, Intake, contradiction};
+use crate::engine::{Added, Credential, Intake, contradiction};
 use crate::manifest::{Base, Entry, LineError, ReadOptions};
 use crate::model::{Account, IdSet, JobSpec, Settings};
 use serde::Serialize;
@@ -28,6 +28,8 @@ pub(super) struct Order {
     pub(super) login: Login,
     pub(super) settings: Settings,
     pub(super) skip_bad: bool,
+    /// Passwords that are not to be stored are of use: a run follows.
+    pub(super) may_lend: bool,
 }
 
 /// What became of an order.
@@ -41,20 +43,25 @@ pub(super) struct Queued {
     /// Known jobs that are done, but whose files are gone or not as recorded.
     #[serde(skip_serializing_if = "IdSet::is_empty")]
     gone: IdSet,
+    /// Passwords for the run that follows, and not to be stored.
+    #[serde(skip)]
+    pub(super) lent: Vec<Credential>,
 }
 
 /// Runs the command.
 pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Failed> {
     let settings = options::settings(face, &args.job)?;
     let config = face.config()?;
-    let login = Login::new(&args.job.login, config)?;
+    let login = Login::new(face, &args.job.login, config, Ask::Told)?;
+    let lends = args.job.login.no_store;
     if args.base.as_deref().is_some_and(holds_password) {
         warn_of_password(face);
     }
     let base = args.base.as_deref().map(Base::parse).transpose().map_err(|e| Failed::Usage(format!("--base: {e}")))?;
     let into = face.absolute(args.into.as_deref().unwrap_or_else(|| ".".as_ref()))?;
     let read = ReadOptions { format: args.format, base, into };
-    let order = Order { inputs: Input::sort(args.inputs), read, login, settings, skip_bad: args.skip_bad };
+    let inputs = Input::sort(args.inputs);
+    let order = Order { inputs, read, login, settings, skip_bad: args.skip_bad, may_lend: !lends };
     let mut interrupt = interrupts()?;
     let mut queued = enqueue(face, order, &mut interrupt).await?;
     if !queued.added.known.is_empty() {
@@ -101,11 +108,14 @@ fn were(number: u64) -> &'static str {
 }
 
 /// Says once how a password on the command line is better given.
-fn warn_of_password(face: &mut Face<'_>) {
-    face.complain(
-        "a password in a URL on the command line can be seen by other users in the process list; \
-         use --password-file or netrc instead",
-    );
+pub(super) fn warn_of_password(face: &mut Face<'_>) {
+    let seen = match face.around.exposed {
+        Some(_) => "can be seen by other users in the process list for as long as this runs",
+        None => "could be seen in the process list until it was taken out, and stays in the shell's history",
+    };
+    face.complain(&format!(
+        "a password in a URL on the command line {seen}; use --password-file, `ftpq login` or netrc"
+    ));
 }
 
 /// Ctrl-C, which from now on no longer ends the process by itself.
@@ -115,7 +125,7 @@ pub(super) fn interrupts() -> Result<Signal, Failed> {
 
 /// Reads all inputs and hands their jobs over; they are durable when this returns. Interrupted, it queues nothing.
 pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut Signal) -> Result<Queued, Failed> {
-    let Order { inputs, read, login, settings, skip_bad } = order;
+    let Order { inputs, read, login, settings, skip_bad, may_lend } = order;
     if inputs.iter().any(Input::shows_password) {
         warn_of_password(face);
     }
@@ -127,6 +137,8 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut S
         handed: Handed::default(),
         good: 0,
         patterns: false,
+        may_lend,
+        lent: Vec::new(),
         agreed: None,
     };
     let mut bad = Bad::default();
@@ -159,8 +171,11 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut S
         }
     }
     bad.close(face, skip_bad, taking.good)?;
+    for credential in taking.login.ask(face, &*desk).await? {
+        taking.hand_password(credential).await?;
+    }
     let added = taking.intake.accept().await?;
-    Ok(Queued { added, skipped: skip_bad.then_some(bad.lines), gone: IdSet::default() })
+    Ok(Queued { added, skipped: skip_bad.then_some(bad.lines), gone: IdSet::default(), lent: taking.lent })
 }
 
 /// An intake, and what completes the jobs on their way to it.
@@ -172,6 +187,8 @@ struct Taking {
     good: u64,
     /// Whether patterns were warned of.
     patterns: bool,
+    may_lend: bool,
+    lent: Vec<Credential>,
     /// The last account and settings that were found to agree.
     agreed: Option<(Account, Settings)>,
 }
@@ -187,17 +204,18 @@ impl Taking {
                     entry.spec.source
                 ));
             }
-            let (mut spec, secret) = self.login.complete(entry.spec, entry.secret)?;
+            let mut spec = entry.spec;
             spec.settings = self.settings.or(&spec.settings);
+            let (spec, credential) = self.login.complete(spec, entry.secret)?;
             self.agree(&spec)?;
             jobs.push(spec);
-            let Some((account, secret)) = secret else { continue };
-            let (needed, warning) = self.handed.take(&account, &secret);
+            let Some(credential) = credential else { continue };
+            let (needed, warning) = self.handed.take(&credential.account, &credential.secret, credential.tls);
             if let Some(warning) = warning {
                 face.complain(&warning);
             }
             if needed {
-                self.intake.credential(account, secret).await?;
+                self.hand_password(credential).await?;
             }
         }
         self.good += jobs.len() as u64;
@@ -205,6 +223,20 @@ impl Taking {
             self.intake.push(jobs).await?;
         }
         Ok(())
+    }
+
+    async fn hand_password(&mut self, credential: Credential) -> Result<(), Failed> {
+        if !credential.stored {
+            if !self.may_lend {
+                let login = credential.account.credential();
+                return Err(Failed::Usage(format!(
+                    "--no-store: add starts no run, so the password for {login} would be lost; nothing was queued: use \
+                     get, or leave --no-store out"
+                )));
+            }
+            self.lent.push(credential.clone());
+        }
+        Ok(self.intake.credential(credential).await?)
     }
 
     /// Sees that a job's settings go together with its URL, as the settings file is now.

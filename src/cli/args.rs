@@ -1,6 +1,6 @@
 //! What the command line may say.
 
-use super::options::{JobOptions, RunOptions};
+use super::options::{JobOptions, RunOptions, user_name};
 use crate::manifest::Format;
 use crate::model::{JobId, JobState};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -68,6 +68,9 @@ pub(super) struct Global {
     /// Show nothing but failures and the last line
     #[arg(short, long, global = true, help_heading = "Global options")]
     pub(super) quiet: bool,
+    /// Add every command and reply, with its time and without passwords, to this file (run and get)
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    pub(super) trace: Option<PathBuf>,
     /// Print one JSON object a line, as described in queue-schema/
     #[arg(long, global = true, help_heading = "Global options")]
     pub(super) json: bool,
@@ -101,7 +104,13 @@ pub(super) enum Command {
     /// Call jobs off
     Cancel(Which),
     /// Forget jobs; files stay where they are
-    Remove(Which),
+    Remove(RemoveArgs),
+    /// Store a password, so that later commands and runs need not be given it
+    Login(LoginArgs),
+    /// Forget a stored password
+    Logout(LogoutArgs),
+    /// List the accounts whose passwords are stored, and those with jobs
+    Logins,
     /// Show the whole promise on this machine, without a network
     #[cfg(feature = "demo")]
     Demo {
@@ -189,6 +198,50 @@ pub(super) struct Which {
     /// All jobs
     #[arg(long, conflicts_with_all = ["ids", "state"])]
     pub(super) all: bool,
+}
+
+/// `remove`.
+#[derive(clap::Args)]
+pub(super) struct RemoveArgs {
+    #[command(flatten)]
+    pub(super) which: Which,
+    /// Forget the stored passwords of accounts that have no job left
+    #[arg(long)]
+    pub(super) forget_login: bool,
+}
+
+/// `login`.
+#[derive(clap::Args)]
+pub(super) struct LoginArgs {
+    /// Whose password: [USER@]HOST[:PORT], or a URL. One that came with ftpes:// or ftps:// is never sent without TLS
+    #[arg(value_name = "[USER@]HOST[:PORT]|URL")]
+    pub(super) target: String,
+    /// User name, where none stands there [default: $FTPQ_USER]
+    #[arg(long, value_name = "NAME", value_parser = user_name)]
+    pub(super) user: Option<String>,
+    /// File whose first line is the password [default: it is asked for]
+    #[arg(long, value_name = "FILE")]
+    pub(super) password_file: Option<PathBuf>,
+    /// Take the password from the first line of standard input
+    #[arg(long, conflicts_with = "password_file")]
+    pub(super) password_stdin: bool,
+    /// Store it in the system's keyring, not in the queue's folder
+    #[arg(long)]
+    pub(super) keyring: bool,
+}
+
+/// `logout`.
+#[derive(clap::Args)]
+pub(super) struct LogoutArgs {
+    /// Whose password: [USER@]HOST[:PORT], or a URL; without a user the only one stored for that host
+    #[arg(value_name = "[USER@]HOST[:PORT]|URL")]
+    pub(super) target: String,
+    /// User name, where none stands there
+    #[arg(long, value_name = "NAME", value_parser = user_name)]
+    pub(super) user: Option<String>,
+    /// Forget it in the system's keyring, not in the queue's folder
+    #[arg(long)]
+    pub(super) keyring: bool,
 }
 
 fn formats() -> impl TypedValueParser<Value = Format> {

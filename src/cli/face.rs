@@ -1,11 +1,13 @@
 //! What every command works with: the house, the global options, and where words go.
 
 use super::args::Global;
+use super::door::Door;
 use super::exit::Failed;
+use super::prompt::{self, Stand};
 use super::words::{self, safe};
 use crate::config::Config;
-use crate::engine::{Desk, Display, House};
-use crate::model::json_line;
+use crate::engine::{Desk, Display, House, TraceFile};
+use crate::model::{Secret, json_line};
 use serde::Serialize;
 use std::env;
 use std::ffi::OsString;
@@ -21,6 +23,14 @@ pub(super) struct Surroundings {
     pub(super) state: Option<OsString>,
     pub(super) home: Option<PathBuf>,
     pub(super) folder: PathBuf,
+    /// `$FTPQ_USER`.
+    pub(super) user: Option<String>,
+    /// `$FTPQ_PASSWORD`, which is no longer there.
+    pub(super) password: Option<Secret>,
+    /// Where others can still see a password that came with the process.
+    pub(super) exposed: Option<&'static str>,
+    /// Whether somebody sits at a terminal and can be asked.
+    pub(super) attended: bool,
 }
 
 /// One command's view of the world.
@@ -31,17 +41,23 @@ pub(super) struct Face<'a> {
     pub(super) input: Option<Box<dyn BufRead + Send>>,
     pub(super) out: Box<dyn Write + Send>,
     pub(super) err: Box<dyn Write + Send>,
+    /// Whoever answers to signals since somebody was asked for a password.
+    pub(super) stand: Option<Stand>,
 }
 
 impl<'a> Face<'a> {
     /// The face of this process.
-    pub(super) fn of_process(global: Global, house: &'a dyn House) -> Self {
+    pub(super) fn of_process(global: Global, door: Door, house: &'a dyn House) -> Self {
         let around = Surroundings {
             queue: env::var_os("FTPQ_QUEUE"),
             state: env::var_os("XDG_STATE_HOME"),
             home: env::home_dir(),
             // Without a current folder relative paths fail where they are used, with their names.
             folder: env::current_dir().unwrap_or_default(),
+            user: env::var("FTPQ_USER").ok().filter(|user| !user.is_empty()),
+            password: door.password,
+            exposed: door.exposed,
+            attended: prompt::is_attended(),
         };
         Self {
             house,
@@ -50,6 +66,7 @@ impl<'a> Face<'a> {
             input: Some(Box::new(BufReader::new(io::stdin()))),
             out: Box::new(BufWriter::new(io::stdout())),
             err: Box::new(io::stderr()),
+            stand: None,
         }
     }
 
@@ -98,6 +115,13 @@ impl<'a> Face<'a> {
     /// The settings file.
     pub(super) fn config(&self) -> Result<Config, Failed> {
         Ok(Config::load(self.global.config.as_deref())?)
+    }
+
+    /// The transcript, opened before anything is done.
+    pub(super) fn trace(&self) -> Result<Option<TraceFile>, Failed> {
+        let Some(path) = &self.global.trace else { return Ok(None) };
+        let open = self.absolute(path).map(|path| TraceFile::open(&path))?;
+        open.map(Some).map_err(|e| Failed::Io(format!("can't write the trace {}", words::path(path)), e))
     }
 
     /// How a run is to be shown.

@@ -5,7 +5,7 @@ use super::args::GetArgs;
 use super::exit::{Exit, Failed};
 use super::face::Face;
 use super::inputs::Input;
-use super::login::Login;
+use super::login::{Ask, Login};
 use super::options;
 use super::run::{Start, secrets, start};
 use super::{standing, words};
@@ -17,17 +17,19 @@ use std::path::{Path, PathBuf};
 /// Runs the command.
 pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Failed> {
     let overrides = options::settings(face, &args.job)?;
-    let config = secrets(face, &args.run)?;
-    let login = Login::new(&args.job.login, config.clone())?;
+    let config = secrets(face, &args.run).await?;
+    let trace = face.trace()?;
+    let login = Login::new(face, &args.job.login, config.clone(), Ask::Needed)?;
     let password = login.pair();
     let (into, name) = place(face, &args)?;
     let mut inputs: Vec<Input> =
         (1..).zip(args.urls).map(|(number, text)| Input::Url { text, number, name: name.clone() }).collect();
     inputs.extend(Input::sort(args.manifest));
     let read = ReadOptions { format: None, base: None, into };
-    let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad: false };
+    let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad: false, may_lend: true };
     let mut interrupt = interrupts()?;
-    let added = enqueue(face, order, &mut interrupt).await?.added;
+    let queued = enqueue(face, order, &mut interrupt).await?;
+    let (added, lent) = (queued.added, queued.lent);
     let only = all(&added);
     if only.is_empty() {
         face.complain("the manifest is empty; there is nothing to get");
@@ -40,7 +42,7 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
         }
         woken = wake(face, &added.known) => woken?,
     }
-    start(face, &args.run, Start { only: Some(only), overrides, password, config }).await
+    start(face, &args.run, Start { only: Some(only), overrides, password, lent, config, trace }).await
 }
 
 /// The folder for the files, and the name of the one file where the user gives it.

@@ -7,13 +7,16 @@
 mod add;
 mod args;
 mod change;
+mod door;
 mod exit;
 mod face;
 mod get;
 mod inputs;
 mod list;
 mod login;
+mod logins;
 mod options;
+mod prompt;
 mod run;
 mod show;
 mod standing;
@@ -24,6 +27,7 @@ mod words;
 mod tests;
 
 pub use args::Args;
+pub use door::Door;
 pub use exit::Exit;
 
 use crate::engine::House;
@@ -36,8 +40,8 @@ use face::Face;
 /// Reads the command line. On a mistake, and for `--help` and `--version`, it prints what there is to say and ends the
 /// process.
 #[must_use]
-pub fn parse() -> Args {
-    match Args::try_parse() {
+pub fn parse(door: &Door) -> Args {
+    match Args::try_parse_from(&door.args) {
         Ok(args) => args,
         Err(e) if !e.use_stderr() => e.exit(),
         Err(e) => {
@@ -49,8 +53,11 @@ pub fn parse() -> Args {
 }
 
 /// Does what the command line asks, and returns the exit code.
-pub async fn execute(args: Args, house: &dyn House) -> u8 {
-    let mut face = Face::of_process(args.global(), house);
+pub async fn execute(args: Args, door: Door, house: &dyn House) -> u8 {
+    let mut face = Face::of_process(args.global(), door, house);
+    if let Some(place) = face.around.exposed {
+        face.complain(&format!("a password in the {place} is visible in ps and /proc; use --password-file"));
+    }
     perform(args, &mut face).await.code()
 }
 
@@ -73,6 +80,9 @@ async fn dispatch(args: Args, face: &mut Face<'_>) -> Result<Exit, Failed> {
         // Of no use here; but who names a settings file with mistakes should hear of them at once.
         face.config()?;
     }
+    if face.global.trace.is_some() && !matches!(command, Command::Run(_) | Command::Get(_)) {
+        return Err(Failed::Usage("--trace: only run and get speak with servers".to_owned()));
+    }
     match command {
         Command::Add(args) => add::add(face, args).await,
         Command::Run(args) => run::run(face, args).await,
@@ -84,7 +94,10 @@ async fn dispatch(args: Args, face: &mut Face<'_>) -> Result<Exit, Failed> {
         Command::Pause(which) => change::change(face, which, Change::Pause).await,
         Command::Resume(which) => change::change(face, which, Change::Resume).await,
         Command::Cancel(which) => change::change(face, which, Change::Cancel).await,
-        Command::Remove(which) => change::change(face, which, Change::Remove).await,
+        Command::Remove(args) => logins::remove(face, args).await,
+        Command::Login(args) => logins::login(face, args).await,
+        Command::Logout(args) => logins::logout(face, args).await,
+        Command::Logins => logins::list(face).await,
         #[cfg(feature = "demo")]
         Command::Demo { .. } => Err(Failed::Usage("the demo is not run from here".to_owned())),
     }

@@ -112,12 +112,18 @@ pub(super) struct TlsOptions {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Login")]
 pub(super) struct LoginOptions {
-    /// User name for URLs that have none
+    /// User name for URLs that have none [default: $FTPQ_USER, with the password in $FTPQ_PASSWORD]
     #[arg(long, value_name = "NAME", value_parser = user_name)]
     pub(super) user: Option<String>,
     /// File whose first line is the password for URLs that have none
     #[arg(long, value_name = "FILE")]
     pub(super) password_file: Option<PathBuf>,
+    /// Ask for the passwords of named users on the terminal
+    #[arg(long, conflicts_with = "password_file")]
+    pub(super) ask_password: bool,
+    /// Store no password of this command: it is held in memory until the run ends
+    #[arg(long)]
+    pub(super) no_store: bool,
 }
 
 /// Options of a run as a whole.
@@ -134,6 +140,12 @@ pub(super) struct RunOptions {
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, help_heading = "Login")]
     #[expect(clippy::option_option, reason = "absent, given, given with a file: as clap tells them apart")]
     pub(super) netrc: Option<Option<PathBuf>>,
+    /// Take the `default` login of netrc for hosts that it does not name
+    #[arg(long, help_heading = "Login")]
+    pub(super) netrc_default: bool,
+    /// Take passwords from the system's keyring too
+    #[arg(long, help_heading = "Login")]
+    pub(super) keyring: bool,
 }
 
 /// The settings that the options make; files that they name were looked into.
@@ -199,7 +211,7 @@ fn rate(text: &str) -> Result<u64, String> {
     parse_bytes(text).and_then(|n| if n == 0 { Err("write 1 byte a second or more".to_owned()) } else { Ok(n) })
 }
 
-fn user_name(text: &str) -> Result<String, String> {
+pub(super) fn user_name(text: &str) -> Result<String, String> {
     match text {
         "" => Err("a user name can't be empty".to_owned()),
         _ if text.chars().any(char::is_control) => Err("a user name can't hold control characters".to_owned()),

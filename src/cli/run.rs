@@ -3,12 +3,13 @@
 use super::args::RunArgs;
 use super::exit::{Exit, Failed};
 use super::face::Face;
-use super::login::Login;
+use super::login::{Ask, Login};
+use super::logins::keyring;
 use super::options::{self, RunOptions};
 use super::words;
 use crate::config::Config;
-use crate::engine::RunOrder;
-use crate::model::{Counts, IdSet, JobId, JobState, Secret, Selection, Settings};
+use crate::engine::{Credential, Given, RunOrder, TraceFile};
+use crate::model::{Counts, IdSet, JobId, JobState, Selection, Settings};
 
 /// Paused jobs that are named one by one.
 const NAMED: usize = 20;
@@ -16,26 +17,60 @@ const NAMED: usize = 20;
 /// Runs the command.
 pub(super) async fn run(face: &mut Face<'_>, args: RunArgs) -> Result<Exit, Failed> {
     let overrides = options::settings(face, &args.job)?;
-    if args.job.login.user.is_some() != args.job.login.password_file.is_some() {
-        return Err(Failed::Usage("with run, --user and --password-file go together".to_owned()));
-    }
-    let config = secrets(face, &args.run)?;
-    let login = Login::new(&args.job.login, config)?;
+    let config = secrets(face, &args.run).await?;
+    let trace = face.trace()?;
+    let mut login = Login::new(face, &args.job.login, config, Ask::Needed)?;
     let password = login.pair();
+    let asks = args.job.login.ask_password;
+    if login.lacks_user() || (args.job.login.user.is_some() && password.is_none() && !asks) {
+        let text = "with run, user and password go together: --user or FTPQ_USER, and --password-file, FTPQ_PASSWORD or \
+                    --ask-password";
+        return Err(Failed::Usage(text.to_owned()));
+    }
     let only = id_set(&args.ids);
     if let Some(ids) = &only
         && count(face, ids).await?.total() == 0
     {
         return Err(Failed::Usage("no job has such a number; `ftpq list` shows them".to_owned()));
     }
-    start(face, &args.run, Start { only, overrides, password, config: login.config }).await
+    let lent = ask(face, &mut login, only.as_ref()).await?;
+    start(face, &args.run, Start { only, overrides, password, lent, config: login.config, trace }).await
+}
+
+/// Asks for passwords that the run will need, and stores them where that is allowed. Returns the others.
+async fn ask(face: &mut Face<'_>, login: &mut Login, only: Option<&IdSet>) -> Result<Vec<Credential>, Failed> {
+    if !login.may_ask() {
+        return Ok(Vec::new());
+    }
+    let desk = face.desk().await?;
+    if desk.status().await?.pid.is_some() {
+        // Another process is at work already; this one will only wait for it.
+        return Ok(Vec::new());
+    }
+    let mut lent = Vec::new();
+    for credential in login.ask_for_run(face, &*desk, only.cloned()).await? {
+        if credential.stored {
+            desk.keep(credential).await?;
+        } else {
+            lent.push(credential);
+        }
+    }
+    Ok(lent)
 }
 
 /// The settings file, and all that a run takes from other files: read before anything is changed.
-pub(super) fn secrets(face: &Face<'_>, options: &RunOptions) -> Result<Config, Failed> {
+pub(super) async fn secrets(face: &mut Face<'_>, options: &RunOptions) -> Result<Config, Failed> {
     let mut config = face.config()?;
-    if let Some(path) = &options.netrc {
-        config.read_netrc(path.as_deref())?;
+    let path = options.netrc.as_ref().and_then(Option::as_deref);
+    if options.netrc.is_some() || (options.netrc_default && config.netrc.is_none()) {
+        config.read_netrc(path, options.netrc_default)?;
+    } else if options.netrc_default {
+        config.netrc = config.netrc.map(|netrc| netrc.with_default(true));
+    }
+    config.keyring |= options.keyring;
+    if config.keyring {
+        // Not half way through the night: that it is there is seen now.
+        keyring(|_| Ok(())).await?;
     }
     config.check_password_files()?;
     config.check_tls_files()?;
@@ -47,13 +82,15 @@ pub(super) struct Start {
     /// These jobs alone, where the user named some.
     pub(super) only: Option<IdSet>,
     pub(super) overrides: Settings,
-    pub(super) password: Option<(String, Secret)>,
+    pub(super) password: Option<Given>,
+    pub(super) lent: Vec<Credential>,
     pub(super) config: Config,
+    pub(super) trace: Option<TraceFile>,
 }
 
 /// Starts the run, and tells its end by what became of it and, where jobs were asked for by name, of those.
 pub(super) async fn start(face: &mut Face<'_>, options: &RunOptions, start: Start) -> Result<Exit, Failed> {
-    let Start { only, overrides, password, config } = start;
+    let Start { only, overrides, password, lent, config, trace } = start;
     let order = RunOrder {
         queue: face.queue()?,
         only: only.clone(),
@@ -61,10 +98,14 @@ pub(super) async fn start(face: &mut Face<'_>, options: &RunOptions, start: Star
         per_host: options.per_host,
         overrides,
         password,
+        lent,
         config,
         display: face.display(),
+        trace,
     };
     face.flush()?;
+    // From here on the run listens for signals.
+    face.stand = None;
     let report = face.house.run(order).await?;
     let counts = match &only {
         Some(ids) => Some(count(face, ids).await?),

@@ -1,12 +1,13 @@
 //! Whole commands against a fake house.
 
 mod fake;
+mod logins;
 mod standing;
 mod tls;
 
 use super::args::{Args, Global};
 use super::face::{Face, Surroundings};
-use super::{Exit, without_passwords};
+use super::{Door, Exit, without_passwords};
 use crate::engine::{Changed, DeskError, RunReport};
 use crate::model::{
     Attempt, Cause, Change, Clash, Counts, Destination, Expectation, Failure, HostStatus, Job, JobId, JobRecord,
@@ -447,7 +448,7 @@ fn a_change_without_jobs_changes_nothing() {
 #[test]
 fn a_command_can_be_spawned() {
     fn spawnable(_: impl Future + Send) {}
-    spawnable(super::execute(Args::try_parse_from(["ftpq", "status"]).unwrap(), &Fake::default()));
+    spawnable(super::execute(Args::try_parse_from(["ftpq", "status"]).unwrap(), Door::default(), &Fake::default()));
 }
 
 #[test]
@@ -527,10 +528,12 @@ fn the_queues_folder_is_found_as_the_help_says() {
                 state: state.map(Into::into),
                 home: home.map(Into::into),
                 folder: "/here".into(),
+                ..Surroundings::default()
             },
             input: None,
             out: Box::new(sink()),
             err: Box::new(sink()),
+            stand: None,
         };
         face.queue().ok()
     };

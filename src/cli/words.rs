@@ -1,7 +1,6 @@
 //! Numbers and plurals for people.
 
-use crate::model::rfc3339;
-use crate::model::{IdSet, JobId, printable, without_userinfo};
+use crate::model::{IdSet, JobId, printable, rfc3339, without_userinfo};
 use std::path::Path;
 
 /// Longest text from outside that stands in one line.

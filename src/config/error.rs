@@ -27,6 +27,9 @@ pub enum ConfigError {
         /// What is wrong.
         message: String,
     },
+    /// The system's keyring can't be used.
+    #[error("the keyring can't be used: {0}")]
+    Keyring(String),
     /// The file as a whole can't be used.
     #[error("{}: {message}", shown(path))]
     File {

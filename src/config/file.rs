@@ -25,6 +25,10 @@ pub(super) fn read(path: &Path, home: Option<&Path>) -> Result<Config, ConfigErr
     Walk { path, text: &text, home }.config()
 }
 
+/// The keys at the top that are no settings.
+const KEYS: [&str; 7] =
+    ["connections", "per-host", "netrc", "netrc-default", "keyring", "forget-logins", "[host.\"name\"]"];
+
 /// Something wrong at a byte offset.
 type Wrong = (usize, String);
 
@@ -42,21 +46,21 @@ impl Walk<'_> {
             ConfigError::place(self.path, self.text, offset, e.message())
         })?;
         let mut config = Config::default();
-        let mut netrc = None;
+        let (mut netrc, mut default) = (None, false);
         for (key, value) in table.get_ref() {
             let done = match key.get_ref().as_ref() {
                 "connections" => count(value, Config::MAX_CONNECTIONS).map(|n| config.connections = Some(n)),
                 "per-host" => per_host(value).map(|most| config.per_host = Some(most)),
                 "netrc" => self.netrc_path(value).map(|path| netrc = path),
+                "netrc-default" => flag(value).map(|on| default = on),
+                "keyring" => flag(value).map(|on| config.keyring = on),
+                "forget-logins" => flag(value).map(|on| config.forget_logins = on),
                 "host" => self.hosts(&mut config, value),
-                _ => self.assign(
-                    &mut config.settings,
-                    (key, value),
-                    &["connections", "per-host", "netrc", "[host.\"name\"]"],
-                ),
+                _ => self.assign(&mut config.settings, (key, value), &KEYS),
             };
             done.map_err(|(offset, message)| ConfigError::place(self.path, self.text, offset, &message))?;
         }
+        config.netrc_default = default;
         match netrc {
             None => {}
             Some(NetrcPlace::Given(path)) => config.netrc = Some(Netrc::read(&path)?),
@@ -64,6 +68,7 @@ impl Walk<'_> {
                 config.netrc = Some(if path.exists() { Netrc::read(&path)? } else { Netrc::default() });
             }
         }
+        config.netrc = config.netrc.map(|netrc| netrc.with_default(default));
         Ok(config)
     }
 
@@ -156,6 +161,10 @@ enum NetrcPlace {
 fn integer(value: &Spanned<DeValue<'_>>) -> Option<u64> {
     let number = value.get_ref().as_integer()?;
     u64::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+fn flag(value: &Spanned<DeValue<'_>>) -> Result<bool, Wrong> {
+    value.get_ref().as_bool().ok_or((value.span().start, "write true or false".to_owned()))
 }
 
 fn count(value: &Spanned<DeValue<'_>>, most: u32) -> Result<u32, Wrong> {

@@ -5,6 +5,7 @@
 mod error;
 mod file;
 mod hosts;
+mod keyring;
 mod netrc;
 mod pem;
 mod secret_file;
@@ -12,9 +13,10 @@ mod secret_file;
 mod tests;
 
 pub use error::ConfigError;
+pub use keyring::Keyring;
 pub use netrc::{Netrc, NetrcEntry};
 pub use pem::{check_tls_files, read_certificates, read_private_key};
-pub use secret_file::read_password_file;
+pub use secret_file::{read_password_file, read_password_line};
 
 use crate::model::{
     Account, DataMode, Durability, Existing, HostKey, PerHost, Pipelining, Secret, Settings, Tls, TlsVersion,
@@ -34,6 +36,11 @@ pub struct Config {
     hosts: Hosts,
     /// The logins of netrc, where the settings file or the command line asks for it.
     pub netrc: Option<Netrc>,
+    netrc_default: bool,
+    /// Whether the system's keyring is asked for passwords.
+    pub keyring: bool,
+    /// Whether a kept password goes with the last job of its account.
+    pub forget_logins: bool,
 }
 
 impl Config {
@@ -110,11 +117,20 @@ impl Config {
     /// # Errors
     /// When the file can't be read.
     pub fn password(&self, account: &Account) -> Result<Option<Secret>, ConfigError> {
-        let file = self.hosts.of(&account.host_key()).find_map(|table| {
+        self.password_file(account).map(read_password_file).transpose()
+    }
+
+    /// Whether a `password-file` is meant for the account; it is not read.
+    #[must_use]
+    pub fn has_password_file(&self, account: &Account) -> bool {
+        self.password_file(account).is_some()
+    }
+
+    fn password_file(&self, account: &Account) -> Option<&Path> {
+        self.hosts.of(&account.host_key()).find_map(|table| {
             let meant = table.user.as_ref().map_or(!account.is_anonymous(), |user| *user == account.user);
-            table.password_file.as_ref().filter(|_| meant)
-        });
-        file.map(|path| read_password_file(path)).transpose()
+            table.password_file.as_deref().filter(|_| meant)
+        })
     }
 
     /// Checks every `password-file` that the settings name, so that a run needn't find out half way.
@@ -134,18 +150,20 @@ impl Config {
         std::iter::once(&self.settings).chain(tables).try_for_each(check_tls_files)
     }
 
-    /// Reads netrc from that path, which must be there; or from `~/.netrc`, which need not.
+    /// Reads netrc from that path, which must be there; or from `~/.netrc`, which need not. With `default` its entry of
+    /// that name is used as well, as the settings file may ask for too.
     ///
     /// # Errors
     /// When the file is open to others, or isn't understood.
-    pub fn read_netrc(&mut self, path: Option<&Path>) -> Result<(), ConfigError> {
-        self.netrc = match path {
-            Some(path) => Some(Netrc::read(path)?),
+    pub fn read_netrc(&mut self, path: Option<&Path>, default: bool) -> Result<(), ConfigError> {
+        let netrc = match path {
+            Some(path) => Netrc::read(path)?,
             None => match env::home_dir().map(|home| home.join(".netrc")) {
-                Some(path) if path.exists() => Some(Netrc::read(&path)?),
-                _ => Some(Netrc::default()),
+                Some(path) if path.exists() => Netrc::read(&path)?,
+                _ => Netrc::default(),
             },
         };
+        self.netrc = Some(netrc.with_default(default || self.netrc_default));
         Ok(())
     }
 }

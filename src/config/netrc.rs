@@ -12,6 +12,7 @@ const LIMIT: u64 = 1 << 20;
 #[derive(Clone, Debug, Default)]
 pub struct Netrc {
     machines: Vec<Machine>,
+    use_default: bool,
 }
 
 /// A login from netrc.
@@ -25,7 +26,7 @@ pub struct NetrcEntry {
     pub account: Option<Secret>,
 }
 
-/// One `machine`, or `default`, which is read and never used.
+/// One `machine`, or `default`, which is used where that was asked for.
 #[derive(Clone, Debug, Default)]
 struct Machine {
     host: Option<String>,
@@ -45,10 +46,16 @@ impl Netrc {
         parse(&text).map_err(|(offset, message)| ConfigError::place(path, &text, offset, message))
     }
 
+    /// The same logins, `default` included where that is asked for: its login is for every host that no `machine` names.
+    #[must_use]
+    pub fn with_default(self, asked: bool) -> Self {
+        Self { use_default: asked, ..self }
+    }
+
     /// The login for a host, from entries that name no port: that user's, or the first where no user is asked for.
     ///
     /// The host must be the very one, an entry without user or password is never filled from another, and `default`
-    /// is not used (CVE-2024-11053, CVE-2025-0167).
+    /// is not used unless asked for (CVE-2024-11053, CVE-2025-0167).
     #[must_use]
     pub fn login(&self, host: &str, user: Option<&str>) -> Option<NetrcEntry> {
         self.find(host, None, user)
@@ -57,19 +64,35 @@ impl Netrc {
     /// The same for a host and port: entries that name the port come before those that name none.
     #[must_use]
     pub fn login_at(&self, host: &HostKey, user: Option<&str>) -> Option<NetrcEntry> {
-        self.find(&host.host, Some(host.port), user).or_else(|| self.find(&host.host, None, user))
+        self.find(&host.host, Some(host.port), user)
+            .or_else(|| self.find(&host.host, None, user))
+            .or_else(|| self.default(host, user))
     }
 
     fn find(&self, host: &str, port: Option<u16>, user: Option<&str>) -> Option<NetrcEntry> {
+        self.machines.iter().filter(|m| m.port == port && m.is_for(host)).find_map(|m| m.entry(user))
+    }
+
+    /// The login of the first `default`, for a host that has no entry at all: one that has, for another user or without
+    /// a password, is not a stranger.
+    fn default(&self, host: &HostKey, user: Option<&str>) -> Option<NetrcEntry> {
+        if !self.use_default || self.machines.iter().any(|m| m.is_for(&host.host)) {
+            return None;
+        }
+        let entry = self.machines.iter().find(|m| m.host.is_none())?;
+        entry.port.is_none_or(|port| port == host.port).then(|| entry.entry(user))?
+    }
+}
+
+impl Machine {
+    fn is_for(&self, host: &str) -> bool {
         let bare = |host: &str| host.trim_matches(['[', ']']).to_ascii_lowercase();
-        let host = bare(host);
-        self.machines
-            .iter()
-            .filter(|m| m.port == port && m.host.as_deref().is_some_and(|name| bare(name) == host))
-            .find_map(|m| {
-                let login = m.login.clone().filter(|login| user.is_none_or(|user| user == login))?;
-                Some(NetrcEntry { login, password: m.password.clone()?, account: m.account.clone() })
-            })
+        self.host.as_deref().is_some_and(|name| bare(name) == bare(host))
+    }
+
+    fn entry(&self, user: Option<&str>) -> Option<NetrcEntry> {
+        let login = self.login.clone().filter(|login| user.is_none_or(|user| user == login))?;
+        Some(NetrcEntry { login, password: self.password.clone()?, account: self.account.clone() })
     }
 }
 
@@ -110,7 +133,7 @@ fn parse(text: &str) -> Result<Netrc, (usize, &'static str)> {
             }
         }
     }
-    Ok(Netrc { machines })
+    Ok(Netrc { machines, use_default: false })
 }
 
 /// The words of a netrc file: separated by white space, or in double quotes.
@@ -242,6 +265,43 @@ mod tests {
         ] {
             assert_eq!(login(SAMPLE, host, user), None, "{host} {user:?}");
         }
+    }
+
+    /// CVE-2025-0167: `default` for a host that has an entry of its own, or for a user it does not name.
+    #[test]
+    fn default_is_for_strangers_and_only_when_asked_for() {
+        let text = "machine a login alice password 1\nmachine b login bob\nmachine c port 2121 login c password 2\n\
+                    default login guest password 3\ndefault login never password 4\n";
+        let login = |asked: bool, host: &str, port, user: Option<&str>| {
+            let netrc = parse(text).unwrap().with_default(asked);
+            netrc.login_at(&HostKey { host: host.to_owned(), port }, user).map(|e| e.login)
+        };
+        assert_eq!(login(true, "x", 21, None).as_deref(), Some("guest"));
+        assert_eq!(login(true, "x", 21, Some("guest")).as_deref(), Some("guest"));
+        for (asked, host, port, user) in [
+            (false, "x", 21, None),
+            (true, "x", 21, Some("eve")),
+            (true, "a", 21, Some("guest")),
+            (true, "b", 21, None),
+            (true, "c", 21, None),
+        ] {
+            assert_eq!(login(asked, host, port, user), None, "{asked} {host} {port} {user:?}");
+        }
+        let empty = parse("default\nmachine a login x password y").unwrap().with_default(true);
+        assert_eq!(empty.login_at(&HostKey { host: "z".to_owned(), port: 21 }, None), None);
+        let ported = parse("default port 2121 login x password y").unwrap().with_default(true);
+        let at = |port| ported.login_at(&HostKey { host: "z".to_owned(), port }, None).is_some();
+        assert!(at(2121) && !at(21));
+    }
+
+    /// CVE-2022-35260: a file that ends in the middle of a word, without a line end, or is all one word.
+    #[test]
+    fn a_file_cut_anywhere_is_read_or_refused() {
+        for end in (0..=SAMPLE.len()).filter(|&end| SAMPLE.is_char_boundary(end)) {
+            let _ = parse(&SAMPLE[..end]);
+        }
+        assert!(parse(&"x".repeat(4095)).is_err());
+        assert!(parse(&format!("machine {} login u password p", "h".repeat(5000))).is_ok());
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use zeroize::Zeroizing;
 
 /// Longest password, in bytes.
 const LIMIT: u64 = 4096;
@@ -22,8 +23,18 @@ pub fn read_password_file(path: &Path) -> Result<Secret, ConfigError> {
     if about.is_file() {
         must_be_private(path, &about)?;
     }
-    let mut bytes = Vec::new();
-    file.take(LIMIT + 2).read_to_end(&mut bytes).map_err(|e| ConfigError::read(path, e))?;
+    read_password_line(file, path)
+}
+
+/// Reads the first line of something as a password; `name` is what errors call it.
+///
+/// # Errors
+/// When it can't be read, is empty, or its first line can't be a password.
+pub fn read_password_line(input: impl Read, name: &Path) -> Result<Secret, ConfigError> {
+    let path = name;
+    // With room for all, since a buffer that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(usize::try_from(LIMIT).unwrap_or_default() + 64));
+    input.take(LIMIT + 2).read_to_end(&mut bytes).map_err(|e| ConfigError::read(path, e))?;
     let line = bytes.split(|&b| b == b'\n').next().unwrap_or_default();
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() as u64 > LIMIT {
@@ -33,13 +44,14 @@ pub fn read_password_file(path: &Path) -> Result<Secret, ConfigError> {
     if text.is_empty() {
         return Err(ConfigError::file(path, "its first line is empty; write the password there"));
     }
-    if text.chars().any(char::is_control) {
+    let secret = Secret::new(text);
+    if secret.control_at().is_some() {
         return Err(ConfigError::file(
             path,
             "its first line holds a control character, which no FTP command can carry",
         ));
     }
-    Ok(Secret::new(text))
+    Ok(secret)
 }
 
 /// Checks a password file that is not needed yet: what a pipe holds can be read only once, and is left in it.
@@ -49,7 +61,7 @@ pub(super) fn check_password_file(path: &Path) -> Result<(), ConfigError> {
 }
 
 /// The text of a file of at most `limit` bytes that belongs to this user and is closed to all others.
-pub(super) fn read_private(path: &Path, limit: u64) -> Result<String, ConfigError> {
+pub(super) fn read_private(path: &Path, limit: u64) -> Result<Zeroizing<String>, ConfigError> {
     // A FIFO of that name must not hold up the start.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(|e| ConfigError::read(path, e))?;
@@ -58,12 +70,13 @@ pub(super) fn read_private(path: &Path, limit: u64) -> Result<String, ConfigErro
         return Err(ConfigError::file(path, "not a regular file"));
     }
     must_be_private(path, &about)?;
-    let mut bytes = Vec::new();
+    let length = usize::try_from(about.len().min(limit)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(length + 2);
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|e| ConfigError::read(path, e))?;
     if bytes.len() as u64 > limit {
         return Err(ConfigError::file(path, format!("larger than {limit} bytes")));
     }
-    String::from_utf8(bytes).map_err(|_| ConfigError::file(path, "not UTF-8"))
+    String::from_utf8(bytes).map(Zeroizing::new).map_err(|_| ConfigError::file(path, "not UTF-8"))
 }
 
 fn must_be_private(path: &Path, about: &Metadata) -> Result<(), ConfigError> {

@@ -100,6 +100,7 @@ impl Dispatcher {
             }
             Upshot::LoginRefused(failure) => {
                 self.failed(&failure);
+                self.logins.refused(account);
                 self.hosts.books(account).proof = Proof::Refused(failure.clone());
                 self.hold(std::slice::from_ref(account), account.to_string(), failure, false).await?;
             }
@@ -298,7 +299,7 @@ impl Dispatcher {
                         self.hosts.books(&account).fetch = Fetch::Not;
                         self.parked.extend(claims.unwrap_or_default());
                     }
-                    Word::SignedIn(..) | Word::Poke | Word::Halt(_) | Word::Offered(_) => {}
+                    Word::SignedIn(..) | Word::Poke | Word::NewLogin(_) | Word::Halt(_) | Word::Offered(_) => {}
                 }
             }
         };

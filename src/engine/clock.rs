@@ -40,6 +40,12 @@ pub(super) fn ticks() -> u64 {
     FIRST.elapsed().as_secs() + 1
 }
 
+/// Milliseconds since 1970-01-01 UTC.
+pub(super) fn millis() -> u64 {
+    let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(passed.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// How long it is until a time in seconds since 1970-01-01 UTC; nothing once it has come.
 pub(super) fn until(at: u64) -> Duration {
     let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -49,6 +49,45 @@ pub enum DeskError {
     NoAnswer(String),
 }
 
+/// A password for one account.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Whose.
+    pub account: Account,
+    /// The password.
+    pub secret: Secret,
+    /// It is never sent without TLS.
+    pub tls: bool,
+    /// It is stored; otherwise it is held for as long as the process lives that owns the queue.
+    pub stored: bool,
+}
+
+/// An account with kept passwords or jobs.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct AccountStanding {
+    /// `user@host:port`.
+    pub login: String,
+    /// The account, where it has jobs.
+    pub account: Option<Account>,
+    /// Jobs, whatever their state.
+    pub jobs: u64,
+    /// Jobs that are not through.
+    pub left: u64,
+    /// What is kept of its password, where it has an entry.
+    pub kept: Option<KeptStanding>,
+}
+
+/// How a kept password stands; never the password.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct KeptStanding {
+    /// The password itself is stored, or held by the process that owns the queue.
+    pub known: bool,
+    /// It is never sent without TLS.
+    pub tls: bool,
+    /// When the server refused it first, in seconds since 1970-01-01 UTC.
+    pub refused_at: Option<u64>,
+}
+
 /// An open intake: jobs are handed over in parts and accepted all at once, or not at all.
 pub trait Intake: Send {
     /// Hands over some jobs.
@@ -61,7 +100,7 @@ pub trait Intake: Send {
     ///
     /// # Errors
     /// When it can't be handed over.
-    fn credential(&mut self, account: Account, secret: Secret) -> Reply<'_, ()>;
+    fn credential(&mut self, credential: Credential) -> Reply<'_, ()>;
 
     /// Accepts all jobs handed over; they are durable when this returns.
     ///
@@ -101,6 +140,26 @@ pub trait Desk: Send + Sync {
     /// # Errors
     /// When the queue can't be read.
     fn show(&self, id: JobId) -> Reply<'_, Option<Job>>;
+
+    /// All accounts that have jobs, or an entry in the credential file; the jobs counted are those of these numbers, where
+    /// some are given.
+    ///
+    /// # Errors
+    /// When the queue can't be read.
+    fn accounts(&self, ids: Option<IdSet>) -> Reply<'_, Vec<AccountStanding>>;
+
+    /// Keeps a password at once. A run that left its account alone takes it up again. Returns whether anything changed.
+    ///
+    /// # Errors
+    /// When it can't be stored.
+    fn keep(&self, credential: Credential) -> Reply<'_, bool>;
+
+    /// Forgets the entries of these names, `user@host:port`; those with jobs stay where `unused` alone are meant. Returns
+    /// the names of those that were there.
+    ///
+    /// # Errors
+    /// When it can't be stored.
+    fn forget(&self, logins: Vec<String>, unused: bool) -> Reply<'_, Vec<String>>;
 
     /// Changes the selected jobs.
     ///

@@ -162,7 +162,8 @@ impl Dispatcher {
         self.outlook.next_due = None;
         for group in groups {
             self.meet(&group.account).await?;
-            self.logins.meet(&group.account);
+            let settings = self.order.overrides.or(&self.host_settings(&group.account.host_key()));
+            self.logins.meet(&group.account, settings.tls.unwrap_or_default().is_required(group.account.scheme));
             let held = self.hosts.is_held(&group.account);
             self.hosts.note_work(&group.account, group.ready > 0);
             if !held && let Some(due) = group.next_due.filter(|&due| due > now) {
@@ -301,6 +302,11 @@ impl Dispatcher {
                 self.outlook.is_stale = true;
                 Ok(())
             }
+            Some(Word::NewLogin(name)) => {
+                self.hosts.forgive(&name);
+                self.outlook.is_stale = true;
+                Ok(())
+            }
             Some(Word::Claimed { account, asked, claims }) => self.claimed(&account, asked, claims).await,
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
             Some(Word::Offered(offer)) => {
@@ -321,6 +327,7 @@ impl Dispatcher {
 
     async fn signed_in(&mut self, account: &Account, protection: Option<Protection>) -> Result<(), QueueError> {
         self.hosts.signed_in(account);
+        self.logins.accepted(account);
         let key = account.host_key();
         if let Some(protection) = protection {
             self.note_protection(&key, protection);

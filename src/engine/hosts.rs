@@ -362,6 +362,16 @@ impl Hosts {
         }
     }
 
+    /// Accounts of that name, `user@host:port`, that were refused may show anew whether they get in.
+    pub(super) fn forgive(&mut self, name: &str) {
+        for (_, books) in self.accounts.iter_mut().filter(|(account, _)| account.credential() == name) {
+            if matches!(books.proof, Proof::Refused(_)) {
+                books.proof = Proof::Unknown;
+                books.gate = Gate::default();
+            }
+        }
+    }
+
     /// The session that went ahead is gone, and did not get in: another may go ahead, unless the account was refused.
     pub(super) fn leader_is_gone(&mut self, account: &Account) {
         let books = self.books(account);

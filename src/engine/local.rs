@@ -1,10 +1,10 @@
 //! The desk of a queue that this process owns.
 
 use super::worker::Word;
-use super::{Added, Board, Changed, Desk, DeskError, Intake, Reply};
-use crate::model::{Account, Change, Counts, Job, JobId, JobSpec, JobState, Secret, Selection, StatusReport};
-use crate::queue::{Credentials, Overview, Queue, QueueError};
-use std::collections::HashMap;
+use super::{AccountStanding, Added, Board, Changed, Credential, Desk, DeskError, Intake, KeptStanding, Reply};
+use crate::model::{Account, Change, Counts, IdSet, Job, JobId, JobSpec, JobState, Selection, StatusReport};
+use crate::queue::{Credentials, Kept, Overview, Queue, QueueError};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
@@ -80,6 +80,58 @@ impl LocalDesk {
         Ok(counts)
     }
 
+    /// Does something with the credential file; blocks for a moment.
+    fn with_credentials<T>(
+        &self,
+        work: impl FnOnce(&mut Credentials) -> Result<T, QueueError>,
+    ) -> Result<T, QueueError> {
+        tokio::task::block_in_place(|| work(&mut self.credentials.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    async fn standings(&self, ids: Option<IdSet>) -> Result<Vec<AccountStanding>, DeskError> {
+        let loads = self.queue.accounts(ids).await?;
+        Ok(self.with_credentials(|credentials| {
+            let standing = |kept: &Kept| KeptStanding {
+                known: kept.password.is_some(),
+                tls: kept.tls,
+                refused_at: kept.refused_at,
+            };
+            let mut rest: BTreeMap<&str, &Kept> = credentials.entries().collect();
+            let mut all = Vec::with_capacity(loads.len() + rest.len());
+            for load in loads {
+                let login = load.account.credential();
+                rest.remove(login.as_str());
+                let kept = credentials.get(&load.account).map(standing);
+                let account = Some(load.account);
+                all.push(AccountStanding { login, account, jobs: load.jobs, left: load.left, kept });
+            }
+            let bare = |(name, kept): (&str, &Kept)| {
+                let (login, kept) = (name.to_owned(), Some(standing(kept)));
+                AccountStanding { login, account: None, jobs: 0, left: 0, kept }
+            };
+            all.extend(rest.into_iter().map(bare));
+            Ok(all)
+        })?)
+    }
+
+    async fn drop_logins(&self, logins: Vec<String>, unused: bool) -> Result<Vec<String>, DeskError> {
+        let mut named = logins;
+        if unused {
+            let used: HashSet<String> =
+                self.queue.accounts(None).await?.into_iter().map(|load| load.account.credential()).collect();
+            named.retain(|login| !used.contains(login));
+        }
+        Ok(self.with_credentials(|credentials| {
+            let mut gone = Vec::new();
+            for login in named {
+                if credentials.remove(&login)? {
+                    gone.push(login);
+                }
+            }
+            Ok(gone)
+        })?)
+    }
+
     async fn report(&self) -> Result<StatusReport, DeskError> {
         let jobs = self.count(Selection::default()).await?;
         let hosts = self.queue.overview().await?.hosts;
@@ -127,6 +179,24 @@ impl Desk for LocalDesk {
         Box::pin(async move { Ok(self.queue.get(id).await?.map(|job| self.overlay(job))) })
     }
 
+    fn accounts(&self, ids: Option<IdSet>) -> Reply<'_, Vec<AccountStanding>> {
+        Box::pin(self.standings(ids))
+    }
+
+    fn keep(&self, credential: Credential) -> Reply<'_, bool> {
+        Box::pin(async move {
+            let changed = self.with_credentials(|credentials| store(credentials, &credential))?;
+            if changed {
+                self.tell(Word::NewLogin(credential.account.credential()));
+            }
+            Ok(changed)
+        })
+    }
+
+    fn forget(&self, logins: Vec<String>, unused: bool) -> Reply<'_, Vec<String>> {
+        Box::pin(self.drop_logins(logins, unused))
+    }
+
     fn change(&self, selection: Selection, change: Change) -> Reply<'_, Changed> {
         Box::pin(async move {
             let changes = self.queue.change(selection, change).await?;
@@ -139,13 +209,21 @@ impl Desk for LocalDesk {
     }
 }
 
+/// Stores a password, or holds it. Returns whether anything changed.
+fn store(credentials: &mut Credentials, given: &Credential) -> Result<bool, QueueError> {
+    if given.stored {
+        return credentials.put(&given.account, &given.secret, given.tls);
+    }
+    credentials.lend(&given.account, &given.secret, given.tls).map(|()| true)
+}
+
 /// Passwords kept of one intake: one for each account, and no manifest needs more accounts than this.
 const ACCOUNTS: usize = 10_000;
 
 struct LocalIntake {
     desk: LocalDesk,
     intake: crate::queue::Intake,
-    passwords: HashMap<Account, Secret>,
+    passwords: HashMap<Account, Credential>,
 }
 
 impl Intake for LocalIntake {
@@ -153,13 +231,13 @@ impl Intake for LocalIntake {
         Box::pin(async move { Ok(self.intake.push(jobs).await?) })
     }
 
-    fn credential(&mut self, account: Account, secret: Secret) -> Reply<'_, ()> {
+    fn credential(&mut self, credential: Credential) -> Reply<'_, ()> {
         Box::pin(async move {
-            if self.passwords.len() >= ACCOUNTS && !self.passwords.contains_key(&account) {
+            if self.passwords.len() >= ACCOUNTS && !self.passwords.contains_key(&credential.account) {
                 let text = format!("more than {ACCOUNTS} accounts with passwords in one manifest; split it");
                 return Err(DeskError::Storage(text));
             }
-            self.passwords.insert(account, secret);
+            self.passwords.insert(credential.account.clone(), credential);
             Ok(())
         })
     }
@@ -168,11 +246,20 @@ impl Intake for LocalIntake {
         Box::pin(async move {
             let Self { desk, intake, passwords } = *self;
             // Before the jobs: a job without its password would only fail.
-            tokio::task::block_in_place(|| {
-                let mut credentials = desk.credentials.lock().unwrap_or_else(PoisonError::into_inner);
-                passwords.iter().try_for_each(|(account, secret)| credentials.put(account, secret))
+            let changed = desk.with_credentials(|credentials| {
+                let mut changed = Vec::new();
+                // One that came for TLS stays so, even if the same login stands in an ftp:// URL of the list.
+                let mut passwords: Vec<Credential> = passwords.into_values().collect();
+                passwords.sort_by_key(|given| given.tls);
+                for given in &passwords {
+                    if store(credentials, given)? {
+                        changed.push(given.account.credential());
+                    }
+                }
+                Ok(changed)
             })?;
             let accepted = intake.accept().await?;
+            changed.into_iter().for_each(|name| desk.tell(Word::NewLogin(name)));
             desk.tell(Word::Poke);
             Ok(Added { new: accepted.new, known: accepted.known })
         })

@@ -1,35 +1,72 @@
 //! Which password goes to which account, and how a server is dialled.
 
-use super::RunOrder;
-use crate::config::Config;
-use crate::ftp::{Dial, Login, SessionOptions, TlsPolicy, Trace};
-use crate::model::{Account, Cause, Failure, HostKey, Quirks, Scheme, Secret, Settings, Stage, printable};
-use crate::queue::Credentials;
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use super::order::Given;
+use super::{RunOrder, TraceFile, clock};
+use crate::config::{Config, Keyring};
+use crate::ftp::{Dial, Login, SessionOptions, TlsMode, TlsPolicy, Trace};
+use crate::model::{Account, Cause, Failure, HostKey, Quirks, Scheme, Secret, Settings, Stage, printable, rfc3339};
+use crate::queue::{Credentials, Kept};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Everything that may hold a password, asked in this order: what came with the job's URL and is kept in the
-/// credential file; the command line; the settings file; netrc. What is for one account never goes to another.
+/// Everything that may hold a password, asked in this order: what this command gave for the very account and is to be
+/// kept nowhere; what came with the job's URL, or by `login`, and is kept in the credential file; what the command line
+/// gives for the user; the settings file; the keyring; netrc. What is for one account never goes to another.
 pub(super) struct Logins {
     credentials: Arc<Mutex<Credentials>>,
-    given: Option<(String, Secret)>,
-    /// Hosts that the password given on the command line could be meant for.
-    meant: BTreeSet<HostKey>,
+    lent: HashMap<String, Kept>,
+    given: Option<Given>,
+    /// Hosts that the password given on the command line could be meant for, and whether any job there demands TLS.
+    meant: BTreeMap<HostKey, bool>,
     config: Config,
-    trace: Option<Trace>,
+    ring: Mutex<Ring>,
+    /// Passwords of the credential file that were handed out.
+    used: Mutex<HashMap<Account, Secret>>,
+    scribe: Scribe,
+}
+
+/// What the keyring said, so that it is asked once for each account.
+#[derive(Default)]
+struct Ring {
+    keyring: Option<Keyring>,
+    known: HashMap<String, Option<Kept>>,
+}
+
+/// Who hears the dialogue.
+pub(super) struct Scribe {
+    /// Shows a line.
+    pub(super) screen: Option<Trace>,
+    pub(super) file: Option<TraceFile>,
+    /// Tells of trouble with the file.
+    pub(super) tell: Trace,
+    /// Sessions so far.
+    pub(super) sessions: Arc<AtomicU64>,
 }
 
 impl Logins {
-    pub(super) fn new(order: &RunOrder, credentials: Arc<Mutex<Credentials>>, trace: Option<Trace>) -> Self {
-        Self { credentials, given: order.password.clone(), meant: BTreeSet::new(), config: order.config.clone(), trace }
+    pub(super) fn new(order: &RunOrder, credentials: Arc<Mutex<Credentials>>, scribe: Scribe) -> Self {
+        let lent = |login: &super::Credential| {
+            let kept = Kept { password: Some(login.secret.clone()), tls: login.tls, refused_at: None };
+            (login.account.credential(), kept)
+        };
+        Self {
+            credentials,
+            lent: order.lent.iter().map(lent).collect(),
+            given: order.password.clone(),
+            meant: BTreeMap::new(),
+            config: order.config.clone(),
+            ring: Mutex::default(),
+            used: Mutex::default(),
+            scribe,
+        }
     }
 
-    /// Takes note of an account of this run.
-    pub(super) fn meet(&mut self, account: &Account) {
-        let kept = self.credentials.lock().unwrap_or_else(PoisonError::into_inner).get(account).is_some();
-        if !kept && self.given.as_ref().is_some_and(|(user, _)| *user == account.user) {
-            self.meant.insert(account.host_key());
+    /// Takes note of an account of this run, and of whether its settings demand TLS.
+    pub(super) fn meet(&mut self, account: &Account, tls: bool) {
+        if self.given.as_ref().is_some_and(|given| given.user == account.user) && self.kept(account).is_none() {
+            *self.meant.entry(account.host_key()).or_default() |= tls;
         }
     }
 
@@ -52,11 +89,15 @@ impl Logins {
     /// How the account's server is reached.
     ///
     /// # Errors
-    /// When the account's password file, or a file for TLS, can't be read: nothing is sent then.
+    /// When the account's password, or a file for TLS, can't be had, or the password must not be sent: nothing is sent
+    /// then.
     pub(super) fn dial(&self, account: &Account, options: SessionOptions, quirks: Quirks) -> Result<Dial, Failure> {
         options.tls.prepare()?;
         let login = self.login(account)?;
-        let trace = self.trace.clone();
+        if login.tls_only && options.tls.mode() == TlsMode::Off {
+            return Err(tls_only(account));
+        }
+        let trace = self.scribe.of(account, &login);
         Ok(Dial {
             account: account.clone(),
             login,
@@ -69,32 +110,88 @@ impl Logins {
         })
     }
 
+    /// Takes note that the server refused the account, where that was for a kept password.
+    pub(super) fn refused(&self, account: &Account) {
+        self.note(account, Some(clock::now()));
+    }
+
+    /// Takes note that the account got in.
+    pub(super) fn accepted(&self, account: &Account) {
+        self.note(account, None);
+    }
+
+    fn note(&self, account: &Account, refused_at: Option<u64>) {
+        let Some(secret) = lock(&self.used).get(account).cloned() else { return };
+        // It is a remark for the next failure; without it nothing is lost but that.
+        let _ = tokio::task::block_in_place(|| lock(&self.credentials).note(account, &secret, refused_at));
+    }
+
+    fn kept(&self, account: &Account) -> Option<Kept> {
+        let lent = self.lent.get(&account.credential()).cloned();
+        lent.or_else(|| lock(&self.credentials).get(account).cloned()).filter(|kept| kept.password.is_some())
+    }
+
     fn login(&self, account: &Account) -> Result<Login, Failure> {
-        let kept = self.credentials.lock().unwrap_or_else(PoisonError::into_inner).get(account);
-        let given = || self.given.as_ref().filter(|(user, _)| *user == account.user).map(|(_, secret)| secret.clone());
         let user = account.user.clone();
-        if let Some(secret) = kept {
-            return Ok(Login { user, secret: Some(secret), account: None });
+        if let Some(Kept { password: Some(secret), tls, refused_at }) = self.kept(account) {
+            lock(&self.used).insert(account.clone(), secret.clone());
+            let remark = refused_at.map(|at| {
+                format!(
+                    "the same password was refused on {} already; `ftpq login {account}` gives another",
+                    rfc3339(at)
+                )
+            });
+            return Ok(Login { tls_only: tls, remark, ..Login::new(user, Some(secret)) });
         }
-        if let Some(secret) = given() {
+        if let Some(given) = self.given.as_ref().filter(|given| given.user == account.user) {
             if self.meant.len() > 1 {
-                return Err(ambiguous(&user, self.meant.len()));
+                return Err(ambiguous(given, self.meant.len()));
             }
-            return Ok(Login { user, secret: Some(secret), account: None });
+            let tls_only = self.meant.get(&account.host_key()).copied().unwrap_or_default();
+            return Ok(Login { tls_only, ..Login::new(user, Some(given.secret.clone())) });
         }
         let from_file = self.config.password(account).map_err(|error| {
             Failure::local(Stage::Login, Cause::LocalIo, error.to_string())
                 .with_advice("correct the settings file, then run ftpq again")
         })?;
-        if let Some(secret) = from_file {
-            return Ok(Login { user, secret: Some(secret), account: None });
+        if from_file.is_some() {
+            return Ok(Login::new(user, from_file));
+        }
+        if let Some(Kept { password, tls, .. }) = self.from_keyring(account)? {
+            return Ok(Login { tls_only: tls, ..Login::new(user, password) });
         }
         let named = Some(account.user.as_str()).filter(|_| !account.is_anonymous());
         let found = self.config.netrc.as_ref().and_then(|netrc| netrc.login_at(&account.host_key(), named));
-        Ok(match found {
-            Some(entry) => Login { user: entry.login, secret: Some(entry.password), account: entry.account },
-            None => Login { user, secret: None, account: None },
-        })
+        match found {
+            Some(entry) => Ok(Login { account: entry.account, ..Login::new(entry.login, Some(entry.password)) }),
+            None if lock(&self.credentials).get(account).is_some() => Err(not_stored(account)),
+            None => Ok(Login::new(user, None)),
+        }
+    }
+
+    fn from_keyring(&self, account: &Account) -> Result<Option<Kept>, Failure> {
+        if !self.config.keyring || account.is_anonymous() {
+            return Ok(None);
+        }
+        let name = account.credential();
+        let mut ring = lock(&self.ring);
+        if let Some(known) = ring.known.get(&name) {
+            return Ok(known.clone());
+        }
+        // It may ask its user for leave.
+        let asked = tokio::task::block_in_place(|| {
+            if ring.keyring.is_none() {
+                ring.keyring = Some(Keyring::open()?);
+            }
+            ring.keyring.as_ref().map_or(Ok(None), |keyring| keyring.get(&name))
+        });
+        let found = asked.map_err(|error| {
+            Failure::local(Stage::Login, Cause::LocalIo, error.to_string())
+                .with_advice("unlock the keyring, or leave it out: `keyring = false` in the settings file")
+        })?;
+        let found = found.map(|(secret, tls)| Kept { password: Some(secret), tls, refused_at: None });
+        ring.known.insert(name, found.clone());
+        Ok(found)
     }
 }
 
@@ -104,11 +201,54 @@ pub fn contradiction(settings: &Settings, scheme: Scheme) -> Option<Failure> {
     TlsPolicy::new(settings, scheme).err()
 }
 
+impl Scribe {
+    /// Hears the sessions of an account; its passwords are in nothing that is passed on.
+    fn of(&self, account: &Account, login: &Login) -> Option<Trace> {
+        if self.screen.is_none() && self.file.is_none() {
+            return None;
+        }
+        let (screen, file, tell) = (self.screen.clone(), self.file.clone(), Arc::clone(&self.tell));
+        let (passwords, host, sessions) = (login.redactor(), account.host_key(), Arc::clone(&self.sessions));
+        let number = AtomicU64::new(0);
+        Some(Arc::new(move |line: &str| {
+            let line = passwords.clean(line);
+            // A link opens another session after one that broke.
+            if line.starts_with("* connected to ") || number.load(Ordering::Relaxed) == 0 {
+                number.store(sessions.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+            }
+            let session = format!("#{} {host}", number.load(Ordering::Relaxed));
+            if let Some(trouble) = file.as_ref().and_then(|file| file.add(clock::millis(), &session, &line)) {
+                tell(&trouble);
+            }
+            if let Some(screen) = &screen {
+                screen(&line);
+            }
+        }))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A password goes to the one server it is meant for, or nowhere.
-fn ambiguous(user: &str, hosts: usize) -> Failure {
-    let user = printable(user, 60);
-    let message =
-        format!("the password file could be meant for {user} on any of {hosts} hosts, so it was sent to none");
+fn ambiguous(given: &Given, hosts: usize) -> Failure {
+    let (user, from) = (printable(&given.user, 60), given.from);
+    let message = format!("{from} could be meant for {user} on any of {hosts} hosts, so it was sent to none");
     Failure::local(Stage::Login, Cause::LocalIo, message)
-        .with_advice("name it for its host in the settings file: [host.\"NAME\"] password-file = \"FILE\"")
+        .with_advice("give each host its own: `ftpq login USER@HOST`, or password-file in the settings file")
+}
+
+fn tls_only(account: &Account) -> Failure {
+    let message = format!("the password for {} is for TLS alone, so it was not sent in clear", account.credential());
+    Failure::permanent(Stage::Login, Cause::Unsupported, message).with_advice(format!(
+        "queue the file with ftpes://; or, if it may be read on its way, give the password anew: `ftpq login {account}`"
+    ))
+}
+
+fn not_stored(account: &Account) -> Failure {
+    let message = format!("the password for {} was given with --no-store, so it is not stored", account.credential());
+    Failure::permanent(Stage::Login, Cause::LoginRefused, message).with_advice(format!(
+        "give it again with --ask-password or --password-file, or have it stored: `ftpq login {account}`"
+    ))
 }

@@ -15,12 +15,14 @@ mod order;
 mod run;
 mod settle;
 mod signals;
+mod trace;
 mod worker;
 
 pub use board::Board;
-pub use desk::{Added, Changed, Desk, DeskError, Intake, Observer, Reply};
+pub use desk::{AccountStanding, Added, Changed, Credential, Desk, DeskError, Intake, KeptStanding, Observer, Reply};
 pub use local::{LocalDesk, peek};
 pub use logins::contradiction;
-pub use order::{Display, House, RunOrder, RunReport};
+pub use order::{Display, Given, House, RunOrder, RunReport};
 pub use run::prepare;
 pub use signals::stop_on_signals;
+pub use trace::TraceFile;

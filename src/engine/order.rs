@@ -1,6 +1,6 @@
 //! A run: what is asked for, and how it ended.
 
-use super::{Desk, Reply};
+use super::{Credential, Desk, Reply, TraceFile};
 use crate::config::Config;
 use crate::model::{IdSet, PerHost, Secret, Settings, StatusReport};
 use std::path::{Path, PathBuf};
@@ -19,11 +19,26 @@ pub struct RunOrder {
     /// What the command line set; wins over jobs and settings file.
     pub overrides: Settings,
     /// User name and password given on the command line, for accounts of that name that have no other.
-    pub password: Option<(String, Secret)>,
+    pub password: Option<Given>,
+    /// Passwords of this run alone.
+    pub lent: Vec<Credential>,
     /// Settings file and netrc, already read.
     pub config: Config,
     /// How to show it.
     pub display: Display,
+    /// Where every command and reply is written to.
+    pub trace: Option<TraceFile>,
+}
+
+/// A password that is for whichever account has its user.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// User name.
+    pub user: String,
+    /// The password.
+    pub secret: Secret,
+    /// Where it was given, as the start of a sentence: `the password file`.
+    pub from: &'static str,
 }
 
 /// How a run is shown.

@@ -2,7 +2,7 @@
 
 use super::dispatcher::{Dispatcher, Outlook};
 use super::local::{LocalDesk, RunLine};
-use super::logins::Logins;
+use super::logins::{Logins, Scribe};
 use super::worker::Shop;
 use super::{Board, DeskError, Observer, RunOrder, RunReport};
 use crate::model::{Event, printable};
@@ -23,8 +23,13 @@ pub fn prepare(
 ) -> (LocalDesk, impl Future<Output = Result<RunReport, DeskError>> + Send) {
     let (words, inbox) = mpsc::unbounded_channel();
     let queue = desk.queue().clone();
-    let trace = order.display.verbose.then(|| tracer(Arc::clone(&observer)));
-    let logins = Logins::new(&order, desk.credentials(), trace);
+    let scribe = Scribe {
+        screen: order.display.verbose.then(|| teller(Arc::clone(&observer))),
+        file: order.trace.clone(),
+        tell: teller(Arc::clone(&observer)),
+        sessions: Arc::default(),
+    };
+    let logins = Logins::new(&order, desk.credentials(), scribe);
     let desk = desk.with_run(RunLine { board: Arc::clone(&board), words: words.clone() });
     let (boot_id, full, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
     let workshop = Shop { queue, observer, board, boot_id, full, finisher, words };
@@ -51,6 +56,6 @@ pub fn prepare(
     (desk, run)
 }
 
-fn tracer(observer: Arc<dyn Observer>) -> crate::ftp::Trace {
+fn teller(observer: Arc<dyn Observer>) -> crate::ftp::Trace {
     Arc::new(move |line: &str| observer.event(&Event::Notice { text: printable(line, 500) }))
 }

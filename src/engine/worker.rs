@@ -37,6 +37,8 @@ pub(super) enum Word {
     Ended(Box<Ended>),
     /// Jobs were added or changed.
     Poke,
+    /// There is a new password for the accounts of this name.
+    NewLogin(String),
     /// These jobs were paused or cancelled while they ran.
     Halt(Vec<JobId>),
     /// The worker of this job broke down.
@@ -276,7 +278,7 @@ impl Turn<'_> {
             Some(Err(failure)) if link.is_turned_away() => {
                 Err(Report { end: End::Stopped, ..not_signed_in(job, failure) })
             }
-            Some(Err(failure)) => Err(not_signed_in(job, failure)),
+            Some(Err(failure)) => Err(not_signed_in(job, remarked(failure, link))),
             // One that stood before and was closed by the server is counted already.
             Some(Ok(())) if self.signed_in => Ok(()),
             Some(Ok(())) => {
@@ -340,6 +342,14 @@ fn upshot(state: JobState, failure: Failure) -> Upshot {
         _ if state == JobState::Failed => Upshot::Failed(failure),
         _ => Upshot::Left,
     }
+}
+
+/// A refusal with what else is known of the password that was refused.
+fn remarked(mut failure: Failure, link: &Link) -> Failure {
+    if let (Cause::LoginRefused, Some(remark)) = (failure.cause, &link.dial().login.remark) {
+        failure.advice = Some(failure.advice.map_or_else(|| remark.clone(), |advice| format!("{advice}; {remark}")));
+    }
+    failure
 }
 
 fn stopped() -> Failure {

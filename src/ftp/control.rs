@@ -3,8 +3,8 @@
 use super::dial::Trace;
 use super::tls::{Security, Stream, injected};
 use super::trouble;
-use crate::model::{Failure, Secret, Stage, printable};
-use crate::wire::{Command, Context, Decoder, Place, Reply, ReplyClass, Sequence, classify};
+use crate::model::{Failure, Stage, printable};
+use crate::wire::{Command, Context, Decoder, Place, Redactor, Reply, ReplyClass, Sequence, classify};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -41,12 +41,9 @@ pub(super) struct Control {
     logged_in: bool,
     /// Whether replies are known to end with another code.
     foreign_terminator: bool,
-    /// The password: a server that repeats it must not get it into logs and records.
-    secret: Option<Secret>,
+    /// The passwords: a server that repeats one must not get it into logs and records.
+    passwords: Redactor,
 }
-
-/// A shorter password is not looked for in replies: too much else would be taken for it.
-const LEAST_SECRET: usize = 4;
 
 impl Control {
     /// A control connection whose greeting is still to come.
@@ -65,7 +62,7 @@ impl Control {
             broken: false,
             logged_in: false,
             foreign_terminator: false,
-            secret: None,
+            passwords: Redactor::default(),
         }
     }
 
@@ -86,9 +83,9 @@ impl Control {
         Ok(())
     }
 
-    /// From now on replies are freed of this password.
-    pub(super) fn set_secret(&mut self, secret: Option<&Secret>) {
-        self.secret = secret.filter(|secret| secret.reveal().len() >= LEAST_SECRET).cloned();
+    /// From now on replies are shown without these passwords.
+    pub(super) fn set_passwords(&mut self, passwords: Redactor) {
+        self.passwords = passwords;
     }
 
     pub(super) fn set_timeout(&mut self, timeout: Duration) {
@@ -357,9 +354,7 @@ impl Control {
 
     /// The reply, if it is one that the caller waits for.
     fn placed(&mut self, mut reply: Reply) -> Option<Reply> {
-        if let Some(secret) = &self.secret {
-            reply.hide(secret.reveal().as_bytes());
-        }
+        reply.hide(&self.passwords);
         let code = reply.code.get();
         self.show(&reply);
         self.foreign_terminator |= reply.foreign_terminator;
@@ -380,8 +375,9 @@ impl Control {
 
     fn show(&self, reply: &Reply) {
         let Some(trace) = &self.trace else { return };
-        for (at, line) in reply.lines.iter().enumerate() {
-            let mark = if at + 1 == reply.lines.len() { ' ' } else { '-' };
+        let lines = reply.shown();
+        for (at, line) in lines.iter().enumerate() {
+            let mark = if at + 1 == lines.len() { ' ' } else { '-' };
             trace(&format!("< {}{mark}{}", reply.code, printable(&String::from_utf8_lossy(line), SHOWN)));
         }
     }

@@ -3,7 +3,7 @@
 use super::gate::Ticket;
 use super::tls::TlsPolicy;
 use crate::model::{Account, DataMode, Pipelining, PortRange, Quirks, Secret};
-use crate::wire::Credentials;
+use crate::wire::{Credentials, Redactor};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -57,9 +57,25 @@ pub struct Login {
     pub secret: Option<Secret>,
     /// What ACCT sends, should the server ask.
     pub account: Option<Secret>,
+    /// Nothing but the user name is sent without TLS.
+    pub tls_only: bool,
+    /// What else is known of these words, for the day when the server refuses them.
+    pub remark: Option<String>,
 }
 
 impl Login {
+    /// Whom to be with that password, or none.
+    #[must_use]
+    pub fn new(user: String, secret: Option<Secret>) -> Self {
+        Self { user, secret, account: None, tls_only: false, remark: None }
+    }
+
+    /// Finds the passwords in what is shown to people.
+    #[must_use]
+    pub fn redactor(&self) -> Redactor {
+        Redactor::new(self.secret.iter().chain(&self.account))
+    }
+
     /// The credentials to send; guests get the usual password.
     pub(super) fn credentials(&self) -> Credentials {
         let guest = self.user.eq_ignore_ascii_case(Account::ANONYMOUS) || self.user.eq_ignore_ascii_case("ftp");

@@ -101,7 +101,7 @@ impl Session {
         if let Ok(peer) = control.peer() {
             control.note(&format!("* connected to {peer}"));
         }
-        control.set_secret(dial.login.secret.as_ref());
+        control.set_passwords(dial.login.redactor());
         let login = wire::Login::new(dial.login.credentials());
         let login = login.with_privacy(privacy(security.as_ref()));
         let login = if together { login.together() } else { login };

@@ -18,7 +18,11 @@ const LONGEST_USER: usize = 1024;
 const LONGEST_HOST: usize = 253;
 
 /// The fields beside the settings.
-pub(super) const KEYS: [&str; 8] = ["url", "path", "size", "checksum", "md5", "sha1", "sha256", "sha512"];
+pub(super) const KEYS: [&str; 10] =
+    ["url", "path", "size", "checksum", "md5", "sha1", "sha256", "sha512", "ftp-user", PASSWORD];
+
+/// The field that holds a password, under the name it has in lists of aria2.
+pub(super) const PASSWORD: &str = "ftp-passwd";
 
 /// A place in a manifest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +38,7 @@ pub struct Position {
 pub struct Entry {
     /// The job, without any password.
     pub spec: JobSpec,
-    /// The password that stood in the URL.
+    /// The password that stood in the URL or beside it.
     pub secret: Option<Secret>,
     /// Where it stands.
     pub position: Position,
@@ -89,8 +93,9 @@ impl BadField {
     }
 }
 
-/// Puts a value where its key says. A value of `null` counts as absent.
-pub(super) fn set(line: &mut ManifestLine, key: &str, value: Value) -> Result<(), String> {
+/// Puts a value where its key says. A value of `null` counts as absent. Where passwords stand beside it, as `veiled` says,
+/// no error shows a value: with a comma too many a password stands in any column.
+pub(super) fn set(line: &mut ManifestLine, key: &str, value: Value, veiled: bool) -> Result<(), String> {
     if value.is_null() && (KEYS.contains(&key) || Settings::KEYS.contains(&key)) {
         return Ok(());
     }
@@ -103,12 +108,20 @@ pub(super) fn set(line: &mut ManifestLine, key: &str, value: Value) -> Result<()
         "sha1" => line.sha1 = Some(text(key, value)?),
         "sha256" => line.sha256 = Some(text(key, value)?),
         "sha512" => line.sha512 = Some(text(key, value)?),
+        "ftp-user" => line.ftp_user = Some(text(key, value)?),
+        PASSWORD => line.ftp_passwd = Some(Secret::new(text(key, value)?)),
         _ => line.settings.assign_from_list(key, value).map_err(|e| match e {
             SettingError::Unknown(_) => unknown(key),
+            SettingError::Value { key, .. } if veiled => veil(key),
             bad @ SettingError::Value { .. } => bad.to_string(),
         })?,
     }
     Ok(())
+}
+
+/// What is said of a value that may be a password.
+fn veil(key: &str) -> String {
+    format!("`{key}`: this value can't be used; it is not shown, since passwords stand beside it")
 }
 
 /// What is said of a key or column that nobody knows.
@@ -127,6 +140,15 @@ fn text(key: &str, value: Value) -> Result<String, String> {
 
 /// The job that the fields ask for, and the password that stood in its URL.
 pub(super) fn job(line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec, Option<Secret>), BadField> {
+    let veiled = line.ftp_passwd.is_some();
+    whole_job(line, options).map_err(|bad| match bad.key {
+        "url" | "ftp-user" | PASSWORD => bad,
+        key if veiled => BadField::new(key, veil(key)),
+        _ => bad,
+    })
+}
+
+fn whole_job(mut line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec, Option<Secret>), BadField> {
     if line.url.trim().is_empty() {
         return Err(BadField::new("url", "`url` is missing; every job needs one"));
     }
@@ -135,6 +157,7 @@ pub(super) fn job(line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec,
         _ => read_url(&line.url),
     }
     .map_err(|e| BadField::new("url", e))?;
+    let (source, secret) = signed_in(source, secret, line.ftp_user.take(), line.ftp_passwd.take())?;
     let length = source.path().as_bytes().len();
     if length > LONGEST {
         return Err(BadField::new(
@@ -163,6 +186,36 @@ pub(super) fn job(line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec,
     let destination = Destination::new(options.into.clone(), path).map_err(|e| BadField::new("path", e))?;
     let expect = Expectation { size: line.size, checksum: checksum(&line)? };
     Ok((JobSpec { source, destination, expect, settings: line.settings }, secret))
+}
+
+/// The source with user and password that stand beside the URL, which must not say otherwise.
+fn signed_in(
+    source: Source,
+    in_url: Option<Secret>,
+    user: Option<String>,
+    secret: Option<Secret>,
+) -> Result<(Source, Option<Secret>), BadField> {
+    let control = |key, at| BadField::new(key, format!("`{key}` holds a control character (at byte {at})"));
+    let mut account = source.account().clone();
+    if let Some(user) = user.filter(|user| !user.is_empty()) {
+        if let Some((at, _)) = user.char_indices().find(|(_, c)| c.is_control()) {
+            return Err(control("ftp-user", at));
+        }
+        if account.user != Account::ANONYMOUS && account.user != user {
+            return Err(BadField::new("ftp-user", "`ftp-user` and the user in the URL differ; leave one of them out"));
+        }
+        account.user = user;
+    }
+    let secret = secret.filter(|secret| !secret.reveal().is_empty());
+    if let Some(at) = secret.as_ref().and_then(Secret::control_at) {
+        return Err(control(PASSWORD, at));
+    }
+    if in_url.is_some() && secret.is_some() && in_url != secret {
+        let message = format!("`{PASSWORD}` and the password in the URL differ; leave one of them out");
+        return Err(BadField::new(PASSWORD, message));
+    }
+    let source = Source::new(account, source.path().clone(), source.transfer_type());
+    Ok((source, secret.or(in_url)))
 }
 
 /// Whether a text starts with a scheme and two slashes (RFC 3986, section 3.1).

@@ -1,6 +1,6 @@
 //! JSON Lines: an object a line.
 
-use super::entry::{Entry, Position, ReadOptions, job, set};
+use super::entry::{Entry, PASSWORD, Position, ReadOptions, job, set};
 use super::error::{Problem, column_of};
 use super::lines::Lines;
 use crate::model::ManifestLine;
@@ -35,8 +35,9 @@ fn read(number: u64, bytes: &[u8], options: &ReadOptions) -> Result<Entry, Probl
     })?;
     let at_key = |key: &str, message: &str| Problem::line(number, column_of(bytes, find_key(bytes, key)), message);
     let mut line = ManifestLine::default();
+    let veiled = fields.iter().any(|(key, _)| key == PASSWORD);
     for (key, value) in fields {
-        set(&mut line, &key, value).map_err(|message| at_key(&key, &message))?;
+        set(&mut line, &key, value, veiled).map_err(|message| at_key(&key, &message))?;
     }
     let (spec, secret) = job(line, options).map_err(|bad| at_key(bad.key, &bad.message))?;
     Ok(Entry { spec, secret, position: Position { line: number, column: 1 } })

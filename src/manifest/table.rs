@@ -1,7 +1,7 @@
 //! CSV (RFC 4180) and TSV with a header that names the columns.
 
 use super::MAX_LINE;
-use super::entry::{Entry, KEYS, Position, ReadOptions, job, set, unknown};
+use super::entry::{Entry, KEYS, PASSWORD, Position, ReadOptions, job, set, unknown};
 use super::error::{Problem, column_of};
 use crate::model::{ManifestLine, Settings};
 use csv::{ByteRecord, ReaderBuilder, Trim};
@@ -104,12 +104,13 @@ impl Table {
             return Err(self.problem(index, &message));
         }
         let mut line = ManifestLine::default();
+        let veiled = self.columns.iter().any(|name| name == PASSWORD);
         for (index, (name, cell)) in self.columns.iter().zip(&self.record).enumerate() {
             if cell.is_empty() {
                 continue;
             }
             let cell = std::str::from_utf8(cell).map_err(|_| self.problem(index, "not UTF-8"))?;
-            set(&mut line, name, value(name, cell)).map_err(|message| self.problem(index, &message))?;
+            set(&mut line, name, value(name, cell), veiled).map_err(|message| self.problem(index, &message))?;
         }
         let (spec, secret) = job(line, options).map_err(|bad| {
             self.problem(self.columns.iter().position(|name| name == bad.key).unwrap_or(0), &bad.message)

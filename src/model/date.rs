@@ -7,6 +7,16 @@ const ERA: u64 = 146_097;
 /// A time in seconds since 1970-01-01 UTC as RFC 3339 has it: `2026-11-22T17:08:49Z`.
 #[must_use]
 pub fn rfc3339(seconds: u64) -> String {
+    format!("{}Z", calendar(seconds))
+}
+
+/// The same with milliseconds, of a time in milliseconds: `2026-11-22T17:08:49.123Z`.
+#[must_use]
+pub fn rfc3339_millis(millis: u64) -> String {
+    format!("{}.{:03}Z", calendar(millis / 1000), millis % 1000)
+}
+
+fn calendar(seconds: u64) -> String {
     let (mut days, clock) = (seconds / DAY, seconds % DAY);
     let mut year = 1970 + days / ERA * 400;
     days %= ERA;
@@ -24,7 +34,7 @@ pub fn rfc3339(seconds: u64) -> String {
         month += 1;
     }
     let (hour, minute, second) = (clock / 3600, clock / 60 % 60, clock % 60);
-    format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}Z", days + 1)
+    format!("{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{second:02}", days + 1)
 }
 
 fn days_of(year: u64) -> u64 {
@@ -54,5 +64,6 @@ mod tests {
             assert_eq!(rfc3339(seconds), text);
         }
         assert!(rfc3339(u64::MAX).ends_with('Z'));
+        assert_eq!(rfc3339_millis(1_000_000_000_042), "2001-09-09T01:46:40.042Z");
     }
 }

@@ -1,6 +1,6 @@
 //! One line of a JSON Lines manifest.
 
-use super::Settings;
+use super::{Secret, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,13 @@ pub struct ManifestLine {
     /// SHA-512 digest in hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha512: Option<String>,
+    /// User name, where the URL names none.
+    #[serde(default, rename = "ftp-user", skip_serializing_if = "Option::is_none")]
+    pub ftp_user: Option<String>,
+    /// Password. It is taken out at the door, as one in the URL.
+    #[serde(default, rename = "ftp-passwd", skip_serializing)]
+    #[schemars(with = "Option<String>")]
+    pub ftp_passwd: Option<Secret>,
     /// Settings of this job alone.
     #[serde(flatten)]
     pub settings: Settings,
@@ -52,6 +59,15 @@ mod tests {
             serde_json::to_string(&line).unwrap(),
             r#"{"url":"ftp://h/a","size":3,"type":"ascii","limit-rate":10}"#
         );
+    }
+
+    #[test]
+    fn a_password_is_read_and_never_written() {
+        let line: ManifestLine =
+            serde_json::from_str(r#"{"url":"ftp://h/a","ftp-user":"bob","ftp-passwd":"hunter2"}"#).unwrap();
+        assert_eq!(line.ftp_passwd.as_ref().map(Secret::reveal), Some("hunter2"));
+        let shown = format!("{} {line:?}", serde_json::to_string(&line).unwrap());
+        assert!(!shown.contains("hunter2") && shown.contains("bob"), "{shown}");
     }
 
     #[test]

@@ -24,7 +24,7 @@ mod tls;
 
 pub use assign::{SettingError, parse_bytes};
 pub use checksum::{Algorithm, Checksum, ChecksumError};
-pub use date::rfc3339;
+pub use date::{rfc3339, rfc3339_millis};
 pub use destination::{Destination, DestinationError, RelPath};
 pub use event::Event;
 pub use failure::{Cause, Failure, FailureKind, Stage};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write};
 use std::str::FromStr;
 use url::Url;
+use zeroize::Zeroizing;
 
 /// How the server is spoken to, as the URL says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -186,6 +187,8 @@ impl Source {
             user => decode_text(user, "user name")?,
         };
         let secret = url.password().map(|p| decode_text(p, "password")).transpose()?.map(Secret::new);
+        // The parser's copy has the password too.
+        drop(Zeroizing::new(String::from(url)));
         let (path, transfer_type) = parse_path(raw_path(rest))?;
         Ok((Self { account: Account { scheme, user, host, port }, path, transfer_type }, secret))
     }

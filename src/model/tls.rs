@@ -22,6 +22,14 @@ pub enum Tls {
     Prefer,
 }
 
+impl Tls {
+    /// Whether nothing is sent without TLS, for a URL of that scheme.
+    #[must_use]
+    pub fn is_required(self, scheme: super::Scheme) -> bool {
+        scheme != super::Scheme::Ftp || matches!(self, Self::Explicit | Self::Implicit)
+    }
+}
+
 /// A version of TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub enum TlsVersion {

@@ -3,7 +3,7 @@
 use super::books::Books;
 use super::index::{has_come, ranges, set_of};
 use super::journal::Entry;
-use super::{Changes, GroupLoad, QueueError};
+use super::{AccountLoad, Changes, GroupLoad, QueueError};
 use crate::model::{
     Account, Change, Claim, Counts, IdSet, Job, JobId, JobState, Move, Progress, Selection, Settlement,
 };
@@ -62,6 +62,21 @@ impl Books {
         }
         self.held.extend(ids);
         Ok(claims)
+    }
+
+    /// How many of these jobs each account has; accounts without any are left out.
+    pub(super) fn accounts(&self, only: Option<&IdSet>) -> Vec<AccountLoad> {
+        let empty = |lane: &super::index::Lane| AccountLoad { account: lane.account.clone(), jobs: 0, left: 0 };
+        let mut loads: Vec<AccountLoad> = self.index.lanes().iter().map(empty).collect();
+        for (low, high) in ranges(only) {
+            for (_, pack, state) in self.index.jobs(low, high) {
+                let Some(load) = loads.get_mut(pack.lane) else { continue };
+                load.jobs += 1;
+                load.left += u64::from(matches!(state, JobState::Queued | JobState::Waiting | JobState::Running));
+            }
+        }
+        loads.retain(|load| load.jobs > 0);
+        loads
     }
 
     /// What can be claimed and what is claimed, account by account; accounts with neither are left out.

@@ -6,7 +6,7 @@ use super::backend::Memory;
 use super::books::Books;
 use super::lock::Lock;
 use super::open::Damage;
-use super::{Accepted, Changes, GroupLoad, OpenReport, Overview, QueueError, files, open, overview};
+use super::{Accepted, AccountLoad, Changes, GroupLoad, OpenReport, Overview, QueueError, files, open, overview};
 use crate::model::{
     Account, Change, Claim, Counts, HostFacts, HostKey, IdSet, Job, JobId, JobSpec, JobState, Progress, Selection,
     Settlement,
@@ -216,6 +216,14 @@ impl Queue {
         files::must_be_own(dir)?;
         let _lock = Lock::take(dir)?;
         Ok(overview::read(dir))
+    }
+
+    /// How many of these jobs, or of all, each account has; accounts without any are left out.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn accounts(&self, only: Option<IdSet>) -> Result<Vec<AccountLoad>, QueueError> {
+        self.ask(move |books| Ok(books.accounts(only.as_ref()))).await
     }
 
     /// One job.

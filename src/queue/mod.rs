@@ -43,7 +43,7 @@ mod sled_store;
 #[cfg(test)]
 mod tests;
 
-pub use credentials::Credentials;
+pub use credentials::{Credentials, Kept};
 pub use error::QueueError;
 pub use handle::{Intake, Queue};
 pub use overview::Overview;
@@ -81,6 +81,17 @@ pub struct GroupLoad {
     pub claimed: u64,
     /// When the first of them can be claimed, in seconds since 1970-01-01 UTC.
     pub next_due: Option<u64>,
+}
+
+/// How many jobs an account has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountLoad {
+    /// The account.
+    pub account: Account,
+    /// Its jobs, whatever their state.
+    pub jobs: u64,
+    /// Those that are not through.
+    pub left: u64,
 }
 
 /// What became of a change.

@@ -10,6 +10,7 @@
 //! | `sequence`, `burst` | which reply belongs to which of several commands on their way |
 //! | `listing` | MLSD and LIST, entry by entry |
 //! | `login` | greeting to working directory |
+//! | `redact` | passwords taken out of what a server repeats |
 //! | `retrieve` | one transfer, control and data in any legal order |
 
 mod address;
@@ -22,6 +23,7 @@ pub mod listing;
 mod login;
 mod numbers;
 mod pwd;
+mod redact;
 mod reply;
 mod retrieve;
 mod sequence;
@@ -35,6 +37,7 @@ pub use features::{Features, MachineListing};
 pub use login::{Credentials, Login, LoginStep, Privacy, Ready};
 pub use numbers::{announced_size, modification_time, size};
 pub use pwd::directory;
+pub use redact::Redactor;
 pub use reply::{Broken, Decoder, Reply, ReplyClass, ReplyCode};
 pub use retrieve::{End, Input, Lessons, Marker, Opening, Refused, Retrieve, RetrievePlan, Step};
 pub use sequence::{Place, Sequence, fits_behind};

@@ -1,6 +1,8 @@
 //! Replies and where they end (RFC 959, section 4.2).
 
+use super::redact::Redactor;
 use crate::model::printable;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
 
@@ -75,6 +77,8 @@ pub struct Reply {
     pub lines: Vec<Vec<u8>>,
     /// It ended with another code than it began with.
     pub foreign_terminator: bool,
+    /// What people must not be shown of it.
+    hidden: Redactor,
 }
 
 impl Reply {
@@ -84,29 +88,23 @@ impl Reply {
         self.code.class() == class
     }
 
-    /// Replaces each occurrence of a password by `***`.
-    pub fn hide(&mut self, secret: &[u8]) {
-        for line in &mut self.lines {
-            let mut shown = Vec::with_capacity(line.len());
-            let mut rest = line.as_slice();
-            while let Some((&first, others)) = rest.split_first() {
-                if let Some(after) = rest.strip_prefix(secret).filter(|_| !secret.is_empty()) {
-                    shown.extend_from_slice(b"***");
-                    rest = after;
-                } else {
-                    shown.push(first);
-                    rest = others;
-                }
-            }
-            *line = shown;
-        }
+    /// From now on people are not shown these passwords where the reply repeats them. What it says to the program stays
+    /// as it is: a password may be a part of a path or a number.
+    pub fn hide(&mut self, passwords: &Redactor) {
+        self.hidden = passwords.clone();
+    }
+
+    /// The lines as people may see them.
+    #[must_use]
+    pub fn shown(&self) -> Cow<'_, [Vec<u8>]> {
+        self.hidden.clean_lines(&self.lines).map_or(Cow::Borrowed(&self.lines), Cow::Owned)
     }
 
     /// Code and text in one line for people, safe to show and 300 characters at most.
     #[must_use]
     pub fn text(&self) -> String {
         let mut out = self.code.to_string();
-        for (at, line) in self.lines.iter().filter(|line| !line.is_empty()).enumerate() {
+        for (at, line) in self.shown().iter().filter(|line| !line.is_empty()).enumerate() {
             if out.len() > 4 * SHOWN {
                 break;
             }
@@ -307,7 +305,7 @@ impl Decoder {
         self.scanned = 0;
         self.doubt = None;
         self.bytes = self.length + self.lines.iter().map(Vec::len).sum::<usize>();
-        Reply { code, lines, foreign_terminator }
+        Reply { code, lines, foreign_terminator, hidden: Redactor::default() }
     }
 }
 
@@ -333,6 +331,7 @@ fn without_code(mut line: Vec<u8>, own: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::model::Secret;
 
     /// A reply from its text, for tests of other files.
     pub(crate) fn reply(text: &str) -> Reply {
@@ -470,12 +469,17 @@ pub(crate) mod tests {
     #[test]
     fn a_password_that_the_server_repeats_is_hidden() {
         let mut told = reply("530-pass hunter2\r\n530 hunter2 and hunter2 are wrong");
-        told.hide(b"hunter2");
+        told.hide(&Redactor::new([&Secret::new("hunter2")]));
         assert_eq!(told.text(), "530 pass *** | *** and *** are wrong");
-        // One that stands in what replaces it.
-        let mut told = reply("530 no **");
-        told.hide(b"*");
-        assert_eq!(told.text(), "530 no ******");
+    }
+
+    /// A user `data` with that password, whose files are in `/srv/data`.
+    #[test]
+    fn what_is_hidden_from_people_is_not_hidden_from_the_program() {
+        let mut told = reply("257 \"/srv/data\"");
+        told.hide(&Redactor::new([&Secret::new("data")]));
+        assert_eq!(told.text(), "257 \"/srv/***\"");
+        assert_eq!(super::super::pwd::directory(&told).as_deref(), Some(b"/srv/data".as_slice()));
     }
 
     #[test]

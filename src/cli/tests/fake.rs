@@ -3,7 +3,10 @@
 use crate::cli::args::Global;
 use crate::cli::face::{Face, Surroundings};
 use crate::cli::{Args, Exit, perform};
-use crate::engine::{Added, Changed, Desk, DeskError, House, Intake, Reply, RunOrder, RunReport};
+use crate::engine::{
+    AccountStanding, Added, Changed, Credential, Desk, DeskError, House, Intake, KeptStanding, Reply, RunOrder,
+    RunReport,
+};
 use crate::model::{Account, Change, Counts, IdSet, Job, JobId, JobSpec, Secret, Selection, StatusReport};
 use clap::Parser;
 use std::io::{BufRead, Cursor, Error, ErrorKind, Write};
@@ -19,6 +22,9 @@ pub(super) struct State {
     pub(super) offered: Vec<JobSpec>,
     pub(super) accepted: Vec<JobSpec>,
     pub(super) secrets: Vec<(String, String)>,
+    /// Logins that are stored, and whether for TLS alone.
+    pub(super) kept: Vec<(String, bool)>,
+    pub(super) forgotten: Vec<(Vec<String>, bool)>,
     pub(super) orders: Vec<RunOrder>,
     pub(super) changes: Vec<(Selection, Change)>,
     pub(super) listed: Vec<(Selection, Option<JobId>, usize)>,
@@ -96,6 +102,36 @@ impl Desk for Fake {
         self.answer(|state| state.jobs.iter().find(|job| job.id == id).cloned())
     }
 
+    fn accounts(&self, _: Option<IdSet>) -> Reply<'_, Vec<AccountStanding>> {
+        self.answer(|state| {
+            let standing = |(login, tls): &(String, bool)| {
+                let kept = Some(KeptStanding { known: true, tls: *tls, refused_at: None });
+                let url = format!("ftp://{}", login.trim_end_matches(":21"));
+                AccountStanding { login: login.clone(), account: Account::try_from(url).ok(), jobs: 1, left: 1, kept }
+            };
+            state.kept.iter().map(standing).collect()
+        })
+    }
+
+    fn keep(&self, given: Credential) -> Reply<'_, bool> {
+        self.answer(|state| {
+            let entry = (given.account.credential(), given.tls);
+            let changed = !state.kept.contains(&entry);
+            state.kept.push(entry);
+            state.secrets.push((given.account.credential(), given.secret.reveal().to_owned()));
+            changed
+        })
+    }
+
+    fn forget(&self, logins: Vec<String>, unused: bool) -> Reply<'_, Vec<String>> {
+        self.answer(|state| {
+            let known = |login: &String| state.kept.iter().any(|(name, _)| name == login);
+            let gone: Vec<String> = logins.into_iter().filter(known).collect();
+            state.forgotten.push((gone.clone(), unused));
+            gone
+        })
+    }
+
     fn change(&self, selection: Selection, change: Change) -> Reply<'_, Changed> {
         self.answer(|state| {
             state.changes.push((selection, change));
@@ -112,8 +148,8 @@ impl Intake for Fake {
         })
     }
 
-    fn credential(&mut self, account: Account, secret: Secret) -> Reply<'_, ()> {
-        self.answer(|state| state.secrets.push((account.credential(), secret.reveal().to_owned())))
+    fn credential(&mut self, given: Credential) -> Reply<'_, ()> {
+        self.answer(|state| state.secrets.push((given.account.credential(), given.secret.reveal().to_owned())))
     }
 
     fn accept(self: Box<Self>) -> Reply<'static, Added> {
@@ -154,6 +190,9 @@ pub(super) struct Trial {
     pub(super) house: Fake,
     pub(super) input: Vec<u8>,
     pub(super) closed: bool,
+    /// What the environment says.
+    pub(super) user: Option<String>,
+    pub(super) password: Option<Secret>,
 }
 
 /// What a command left behind.
@@ -166,8 +205,14 @@ pub(super) struct Ended {
 
 impl Trial {
     pub(super) fn new() -> Self {
-        let trial =
-            Self { folder: tempfile::tempdir().unwrap(), house: Fake::default(), input: Vec::new(), closed: false };
+        let trial = Self {
+            folder: tempfile::tempdir().unwrap(),
+            house: Fake::default(),
+            input: Vec::new(),
+            closed: false,
+            user: None,
+            password: None,
+        };
         // The user's own settings must not play a part.
         trial.write("config.toml", "");
         trial
@@ -213,11 +258,14 @@ impl Trial {
             around: Surroundings {
                 home: Some("/home/me".into()),
                 folder: self.folder.path().to_owned(),
+                user: self.user.clone(),
+                password: self.password.clone(),
                 ..Surroundings::default()
             },
             input: None,
             out: Box::new(out.clone()),
             err: Box::new(err.clone()),
+            stand: None,
         }
     }
 }

@@ -42,7 +42,7 @@ impl Play {
         let dial = Dial {
             ticket: None,
             account: Account { scheme: Scheme::Ftp, user: "anonymous".into(), host, port },
-            login: Login { user: "anonymous".into(), secret: None, account: None },
+            login: Login::new("anonymous".into(), None),
             options: SessionOptions { timeout: Duration::from_secs(20), ..SessionOptions::default() },
             quirks: Quirks::default(),
             strikes: 0,
