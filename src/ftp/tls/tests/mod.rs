@@ -49,6 +49,45 @@ async fn secured(dial: &Dial) -> (Security, Stream) {
     (security, stream)
 }
 
+/// A connection that is gone before TLS begins says nothing of the server's TLS, and one that is refused in clear text
+/// neither: the one had a bad moment, the other is full. A greeting does.
+#[tokio::test]
+async fn what_comes_instead_of_implicit_tls_is_told_apart() {
+    use Cause::{Disconnected, Protocol, Refused, TlsRefused, TooManyConnections};
+    use FailureKind::{Permanent, Transient};
+    let table: [(&[u8], bool, _, _); 7] = [
+        (b"", false, Transient, Disconnected),
+        (b"", true, Transient, Disconnected),
+        (b"421 There are too many connections.\r\n", false, Transient, TooManyConnections),
+        (b"500 OOPS: child died\r\n", false, Transient, Refused),
+        (b"530 not now\r\n", false, Transient, Protocol),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", false, Transient, Protocol),
+        (b"220 an FTP server\r\n", false, Permanent, TlsRefused),
+    ];
+    let pair = Pair::new(BOTH);
+    for (bytes, by_reset, kind, cause) in table {
+        let (listener, dial) = listen(&pair, Tls::Implicit);
+        let mut security = Security::new(&dial).unwrap().unwrap();
+        let stream = connect(&dial).await;
+        let (mut server, _) = listener.accept().unwrap();
+        server.write_all(bytes).unwrap();
+        if by_reset {
+            socket2::SockRef::from(&server).set_linger(Some(Duration::ZERO)).unwrap();
+        }
+        if bytes.is_empty() {
+            drop(server);
+        } else {
+            server.shutdown(std::net::Shutdown::Write).unwrap();
+        }
+        // It has arrived before TLS begins.
+        stream.socket().readable().await.unwrap();
+        let mut control = crate::ftp::control::Control::new(stream, None, PATIENCE);
+        let failure = control.secure(&mut security).await.unwrap_err();
+        let told = String::from_utf8_lossy(bytes);
+        assert_eq!((failure.kind, failure.cause), (kind, cause), "{told:?}, reset {by_reset}: {failure}");
+    }
+}
+
 /// Reads to the end, with a buffer of that size.
 async fn read_all(stream: &mut Stream, size: usize) -> std::io::Result<Vec<u8>> {
     let (mut all, mut buf) = (Vec::new(), vec![0; size]);
