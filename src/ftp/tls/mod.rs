@@ -27,6 +27,6 @@ mod verifier;
 pub use policy::{TlsMode, TlsPolicy};
 pub(super) use security::Security;
 pub(super) use stream::{Stream, peek};
-pub(super) use trouble::{cut, data as data_trouble, data_refused, injected};
+pub(super) use trouble::{client_refused, cut, data as data_trouble, data_refused, injected};
 #[cfg(test)]
 pub(super) use {config::client_config, refusal::handshake_failure};

@@ -260,6 +260,24 @@ fn incompatible(what: &PeerIncompatible, on: &str) -> String {
     }
 }
 
+/// The failure that an alert over the client's certificate is. With TLS 1.3 it comes when the client takes the handshake
+/// for done, and ends the login (RFC 8446, section 4.4.2.4).
+pub(super) fn client_refused(error: &Error) -> Option<Failure> {
+    match error {
+        Error::AlertReceived(
+            Alert::CertificateRequired
+            | Alert::BadCertificate
+            | Alert::UnsupportedCertificate
+            | Alert::CertificateRevoked
+            | Alert::CertificateExpired
+            | Alert::CertificateUnknown
+            | Alert::UnknownCA
+            | Alert::AccessDenied,
+        ) => Some(handshake_failure(Stage::Secure, error)),
+        _ => None,
+    }
+}
+
 /// What an alert says (RFC 8446, section 6.2), and what to do.
 fn alerted(alert: Alert) -> (String, &'static str) {
     const ASK: &str = "ask the server's operator; its log says more";

@@ -1,7 +1,7 @@
 //! Failures of handshakes, and of data connections that were refused for their TLS session.
 
 use super::policy::TlsMode;
-use super::refusal::handshake_failure;
+use super::refusal::{self, handshake_failure};
 use crate::model::{Cause, Failure, Stage};
 use rustls::Error;
 use std::io;
@@ -88,6 +88,11 @@ pub(in crate::ftp) fn cut() -> Failure {
     let message = "the data ended without TLS's close_notify, as if someone on the way had cut it off";
     Failure::transient(Stage::Verdict, Cause::Disconnected, message)
         .with_advice("where the file's size is known, that tells whether it is whole; tell the server's operator")
+}
+
+/// What a connection broke of, where that was the client's certificate or the want of one.
+pub(in crate::ftp) fn client_refused(error: &io::Error) -> Option<Failure> {
+    inner(error).and_then(refusal::client_refused)
 }
 
 /// The error of rustls in an error of a stream.
