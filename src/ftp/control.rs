@@ -8,6 +8,7 @@ use crate::wire::{Command, Context, Decoder, Place, Reply, ReplyClass, Sequence,
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+use tokio::task::consume_budget;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// A whole reply may take at least this long, and four times the time allowed without progress.
@@ -336,6 +337,8 @@ impl Control {
     }
 
     async fn more(&mut self, stage: Stage) -> Result<(), Failure> {
+        // A socket that always has more lets nobody else have a turn, not even the timer that is to end this.
+        consume_budget().await;
         loop {
             self.stream.readable().await;
             // Not there while nothing comes: it would be part of every future that waits for a reply.

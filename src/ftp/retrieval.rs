@@ -4,6 +4,7 @@ use super::session::Session;
 use super::tls::{Stream, cut, data_refused};
 use super::trouble;
 use crate::model::{Cause, Failure, Stage};
+use crate::policy::Pace;
 use crate::wire::{End, Input, Reply, Retrieve, Step};
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
@@ -25,6 +26,9 @@ const FAST: u128 = 64_000_000;
 const WASTE: usize = 64 * 1024;
 /// Longest wait for more data once the server said that the transfer failed.
 const LAST_BYTES: Duration = Duration::from_secs(5);
+/// The least span over which bytes have to come at more than a trickle; four times the time allowed without progress
+/// where that is longer, as for a reply.
+const SPAN: Duration = Duration::from_secs(10);
 
 /// What the server says of a transfer whose data ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,18 +71,21 @@ pub struct Retrieval<'a> {
     flowed: bool,
     /// The data ended without `close_notify` under TLS.
     cut: bool,
+    /// Whether data is left to gather.
+    gathering: Gathering,
+    /// How fast bytes come.
     pace: Pace,
 }
 
 /// How fast data comes, as of a moment ago.
 #[derive(Debug)]
-struct Pace {
+struct Gathering {
     since: Instant,
     bytes: usize,
     is_fast: bool,
 }
 
-impl Pace {
+impl Gathering {
     fn new() -> Self {
         Self { since: Instant::now(), bytes: 0, is_fast: false }
     }
@@ -111,7 +118,8 @@ impl<'a> Retrieval<'a> {
             listening,
             flowed: false,
             cut: false,
-            pace: Pace::new(),
+            gathering: Gathering::new(),
+            pace: Pace::default(),
         }
     }
 
@@ -131,7 +139,7 @@ impl<'a> Retrieval<'a> {
             return Ok(0);
         }
         let count = self.receive(|data| data.try_read(buf).map(Some)).await?.unwrap_or(0);
-        self.pace.add(count);
+        self.gathering.add(count);
         Ok(count)
     }
 
@@ -172,21 +180,34 @@ impl<'a> Retrieval<'a> {
                     self.end();
                     return Ok(Some(0));
                 }
-                Ok(count) => {
+                Ok(Some(count)) => {
                     self.flowed = true;
-                    return Ok(count);
+                    return self.keeps_coming(count).map(Some);
                 }
+                Ok(None) => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if self.session.is_private() && self.pace.is_fast() {
+                    if self.session.is_private() && self.gathering.is_fast() {
                         sleep(MOMENT).await;
                     }
-                    self.wait(begun).await?;
+                    let since = Instant::now();
+                    let waited = self.wait(begun).await;
+                    self.pace.waited(since.elapsed());
+                    waited?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     return Err(self.last_word().unwrap_or_else(|| trouble::lost(Stage::Retrieve, "data", &error)));
                 }
             }
+        }
+    }
+
+    /// Refuses bytes that trickle: one now and then would hold a session for ever.
+    fn keeps_coming(&mut self, count: usize) -> Result<usize, Failure> {
+        let span = SPAN.max(self.session.control.timeout() * 4);
+        match self.pace.took(count, span) {
+            None => Ok(count),
+            Some(bytes) => Err(trouble::trickle(bytes, span)),
         }
     }
 

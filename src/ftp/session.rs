@@ -7,7 +7,7 @@ use super::dial::{Dial, SessionOptions};
 use super::gate::{Passage, Ticket};
 use super::tls::{Security, Stream, TlsMode};
 use super::trouble;
-use crate::model::{Cause, Failure, Pipelining, Quirks, RemotePath, Stage, TransferType};
+use crate::model::{Cause, Failure, Pipelining, Protection, Quirks, RemotePath, Stage, TransferType};
 use crate::wire::{self, Command, Context, Features, LoginStep, Marker, Privacy, Reply, ReplyClass, classify};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -33,7 +33,7 @@ pub struct Session {
     pub(super) ahead: Ahead,
     transfer_type: TransferType,
     /// The next transfer asks for another use of TLS than this session was opened with.
-    is_foreign: bool,
+    pub(super) is_foreign: bool,
     /// The login directory, where it could be read.
     home: Option<Vec<u8>>,
     /// Directories gone down from the login directory; used only where paths can't be put together.
@@ -107,8 +107,8 @@ impl Session {
         let login = if together { login.together() } else { login };
         let ready = converse(&mut control, login, (dial, security.as_mut())).await?;
         control.set_logged_in();
-        if !ready.is_private {
-            security = None;
+        if !ready.is_private && security.take().is_some() {
+            control.note("* the server offers no TLS: going on in the clear, as `tls = \"prefer\"` allows");
         }
         Ok(Self {
             control,
@@ -173,6 +173,14 @@ impl Session {
     #[must_use]
     pub fn can_step_down(&self) -> bool {
         self.security.as_ref().is_some_and(Security::has_tls13) && self.options.tls.tls12().is_some()
+    }
+
+    /// How its control and data connections are protected; `None` where no TLS was asked for.
+    #[must_use]
+    pub fn protection(&self) -> Option<Protection> {
+        let version = self.security.as_ref().map(Security::version);
+        let wanted = self.options.tls.protection()?;
+        Some(Protection { tls: Some(version.into()), ..wanted })
     }
 
     /// Whether its control and data connections are private.

@@ -2,6 +2,7 @@
 
 use super::tls::client_refused;
 use crate::model::{Cause, Failure, Stage};
+use crate::policy::LEAST;
 use crate::wire::{Broken, Forbidden};
 use std::io;
 use std::time::Duration;
@@ -18,6 +19,14 @@ pub(super) fn timed_out(stage: Stage, waited: Duration, what: &str) -> Failure {
 pub(super) fn too_slow(stage: Stage, waited: Duration) -> Failure {
     let message = format!("the server's reply was not whole after {} seconds", seconds(waited));
     Failure::transient(stage, Cause::Timeout, message).with_advice(AGAIN)
+}
+
+/// Bytes come, and too few to ever come to an end.
+pub(super) fn trickle(bytes: u64, span: Duration) -> Failure {
+    let message =
+        format!("only {bytes} bytes came in {} seconds: fewer than {LEAST} a second are a standstill", seconds(span));
+    Failure::transient(Stage::Retrieve, Cause::Timeout, message)
+        .with_advice("it is tried again; a longer --timeout gives four times as long to make up for it")
 }
 
 fn seconds(time: Duration) -> String {

@@ -2,11 +2,20 @@
 
 use super::Format;
 use crate::model::{
-    Algorithm, Checksum, Destination, Expectation, JobSpec, ManifestLine, RelPath, Secret, SettingError, Settings,
-    Source, SourceError, printable, without_userinfo,
+    Account, Algorithm, Checksum, Destination, Expectation, JobSpec, ManifestLine, RelPath, Secret, SettingError,
+    Settings, Source, SourceError, printable, without_userinfo,
 };
 use serde_json::Value;
 use std::{fmt, path::PathBuf};
+
+/// Longest path that is taken, in bytes, here and on the server: `PATH_MAX` of Linux, and servers' longest line.
+const LONGEST: usize = 4096;
+/// Most folders of a destination: each is made, and held open for a moment.
+const DEEPEST: usize = 255;
+/// Longest user name that is taken, in bytes.
+const LONGEST_USER: usize = 1024;
+/// Longest host name, in bytes (RFC 1035, section 2.3.4).
+const LONGEST_HOST: usize = 253;
 
 /// The fields beside the settings.
 pub(super) const KEYS: [&str; 8] = ["url", "path", "size", "checksum", "md5", "sha1", "sha256", "sha512"];
@@ -126,12 +135,31 @@ pub(super) fn job(line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec,
         _ => read_url(&line.url),
     }
     .map_err(|e| BadField::new("url", e))?;
+    let length = source.path().as_bytes().len();
+    if length > LONGEST {
+        return Err(BadField::new(
+            "url",
+            format!("the path is {length} bytes long; no server takes more than {LONGEST}"),
+        ));
+    }
+    let Account { user, host, .. } = source.account();
+    for (name, text, most) in [("user name", user, LONGEST_USER), ("host's name", host, LONGEST_HOST)] {
+        if text.len() > most {
+            return Err(BadField::new("url", format!("the {name} is longer than {most} bytes")));
+        }
+    }
     let path = match &line.path {
         Some(path) => quoting(path, |text| RelPath::new(text)).map_err(|e| BadField::new("path", e))?,
         None => quoting(&source.file_name(), |text| RelPath::new(text)).map_err(|e| {
             BadField::new("url", format!("no file can have the URL's last part as its name ({e}); give a destination"))
         })?,
     };
+    let (length, depth) = (path.as_str().len(), path.folders().count());
+    if length > LONGEST || depth > DEEPEST {
+        let message =
+            format!("the destination has {length} bytes and {depth} folders; the most are {LONGEST} and {DEEPEST}");
+        return Err(BadField::new("path", message));
+    }
     let destination = Destination::new(options.into.clone(), path).map_err(|e| BadField::new("path", e))?;
     let expect = Expectation { size: line.size, checksum: checksum(&line)? };
     Ok((JobSpec { source, destination, expect, settings: line.settings }, secret))

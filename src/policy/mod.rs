@@ -1,6 +1,7 @@
 //! Decisions as pure functions: resume, retry, admission to a host, rate, pieces. Time and chance are arguments.
 
 mod budget;
+mod pace;
 mod pieces;
 mod rate;
 mod resume;
@@ -8,6 +9,7 @@ mod retry;
 mod tuning;
 
 pub use budget::Budget;
+pub use pace::{LEAST, Pace};
 pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
 pub use rate::Bucket;
 pub use resume::{

@@ -206,7 +206,7 @@ fn cve_2004_2014_a_part_file_of_another_user_is_refused() {
     for name_of in [watch::part_of, old_of] {
         let (ftpq, ended, _) = with_planted("check", |name, _| {
             let part = name_of(name);
-            fs::write(&part, [7; 50_000]).unwrap();
+            fs::write(&part, vec![7; 50_000]).unwrap();
             fs::set_permissions(&part, fs::Permissions::from_mode(0o666)).unwrap();
             std::os::unix::fs::chown(&part, Some(65534), Some(65534)).unwrap();
         });

@@ -299,7 +299,7 @@ fn cve_2007_2348_an_advice_for_the_shell_quotes_its_name() {
     // What stands between backticks has one of its own; the shell's own parser is the judge.
     let whole = ended.err.split_once('`').map_or("", |(_, rest)| rest.trim_end().trim_end_matches('`')).to_owned();
     assert!(advice.starts_with("chmod 600 "), "{ended}");
-    let script = format!("set -- {}; printf '%s\\n' \"$#\" \"$3\"", whole);
+    let script = format!("set -- {whole}; printf '%s\\n' \"$#\" \"$3\"");
     let output = std::process::Command::new("sh").args(["-c", &script]).current_dir(ftpq.downloads()).output().unwrap();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(said, format!("3\n{path}\n"), "{script}\n{ended}");

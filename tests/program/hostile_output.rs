@@ -174,8 +174,8 @@ fn cve_2004_1488_no_name_drives_a_terminal() {
             let ended = ftpq.run_with_input(&args, line.as_bytes());
             match ended.code {
                 Some(0) => queued.push((text.clone(), format!("{}/{path}", into.display()))),
-                // Refused for its path alone, never for what the server calls it.
-                Some(2) => assert_ne!(path, plain, "{ended}"),
+                // Refused for its path alone, never for what the server calls it, unless that is longer than paths can be.
+                Some(2) => assert!(path != plain || text.len() > 4096, "{ended}"),
                 _ => panic!("{ended}"),
             }
         }

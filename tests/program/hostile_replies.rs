@@ -299,7 +299,7 @@ fn cve_2006_6719_optional_commands_may_be_answered_with_anything() {
     }
 }
 
-/// FileZilla took a server's words for a format, and long ones past their buffer.
+/// `FileZilla` took a server's words for a format, and long ones past their buffer.
 #[test]
 fn cve_2007_2318_and_cve_2006_2403_the_words_of_a_server_are_no_format() {
     let words = "550 %n%s%x%p {} {0:?} {{}} %1$s ${HOME} $(id) \\n";

@@ -20,6 +20,8 @@ mod disk_full;
 mod failpoints;
 mod giving_up;
 mod hostile_files;
+mod hostile_floods;
+mod hostile_lists;
 mod hostile_names;
 mod hostile_output;
 mod hostile_replies;

@@ -112,6 +112,38 @@ fn cve_2019_3500_a_password_is_in_the_credential_file_alone() {
     ftpq.assert_file("a.bin", &data, &said);
 }
 
+/// wget wrote the URL, with its password, into an attribute of the file.
+#[test]
+fn cve_2018_20483_no_password_in_a_files_attributes() {
+    let server = server_with(SECRET);
+    server.put("a.bin", pseudo_random(165, 300_000));
+    let ftpq = Ftpq::new();
+    ftpq.add(&[(server.url_as(&format!("user:{SECRET}"), "a.bin"), "a.bin")]);
+    let attributes = |path: &std::path::Path| {
+        let mut names = vec![0; 4096];
+        let length = rustix::fs::llistxattr(path, names.as_mut_slice()).unwrap_or(0);
+        names.truncate(length);
+        let mut all = String::from_utf8_lossy(&names).into_owned();
+        for name in all.clone().split_terminator('\0') {
+            let mut value = vec![0; 65_536];
+            let length = rustix::fs::lgetxattr(path, name, value.as_mut_slice()).unwrap_or(0);
+            all += &String::from_utf8_lossy(&value[..length]);
+        }
+        all
+    };
+    let run = ftpq.spawn(&["run"]);
+    let part = watch::part_of(&ftpq.downloads().join("a.bin"));
+    assert!(watch::wait_for(Duration::from_secs(20), || watch::length(&part) > 50_000), "{}", run.so_far());
+    let on_part = attributes(&part);
+    let ended = run.wait(Duration::from_secs(30)).expect_code(0);
+    let on_file = attributes(&ftpq.downloads().join("a.bin"));
+    for text in [&on_part, &on_file] {
+        assert!(!text.contains(SECRET) && !text.contains("hunter2"), "{text}\n{ended}");
+    }
+    // Nor who fetched what from where, once the file is whole.
+    assert!(!on_file.contains("ftp://"), "{on_file}\n{ended}");
+}
+
 #[test]
 fn a_password_outlives_the_process_that_took_it_in() {
     let server = server_with(SECRET);

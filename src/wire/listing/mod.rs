@@ -15,6 +15,8 @@
 //! | `other` | EPLF, OS-9, WfFTP |
 //! | `time`, `words` | dates in all their orders; the words of a line |
 
+#[cfg(test)]
+mod attacks;
 mod dos;
 mod host;
 mod item;

@@ -77,6 +77,10 @@ fn length_at_end(word: &[u8]) -> Option<Option<Size>> {
     }
     let digits = word.iter().rev().take_while(|b| b.is_ascii_digit()).count();
     let glued = word.get(word.len() - digits..).and_then(number)?;
+    if word.len() == digits + 1 && word.starts_with(b"-") {
+        // A negative length: a server that counts in 32 bits.
+        return Some(None);
+    }
     // Which of the digits are the group's can't be known.
     (digits > 0).then_some(i64::try_from(glued).ok().and(Some(Size::About(glued))))
 }

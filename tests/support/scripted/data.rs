@@ -85,7 +85,9 @@ pub(super) fn send(core: &Core, stream: &mut Line, delivery: &Delivery) -> bool 
     let bytes = delivery.data.get(delivery.from..delivery.upto).unwrap_or_default();
     let begin = Instant::now();
     let mut sent: u64 = 0;
-    for chunk in bytes.chunks(if delivery.pace > 0 { 2 << 10 } else { 64 << 10 }) {
+    // A trickle comes byte by byte.
+    let portion = usize::try_from(delivery.pace / 4).unwrap_or(usize::MAX).clamp(1, 2 << 10);
+    for chunk in bytes.chunks(if delivery.pace > 0 { portion } else { 64 << 10 }) {
         if core.stopping() || stream.write_all(chunk).is_err() {
             return false;
         }
