@@ -94,7 +94,7 @@ fn total_parts(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Hosts that are less protected than they could be: `NO TLS: h:21`, `TLS if offered: 3 hosts`. The worst comes first.
-fn lax(hosts: &[LaxHost]) -> Vec<String> {
+pub(super) fn lax(hosts: &[LaxHost]) -> Vec<String> {
     let mut kinds: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for LaxHost { host, protection } in hosts {
         kinds.entry(protection.to_string()).or_default().push(host);

@@ -208,7 +208,12 @@ impl Writer {
         let lines = match last {
             Some(Note::End(report)) if !self.display.json => {
                 let now = (self.snapshot)();
-                self.ledger.last_lines(&report, (now.bytes, now.seconds))
+                let mut lines = self.ledger.last_lines(&report, (now.bytes, now.seconds));
+                // Whoever looks only at the last line is told too.
+                if let Some(count) = lines.last_mut() {
+                    *count = std::iter::once(count.clone()).chain(render::lax(&now.lax)).collect::<Vec<_>>().join("; ");
+                }
+                lines
             }
             _ => Vec::new(),
         };

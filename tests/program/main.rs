@@ -45,5 +45,6 @@ mod tls_refusals;
 mod tls_reuse;
 mod tls_servers;
 mod tls_truncation;
+mod tls_shown;
 mod verdict;
 mod whose_password;
