@@ -40,6 +40,7 @@ mod sessions;
 mod small_files;
 mod splitting;
 mod stopping;
+mod tls_attacks;
 mod tls_case;
 mod tls_refusals;
 mod tls_reuse;
