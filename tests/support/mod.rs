@@ -3,6 +3,7 @@
 pub(crate) mod bytes;
 pub(crate) mod certs;
 pub(crate) mod ftpq;
+pub(crate) mod pty;
 pub(crate) mod real;
 pub(crate) mod report;
 pub(crate) mod schema;
