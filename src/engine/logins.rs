@@ -157,7 +157,7 @@ impl Logins {
         if from_file.is_some() {
             return Ok(Login::new(user, from_file));
         }
-        if let Some(Kept { password, tls, .. }) = self.from_keyring(account)? {
+        if let Some(Kept { password, tls, .. }) = self.in_keyring(account)? {
             return Ok(Login { tls_only: tls, ..Login::new(user, password) });
         }
         let named = Some(account.user.as_str()).filter(|_| !account.is_anonymous());
@@ -169,7 +169,7 @@ impl Logins {
         }
     }
 
-    fn from_keyring(&self, account: &Account) -> Result<Option<Kept>, Failure> {
+    fn in_keyring(&self, account: &Account) -> Result<Option<Kept>, Failure> {
         if !self.config.keyring || account.is_anonymous() {
             return Ok(None);
         }

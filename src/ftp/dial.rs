@@ -80,7 +80,7 @@ impl Login {
     pub(super) fn credentials(&self) -> Credentials {
         let guest = self.user.eq_ignore_ascii_case(Account::ANONYMOUS) || self.user.eq_ignore_ascii_case("ftp");
         let secret = self.secret.clone().or_else(|| guest.then(|| Secret::new(GUEST)));
-        Credentials { user: self.user.clone(), secret, account: self.account.clone() }
+        Credentials { user: self.user.clone(), secret, account: self.account.clone(), tls_only: self.tls_only }
     }
 }
 

@@ -234,6 +234,7 @@ impl Session<'_> {
                 self.reply("331 Please specify the password.")
             }
             "PASS" => self.pass(arg),
+            "ACCT" => self.account(arg),
             "AUTH" => self.auth(arg),
             "PBSZ" | "PROT" => self.protect(verb, arg),
             "FEAT" => {
@@ -277,6 +278,18 @@ impl Session<'_> {
     fn pass(&mut self, arg: &str) -> bool {
         let Some(user) = self.user.clone() else { return self.reply("503 Login with USER first.") };
         if self.core.traits.passwords.get(&user).is_some_and(|p| p != arg) {
+            let refusal = self.core.traits.login_refusal.clone();
+            return self.reply(&refusal);
+        }
+        if self.core.traits.account.is_some() {
+            return self.reply("332 Need account for login.");
+        }
+        self.logged_in = true;
+        self.reply("230 Login successful.")
+    }
+
+    fn account(&mut self, arg: &str) -> bool {
+        if self.core.traits.account.as_deref() != Some(arg) {
             let refusal = self.core.traits.login_refusal.clone();
             return self.reply(&refusal);
         }
