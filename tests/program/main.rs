@@ -39,5 +39,6 @@ mod sessions;
 mod small_files;
 mod splitting;
 mod stopping;
+mod tls_servers;
 mod verdict;
 mod whose_password;
