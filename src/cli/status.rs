@@ -3,11 +3,19 @@
 use super::exit::{Exit, Failed};
 use super::face::Face;
 use super::words::{bytes, count, rate, safe, span, time};
-use crate::model::{HostStatus, JobState, Quirks, RunningFile, Snapshot, StatusReport};
+use crate::config::Config;
+use crate::model::{
+    CertificateCheck, HostKey, HostStatus, JobState, Protection, Quirks, RunningFile, Snapshot, StatusReport, Tls,
+};
 
 /// Runs the command.
 pub(super) async fn status(face: &mut Face<'_>) -> Result<Exit, Failed> {
-    let report = face.house.status(&face.queue()?).await?;
+    let mut report = face.house.status(&face.queue()?).await?;
+    match face.config() {
+        Ok(config) => report.hosts.iter_mut().for_each(|host| foretell(host, &config)),
+        // What the queue knows is true whatever the settings file says.
+        Err(error) => face.complain(&error.text().unwrap_or_default()),
+    }
     if face.global.json {
         face.say_json(&report)?;
     } else {
@@ -16,6 +24,20 @@ pub(super) async fn status(face: &mut Face<'_>) -> Result<Exit, Failed> {
         }
     }
     Ok(Exit::Done)
+}
+
+/// Puts in how a host is to be protected by the settings file, where no session has shown yet what comes of it.
+fn foretell(host: &mut HostStatus, config: &Config) {
+    let (None, Some((name, port))) = (host.protection, host.host.rsplit_once(':')) else { return };
+    let Ok(port) = port.parse() else { return };
+    let settings = config.settings_for(&HostKey { host: name.to_owned(), port });
+    let if_offered = settings.tls == Some(Tls::Prefer);
+    let check = match (settings.insecure, &settings.pin) {
+        (Some(true), Some(_)) => CertificateCheck::KeyAlone,
+        (Some(true), None) => CertificateCheck::Nothing,
+        _ => CertificateCheck::Full,
+    };
+    host.protection = Some(Protection { tls: None, if_offered, check }).filter(Protection::is_lax);
 }
 
 fn lines(report: &StatusReport) -> Vec<String> {
@@ -49,6 +71,7 @@ fn running(run: &Snapshot, pid: Option<u32>) -> Vec<String> {
         format!("run    {process}{} done, {} failed, {} left", run.files_done, run.files_failed, run.files_left),
         format!("       {} at {}, {} to come{unknown}{left}", bytes(run.bytes), rate(run.rate), bytes(run.bytes_left)),
     ];
+    lines.extend(run.lax.iter().map(|lax| format!("       {}: {}", safe(&lax.host), lax.protection)));
     lines.extend(table(
         &["JOB", "NAME", "PHASE", "HAVE", "OF", "RATE"],
         run.running.iter().map(|file: &RunningFile| {
@@ -61,8 +84,11 @@ fn running(run: &Snapshot, pid: Option<u32>) -> Vec<String> {
 
 fn hosts(hosts: &[HostStatus]) -> Vec<String> {
     table(
-        &["HOST", "LEFT", "CONNECTIONS", "KNOWN OF IT"],
-        hosts.iter().map(|host| vec![safe(&host.host), host.left.to_string(), connections(host), quirks(host.quirks)]),
+        &["HOST", "LEFT", "TLS", "CONNECTIONS", "KNOWN OF IT"],
+        hosts.iter().map(|host| {
+            let protection = host.protection.map_or_else(String::new, |protection| protection.to_string());
+            vec![safe(&host.host), host.left.to_string(), protection, connections(host), quirks(host.quirks)]
+        }),
     )
 }
 

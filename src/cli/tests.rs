@@ -10,8 +10,8 @@ use super::{Exit, without_passwords};
 use crate::engine::{Changed, DeskError, RunReport};
 use crate::model::{
     Attempt, Cause, Change, Clash, Counts, Destination, Expectation, Failure, HostStatus, Job, JobId, JobRecord,
-    JobSpec, JobState, PerHost, Progress, Quirks, RelPath, RunningFile, Selection, Settings, Snapshot, Source, Stage,
-    StatusReport,
+    JobSpec, JobState, PerHost, Progress, Protection, Quirks, RelPath, RunningFile, Selection, Settings, Snapshot,
+    Source, Stage, StatusReport, TlsInUse,
 };
 use clap::Parser;
 use fake::{Fake, Trial};
@@ -491,6 +491,7 @@ fn status_shows_counts_hosts_and_the_run() {
         limit_learned_at: Some(1_000_000_000),
         useful_connections: Some(2),
         useful_learned_at: None,
+        protection: Some(Protection { tls: Some(TlsInUse::V13), ..Protection::default() }),
         quirks,
     };
     let report = StatusReport {
@@ -507,7 +508,7 @@ fn status_shows_counts_hosts_and_the_run() {
         "process 42, 0 done, 0 failed, 3 left",
         "about 1 min 15 s left",
         "4    big\\u{202e}file  receiving  1.0 MiB  3.0 MiB  2.0 KiB/s",
-        "h:21  3     2 at most, seen 2001-09-09T01:46:40Z; 2 or more are useful  no REST",
+        "h:21  3     TLS 1.3  2 at most, seen 2001-09-09T01:46:40Z; 2 or more are useful  no REST",
     ] {
         assert!(out.contains(words), "{words}: {out}");
     }

@@ -298,7 +298,7 @@ impl Dispatcher {
                         self.hosts.books(&account).fetch = Fetch::Not;
                         self.parked.extend(claims.unwrap_or_default());
                     }
-                    Word::SignedIn(_) | Word::Poke | Word::Halt(_) | Word::Offered(_) => {}
+                    Word::SignedIn(..) | Word::Poke | Word::Halt(_) | Word::Offered(_) => {}
                 }
             }
         };

@@ -283,7 +283,7 @@ impl Shop {
         }
         if !*signed_in {
             *signed_in = true;
-            let _ = self.words.send(Word::SignedIn(link.dial().account.clone()));
+            let _ = self.words.send(Word::SignedIn(link.dial().account.clone(), link.protection()));
         }
         Ok(true)
     }

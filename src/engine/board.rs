@@ -1,11 +1,15 @@
 //! The figures of a run, for whoever wants to look.
 
-use crate::model::{JobId, RunningFile, Snapshot};
+use crate::model::{HostKey, JobId, LaxHost, Protection, RunningFile, Snapshot};
 use crate::transfer::Gauge;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// Hosts told that are less protected than they could be.
+const LAX: usize = 100;
 
 /// The figures of a run. Workers count without locks; a look at it costs a lock and a walk over the running files.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub struct Board {
     failed: AtomicU64,
     left: AtomicU64,
     running: Mutex<Running>,
+    /// Hosts that are less protected than they could be.
+    lax: Mutex<BTreeMap<String, Protection>>,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +72,7 @@ impl Default for Board {
             failed: AtomicU64::new(0),
             left: AtomicU64::new(0),
             running: Mutex::default(),
+            lax: Mutex::default(),
         }
     }
 }
@@ -95,6 +102,32 @@ impl Board {
             rate,
             seconds_left,
             seconds: self.begun.elapsed().as_secs_f64(),
+            lax: self.lax(),
+        }
+    }
+
+    fn lax(&self) -> Vec<LaxHost> {
+        let lax = self.lax.lock().unwrap_or_else(PoisonError::into_inner);
+        lax.iter().take(LAX).map(|(host, &protection)| LaxHost { host: host.clone(), protection }).collect()
+    }
+
+    /// Takes note of how a host is protected. Returns whether it is less than it could be, and that is news.
+    pub(super) fn note_protection(&self, host: &HostKey, protection: Protection) -> bool {
+        if !protection.is_lax() {
+            return false;
+        }
+        let mut lax = self.lax.lock().unwrap_or_else(PoisonError::into_inner);
+        match lax.entry(host.to_string()) {
+            // What is known of a session is not forgotten for one that is still to come.
+            Entry::Occupied(known) if protection.tls.is_none() || *known.get() == protection => false,
+            Entry::Occupied(mut known) => {
+                known.insert(protection);
+                true
+            }
+            Entry::Vacant(new) => {
+                new.insert(protection);
+                true
+            }
         }
     }
 

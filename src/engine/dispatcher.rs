@@ -5,7 +5,9 @@ use super::logins::Logins;
 use super::worker::{Desk, Shop, Word};
 use super::{RunOrder, RunReport, clock};
 use crate::config::Config;
-use crate::model::{Account, Claim, Event, Failure, FailureKind, HostKey, JobId, Settings};
+use crate::model::{
+    Account, CertificateCheck, Claim, Event, Failure, FailureKind, HostKey, JobId, Protection, Settings, TlsInUse,
+};
 use crate::queue::QueueError;
 use crate::transfer::{Link, Stop};
 use std::collections::{HashMap, HashSet};
@@ -223,6 +225,9 @@ impl Dispatcher {
             Ok(options) => options,
             Err(failure) => return self.cannot_dial(account, claim, failure).await,
         };
+        if let Some(protection) = options.tls.protection() {
+            self.note_protection(&account.host_key(), protection);
+        }
         let idle = self.hosts.take_idle(account);
         let reused = idle.is_some();
         let link = match idle {
@@ -269,7 +274,7 @@ impl Dispatcher {
 
     async fn hear(&mut self, word: Option<Word>) -> Result<(), QueueError> {
         match word {
-            Some(Word::SignedIn(account)) => self.signed_in(&account).await,
+            Some(Word::SignedIn(account, protection)) => self.signed_in(&account, protection).await,
             Some(Word::Freed(freed)) => self.freed(*freed).await,
             Some(Word::Ended(ended)) => self.ended(*ended).await,
             Some(Word::Poke) | None => {
@@ -294,13 +299,36 @@ impl Dispatcher {
         }
     }
 
-    async fn signed_in(&mut self, account: &Account) -> Result<(), QueueError> {
+    async fn signed_in(&mut self, account: &Account, protection: Option<Protection>) -> Result<(), QueueError> {
         self.hosts.signed_in(account);
-        let Some(host) = self.hosts.known.get_mut(&account.host_key()) else { return Ok(()) };
-        if host.got_in(clock::now()) {
-            self.remember(&account.host_key(), None).await?;
+        let key = account.host_key();
+        if let Some(protection) = protection {
+            self.note_protection(&key, protection);
+        }
+        let Some(host) = self.hosts.known.get_mut(&key) else { return Ok(()) };
+        let is_news = std::mem::replace(&mut host.facts.protection, protection) != protection;
+        if host.got_in(clock::now()) || is_news {
+            self.remember(&key, None).await?;
         }
         Ok(())
+    }
+
+    /// Shows how a host is protected, where that is less than it could be, and says so once.
+    fn note_protection(&self, key: &HostKey, protection: Protection) {
+        if !self.shop.board.note_protection(key, protection) {
+            return;
+        }
+        let what = match (protection.tls, protection.check) {
+            (Some(TlsInUse::None), _) => {
+                "the server offers no TLS: passwords and files go in the clear, as tls = \"prefer\" allows"
+            }
+            (None, CertificateCheck::Nothing) => {
+                "its certificate is NOT CHECKED (insecure): whoever sits on the line can read and change everything"
+            }
+            (None, CertificateCheck::KeyAlone) => "of its certificate only the pinned key is checked (insecure)",
+            _ => return,
+        };
+        self.shop.observer.event(&Event::Notice { text: format!("{key}: {what}") });
     }
 
     /// Time from one look at the clock to the next: while nothing runs and no session rests, until something is due.

@@ -6,7 +6,7 @@ use super::clock;
 use super::settle::{Fate, Moment, fate, is_untrusted, not_signed_in};
 use super::{Board, Observer};
 use crate::model::{
-    Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Settings, Settlement,
+    Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Protection, Settings, Settlement,
 };
 use crate::queue::{Queue, QueueError};
 use crate::transfer::{End, Fetched, Finisher, Gauge, Link, Report, Split, Started, Stop, Task, failpoint, fetch};
@@ -29,8 +29,8 @@ pub(super) struct Shop {
 
 /// What the dispatcher is told.
 pub(super) enum Word {
-    /// A worker signed in with a new session.
-    SignedIn(Account),
+    /// A worker signed in with a new session, which is so protected.
+    SignedIn(Account, Option<Protection>),
     /// A worker has all bytes of a file and gives its session back; the file is still to be put away.
     Freed(Box<Freed>),
     /// A worker is through with a job.
@@ -281,7 +281,7 @@ impl Turn<'_> {
             Some(Ok(())) if self.signed_in => Ok(()),
             Some(Ok(())) => {
                 self.signed_in = true;
-                let _ = self.shop.words.send(Word::SignedIn(link.dial().account.clone()));
+                let _ = self.shop.words.send(Word::SignedIn(link.dial().account.clone(), link.protection()));
                 Ok(())
             }
         }

@@ -4,7 +4,7 @@ use super::session::Session;
 use super::tls::{Stream, cut, data_refused};
 use super::trouble;
 use crate::model::{Cause, Failure, Stage};
-use crate::policy::Trickle;
+use crate::policy::Pace;
 use crate::wire::{End, Input, Reply, Retrieve, Step};
 use rustix::io::Errno;
 use rustix::pipe::{SpliceFlags, splice};
@@ -71,20 +71,21 @@ pub struct Retrieval<'a> {
     flowed: bool,
     /// The data ended without `close_notify` under TLS.
     cut: bool,
+    /// Whether data is left to gather.
+    gathering: Gathering,
+    /// How fast bytes come.
     pace: Pace,
-    /// Whether more than a trickle comes.
-    trickle: Trickle,
 }
 
 /// How fast data comes, as of a moment ago.
 #[derive(Debug)]
-struct Pace {
+struct Gathering {
     since: Instant,
     bytes: usize,
     is_fast: bool,
 }
 
-impl Pace {
+impl Gathering {
     fn new() -> Self {
         Self { since: Instant::now(), bytes: 0, is_fast: false }
     }
@@ -117,8 +118,8 @@ impl<'a> Retrieval<'a> {
             listening,
             flowed: false,
             cut: false,
-            pace: Pace::new(),
-            trickle: Trickle::default(),
+            gathering: Gathering::new(),
+            pace: Pace::default(),
         }
     }
 
@@ -138,7 +139,7 @@ impl<'a> Retrieval<'a> {
             return Ok(0);
         }
         let count = self.receive(|data| data.try_read(buf).map(Some)).await?.unwrap_or(0);
-        self.pace.add(count);
+        self.gathering.add(count);
         Ok(count)
     }
 
@@ -185,12 +186,12 @@ impl<'a> Retrieval<'a> {
                 }
                 Ok(None) => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let since = Instant::now();
-                    if self.session.is_private() && self.pace.is_fast() {
+                    if self.session.is_private() && self.gathering.is_fast() {
                         sleep(MOMENT).await;
                     }
+                    let since = Instant::now();
                     let waited = self.wait(begun).await;
-                    self.trickle.waited(since.elapsed());
+                    self.pace.waited(since.elapsed());
                     waited?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -204,7 +205,7 @@ impl<'a> Retrieval<'a> {
     /// Refuses bytes that trickle: one now and then would hold a session for ever.
     fn keeps_coming(&mut self, count: usize) -> Result<usize, Failure> {
         let span = SPAN.max(self.session.control.timeout() * 4);
-        match self.trickle.took(count, span) {
+        match self.pace.took(count, span) {
             None => Ok(count),
             Some(bytes) => Err(trouble::trickle(bytes, span)),
         }

@@ -7,7 +7,7 @@ use super::dial::{Dial, SessionOptions};
 use super::gate::{Passage, Ticket};
 use super::tls::{Security, Stream, TlsMode};
 use super::trouble;
-use crate::model::{Cause, Failure, Pipelining, Quirks, RemotePath, Stage, TransferType};
+use crate::model::{Cause, Failure, Pipelining, Protection, Quirks, RemotePath, Stage, TransferType};
 use crate::wire::{self, Command, Context, Features, LoginStep, Marker, Privacy, Reply, ReplyClass, classify};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -173,6 +173,14 @@ impl Session {
     #[must_use]
     pub fn can_step_down(&self) -> bool {
         self.security.as_ref().is_some_and(Security::has_tls13) && self.options.tls.tls12().is_some()
+    }
+
+    /// How its control and data connections are protected; `None` where no TLS was asked for.
+    #[must_use]
+    pub fn protection(&self) -> Option<Protection> {
+        let version = self.security.as_ref().map(Security::version);
+        let wanted = self.options.tls.protection()?;
+        Some(Protection { tls: Some(version.into()), ..wanted })
     }
 
     /// Whether its control and data connections are private.

@@ -1,7 +1,7 @@
 //! Servers, the accounts on them, and what was learned about them.
 
 use super::source::encode;
-use super::{Scheme, Source, SourceError};
+use super::{Protection, Scheme, Source, SourceError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -136,6 +136,9 @@ pub struct HostFacts {
     /// When it was learned that more bring nothing, in seconds since 1970-01-01 UTC; absent while that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub useful_learned_at: Option<u64>,
+    /// How its connections were protected; absent where no TLS was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<Protection>,
     /// Ways in which it departs from the standards.
     #[serde(default)]
     pub quirks: Quirks,

@@ -1,6 +1,6 @@
 //! How things stand at one moment.
 
-use super::{Counts, JobId, Quirks};
+use super::{Counts, JobId, Protection, Quirks};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,18 @@ pub struct Snapshot {
     pub seconds_left: Option<u64>,
     /// Seconds since the run began.
     pub seconds: f64,
+    /// Hosts of the run whose TLS is left to the server, or whose certificate is not checked in full; the first 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lax: Vec<LaxHost>,
+}
+
+/// A host that is less protected than it could be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LaxHost {
+    /// Host and port.
+    pub host: String,
+    /// How its connections are protected.
+    pub protection: Protection,
 }
 
 /// What is known of one host.
@@ -61,6 +73,9 @@ pub struct HostStatus {
     pub useful_connections: Option<u32>,
     /// When it was learned that more bring nothing, in seconds since 1970-01-01 UTC; absent while that is not known.
     pub useful_learned_at: Option<u64>,
+    /// How its connections were protected; absent where no TLS was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protection: Option<Protection>,
     /// Ways in which it departs from the standards.
     pub quirks: Quirks,
 }

@@ -1,19 +1,19 @@
 //! Decisions as pure functions: resume, retry, admission to a host, rate, pieces. Time and chance are arguments.
 
 mod budget;
+mod pace;
 mod pieces;
 mod rate;
 mod resume;
 mod retry;
-mod trickle;
 mod tuning;
 
 pub use budget::Budget;
+pub use pace::{LEAST, Pace};
 pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
 pub use rate::Bucket;
 pub use resume::{
     Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, overshoots, plan, same_identity, unix_seconds,
 };
 pub use retry::{Decision, decide, delay};
-pub use trickle::{LEAST, Trickle};
 pub use tuning::{Learned, Sample, Tuning};

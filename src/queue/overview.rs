@@ -109,6 +109,7 @@ fn host_status(key: &HostKey, facts: &HostFacts) -> HostStatus {
         limit_learned_at: facts.limit_learned_at,
         useful_connections: facts.useful_connections,
         useful_learned_at: facts.useful_learned_at,
+        protection: facts.protection,
         quirks: facts.quirks,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::tools::Tools;
 use crate::ftp::{Dial, Session};
-use crate::model::{Failure, Quirks};
+use crate::model::{Failure, Protection, Quirks};
 
 /// How to reach a server, and the session with it while there is one.
 pub struct Link {
@@ -63,6 +63,13 @@ impl Link {
     #[must_use]
     pub fn quirks(&self) -> Quirks {
         self.session.as_ref().map_or(self.dial.quirks, Session::quirks)
+    }
+
+    /// How its connections are protected: those of the session that stands, else of one to come. `None` where no TLS is
+    /// asked for.
+    #[must_use]
+    pub fn protection(&self) -> Option<Protection> {
+        self.session.as_ref().map_or_else(|| self.dial.options.tls.protection(), Session::protection)
     }
 
     /// What was held against sending several commands at once. Where it grew over a failure, that may have been the

@@ -132,7 +132,7 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         from: 0,
         fetched: 0,
         gained: 0,
-        note: None,
+        note: link.protection().and_then(|protection| protection.caveat()).map(str::to_owned),
         progress,
         labelled: false,
         device: None,

@@ -1,7 +1,8 @@
 //! A snapshot as lines of a given width.
 
 use super::text::{bytes, columns, duration, fit, percent, rate};
-use crate::model::{RunningFile, Snapshot};
+use crate::model::{LaxHost, RunningFile, Snapshot, printable};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 /// Columns of a file's bar where there is room for one.
@@ -87,7 +88,22 @@ fn total_parts(snapshot: &Snapshot) -> Vec<String> {
     let more = if snapshot.unsized_left > 0 { "+" } else { "" };
     parts.insert(1, format!("{}/{}{more}", bytes(snapshot.bytes), bytes(all)));
     parts.insert(2, rate(snapshot.rate));
+    // Before all else: the first part is never left out.
+    parts.splice(0..0, lax(&snapshot.lax));
     parts
+}
+
+/// Hosts that are less protected than they could be: `NO TLS: h:21`, `TLS if offered: 3 hosts`. The worst comes first.
+fn lax(hosts: &[LaxHost]) -> Vec<String> {
+    let mut kinds: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for LaxHost { host, protection } in hosts {
+        kinds.entry(protection.to_string()).or_default().push(host);
+    }
+    let say = |(words, hosts): (&String, &Vec<&str>)| match hosts.as_slice() {
+        [host] => format!("{words}: {}", printable(host, 100)),
+        hosts => format!("{words}: {} hosts", hosts.len()),
+    };
+    kinds.iter().map(say).collect()
 }
 
 /// As many of the parts as fit.
@@ -106,7 +122,7 @@ fn fitting(parts: &[String], width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::JobId;
+    use crate::model::{CertificateCheck, JobId, Protection, TlsInUse};
 
     fn file(name: &str, phase: &str) -> RunningFile {
         let (have, size) = (50 << 20, Some(200 << 20));
@@ -126,6 +142,7 @@ mod tests {
             rate: 123_456_789.0,
             seconds_left: Some(4000),
             seconds: 60.0,
+            lax: Vec::new(),
         }
     }
 
@@ -161,6 +178,33 @@ mod tests {
             assert!(total.contains(part), "{part} in {total}");
         }
         assert!(at(40).pop().unwrap().contains("12/100 files"));
+    }
+
+    /// Who is not protected must not overlook it, however narrow the terminal and whatever the log.
+    #[test]
+    fn every_total_says_first_who_is_not_protected() {
+        let lax = |host: &str, tls, check| {
+            let protection = Protection { tls, if_offered: check == CertificateCheck::Full, check };
+            LaxHost { host: host.to_owned(), protection }
+        };
+        let mut shown = snapshot(8);
+        shown.lax = vec![
+            lax("a:21", Some(TlsInUse::None), CertificateCheck::Full),
+            lax("b:21", None, CertificateCheck::Full),
+            lax("c:21", None, CertificateCheck::Full),
+            lax("d\u{1b}:990", Some(TlsInUse::V13), CertificateCheck::Nothing),
+        ];
+        assert!(
+            total(&shown).starts_with(
+                "NO TLS: a:21  TLS 1.3, CERTIFICATE NOT CHECKED: d\\u{1b}:990  TLS if offered: 2 hosts  12/100 files"
+            ),
+            "{}",
+            total(&shown)
+        );
+        for width in [20, 40, 80] {
+            let last = lines(&shown, width, 24).pop().unwrap();
+            assert!(last.starts_with("NO TLS: a:21"), "{last}");
+        }
     }
 
     #[test]

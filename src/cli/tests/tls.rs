@@ -3,7 +3,10 @@
 use super::fake::Trial;
 use crate::cli::Exit;
 use crate::cli::args::Args;
-use crate::model::{Settings, Tls, TlsVersion};
+use crate::model::{
+    CertificateCheck, Counts, HostStatus, LaxHost, Protection, Quirks, Settings, Snapshot, StatusReport, Tls, TlsInUse,
+    TlsVersion,
+};
 use clap::Parser;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -132,4 +135,55 @@ fn insecure_is_said_aloud() {
     let ended = trial.run(&format!("run --insecure --pin {PIN}"));
     assert!(ended.err.contains("only the pinned key counts"), "{}", ended.err);
     assert_eq!(trial.house.state().orders.last().unwrap().overrides.insecure, Some(true));
+}
+
+/// What the settings file leaves to the server is shown before a session has shown what comes of it.
+#[test]
+fn status_shows_what_is_left_to_the_server_or_not_checked() {
+    let trial = Trial::new();
+    let host = |name: &str, protection| HostStatus {
+        host: format!("{name}:21"),
+        left: 1,
+        connection_limit: None,
+        limit_learned_at: None,
+        useful_connections: None,
+        useful_learned_at: None,
+        protection,
+        quirks: Quirks::default(),
+    };
+    let seen = |tls| Some(Protection { tls: Some(tls), if_offered: true, check: CertificateCheck::Full });
+    let lax = LaxHost { host: "a:21".to_owned(), protection: seen(TlsInUse::None).unwrap() };
+    let report = StatusReport {
+        queue: "/q".into(),
+        jobs: Counts::default(),
+        hosts: vec![
+            host("a", seen(TlsInUse::None)),
+            host("b", seen(TlsInUse::V13)),
+            host("c", None),
+            host("d", None),
+            host("e", None),
+        ],
+        run: Some(Snapshot { lax: vec![lax], ..Snapshot::default() }),
+        pid: Some(42),
+    };
+    trial.write("config.toml", "[host.\"c:21\"]\ntls = \"prefer\"\n[host.d]\ninsecure = true\n");
+    trial.house.state().status = Some(report);
+    let out = trial.run("status").out;
+    for line in [
+        "       a:21: NO TLS\n",
+        "a:21  1     NO TLS\n",
+        "b:21  1     TLS 1.3\n",
+        "c:21  1     TLS if offered\n",
+        "d:21  1     TLS, CERTIFICATE NOT CHECKED\n",
+        "e:21  1\n",
+    ] {
+        assert!(out.contains(line), "{line}: {out}");
+    }
+    let read: StatusReport = serde_json::from_str(&trial.run("status --json").out).unwrap();
+    assert_eq!(read.hosts[2].protection, Some(Protection { if_offered: true, ..Protection::default() }));
+    assert_eq!(read.hosts[4].protection, None);
+    // A settings file that can't be read keeps nobody from looking.
+    trial.write("config.toml", "nonsense");
+    let ended = trial.run("status");
+    assert!(ended.exit == Exit::Done && ended.err.contains("config.toml"), "{ended:?}");
 }

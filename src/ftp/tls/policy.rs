@@ -1,7 +1,7 @@
 //! What TLS has to be for a session.
 
 use super::config::client_config;
-use crate::model::{Cause, Failure, Pins, Scheme, Settings, Stage, Tls, TlsVersion};
+use crate::model::{Cause, CertificateCheck, Failure, Pins, Protection, Scheme, Settings, Stage, Tls, TlsVersion};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -97,9 +97,19 @@ impl TlsPolicy {
         self.mode
     }
 
-    /// Whether any certificate will do.
+    /// How it protects, whatever the server will say to it; `None` where there is to be no TLS.
     #[must_use]
-    pub fn is_insecure(&self) -> bool {
+    pub fn protection(&self) -> Option<Protection> {
+        let check = match (self.terms.insecure, &self.terms.pins) {
+            (false, _) => CertificateCheck::Full,
+            (true, Some(_)) => CertificateCheck::KeyAlone,
+            (true, None) => CertificateCheck::Nothing,
+        };
+        let if_offered = self.mode == TlsMode::Prefer;
+        (self.mode != TlsMode::Off).then_some(Protection { tls: None, if_offered, check })
+    }
+
+    pub(super) fn is_insecure(&self) -> bool {
         self.terms.insecure
     }
 

@@ -7,7 +7,7 @@ use super::tickets::Tickets;
 use super::trouble;
 use crate::ftp::Dial;
 use crate::ftp::trouble as general;
-use crate::model::{Failure, Stage};
+use crate::model::{Failure, Stage, TlsVersion};
 use rustls::client::{Resumption, Tls12Resumption, UnbufferedClientConnection};
 use rustls::{ClientConfig, HandshakeKind, ProtocolVersion};
 use rustls_pki_types::ServerName;
@@ -107,6 +107,11 @@ impl Security {
         if !buffer.is_empty() {
             self.buffer = buffer;
         }
+    }
+
+    /// The version of the control connection's TLS.
+    pub(in crate::ftp) fn version(&self) -> TlsVersion {
+        if self.has_tls13 { TlsVersion::V13 } else { TlsVersion::V12 }
     }
 
     /// Whether the control connection has TLS 1.3.

@@ -7,12 +7,12 @@ pub const LEAST: u64 = 100;
 
 /// How much came while it was waited for: the time of one's own disk and of a limit set by the user does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Trickle {
+pub struct Pace {
     waited: Duration,
     bytes: u64,
 }
 
-impl Trickle {
+impl Pace {
     /// Takes note of a wait for bytes, however it ended.
     pub fn waited(&mut self, time: Duration) {
         self.waited += time;
@@ -37,11 +37,11 @@ mod tests {
 
     /// Bytes a second over some time, in steps of one second; the first standstill.
     fn stands_still(rates: &[(u64, u64)]) -> Option<u64> {
-        let mut trickle = Trickle::default();
+        let mut pace = Pace::default();
         let steps = rates.iter().flat_map(|&(seconds, bytes)| (0..seconds).map(move |_| bytes));
         steps.into_iter().find_map(|bytes| {
-            trickle.waited(Duration::from_secs(1));
-            trickle.took(usize::try_from(bytes).unwrap(), SPAN)
+            pace.waited(Duration::from_secs(1));
+            pace.took(usize::try_from(bytes).unwrap(), SPAN)
         })
     }
 
@@ -56,9 +56,9 @@ mod tests {
 
     #[test]
     fn what_is_held_up_on_this_side_is_no_standstill() {
-        let mut trickle = Trickle::default();
+        let mut pace = Pace::default();
         for _ in 0..1_000_000 {
-            assert_eq!(trickle.took(1, SPAN), None);
+            assert_eq!(pace.took(1, SPAN), None);
         }
     }
 }
