@@ -39,6 +39,8 @@ mod sessions;
 mod small_files;
 mod splitting;
 mod stopping;
+mod tls_case;
+mod tls_refusals;
 mod tls_servers;
 mod verdict;
 mod whose_password;

@@ -82,7 +82,6 @@ impl Ftpq {
         command.arg("--queue").arg(self.queue()).args(args);
         command.env_clear().env("HOME", self.home()).env("LANG", "C.UTF-8").env("TZ", "UTC");
         command.env("PATH", "/usr/bin:/bin").env("RUST_BACKTRACE", "1");
-        command.env("SSL_CERT_FILE", self.folder.path().join("ca.pem")); // DEVONLY
         command.envs(self.settings.iter().map(|(n, v)| (n, v)));
         command.current_dir(self.downloads()).stdin(Stdio::null());
         command

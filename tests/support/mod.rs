@@ -11,4 +11,4 @@ pub(crate) mod watch;
 
 pub(crate) use bytes::pseudo_random;
 pub(crate) use ftpq::{Ended, Ftpq};
-pub(crate) use scripted::{Act, Batch, Behind, Delivery, End, Scripted, Traits, Turn};
+pub(crate) use scripted::{Act, Batch, Behind, Delivery, End, Scripted, Tls, Traits, Turn};

@@ -72,7 +72,7 @@ pub(crate) struct Tls {
     pub(crate) reuse: bool,
     /// The one version it speaks: vsftpd of this age chooses by itself, pure-ftpd too.
     pub(crate) version: Option<&'static str>,
-    /// Seconds for which proftpd resumes a session; 0 for what OpenSSL has, which is 300.
+    /// Seconds for which proftpd resumes a session; 0 for as long as it likes, which is more than 310.
     pub(crate) session_seconds: u32,
 }
 

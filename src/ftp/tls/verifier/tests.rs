@@ -300,7 +300,7 @@ fn a_server_listed_itself_is_trusted_for_its_time_and_name() {
     let house = House::new();
     for is_ca in [IsCa::NoCa, IsCa::ExplicitNoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
         let mut good = params(&["h.test", "127.0.0.1"]);
-        good.is_ca = is_ca.clone();
+        good.is_ca = is_ca;
         let server = self_signed(&good);
         let file = house.folder.path().join(format!("{}.pem", server.pin().to_string().replace('/', "_")));
         fs::write(&file, &server.pem).unwrap();
@@ -313,7 +313,7 @@ fn a_server_listed_itself_is_trusted_for_its_time_and_name() {
     }
     for is_ca in [IsCa::NoCa, IsCa::Ca(BasicConstraints::Unconstrained)] {
         let mut old = params(&["h.test"]);
-        old.is_ca = is_ca.clone();
+        old.is_ca = is_ca;
         (old.not_before, old.not_after) = (date_time_ymd(2001, 1, 1), date_time_ymd(2002, 3, 4));
         let server = self_signed(&old);
         let settings = Settings {
