@@ -2,7 +2,7 @@
 
 pub(crate) use crate::support::disk::Small;
 use crate::support::{Act, Delivery, Ended, Ftpq, Scripted, Traits, bytes::difference, pseudo_random, report, watch};
-use std::{fs, io::Write, os::unix::fs::PermissionsExt, time::Duration};
+use std::{fmt::Write as _, fs, io::Write, os::unix::fs::PermissionsExt, time::Duration};
 
 fn assert_said(ended: &Ended, words: &[&str]) {
     let text = ended.err.to_lowercase();
@@ -182,7 +182,7 @@ fn a_disk_that_fills_up_under_the_queue_damages_nothing() {
     names.iter().for_each(|name| server.put(name, pseudo_random(114, 20_000)));
     let list: String = names.iter().map(|name| format!("{}\n", server.url(name))).collect();
     let list = ftpq.write("list", list);
-    let mut said = ftpq.run(&["add", &list]).expect_code(0).everything();
+    let mut story = ftpq.run(&["add", &list]).expect_code(0).everything();
     for round in 0..6 {
         let run = ftpq.spawn(&["run"]);
         let before = server.core().sent_total();
@@ -191,10 +191,10 @@ fn a_disk_that_fills_up_under_the_queue_damages_nothing() {
         let ended = run.wait(Duration::from_secs(20)).expect_code(5);
         let again = ftpq.run(&["run"]);
         fs::remove_file(filler).unwrap();
-        said += &format!("round {round}: {ended}{again}");
+        writeln!(story, "round {round}: {ended}{again}").unwrap();
     }
-    let last = ftpq.run(&["run"]).expect_code(0);
+    let ended = ftpq.run(&["run"]).expect_code(0);
     let damaged =
         fs::read_dir(&place).unwrap().flatten().filter(|e| e.file_name().to_string_lossy().contains("damaged"));
-    assert_eq!(damaged.count(), 0, "{said}{last}");
+    assert_eq!(damaged.count(), 0, "{story}{ended}");
 }

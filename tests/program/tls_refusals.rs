@@ -275,6 +275,22 @@ fn a_handshake_that_stalls_or_breaks_ends_in_time_and_tells_nothing() {
     }
 }
 
+/// A server that is full says so before TLS, and so does one whose process fails: that is no lack of TLS.
+#[test]
+fn a_server_that_refuses_in_clear_text_before_tls_is_tried_again() {
+    for text in ["421 There are too many connections from your internet address.", "500 OOPS: child died"] {
+        let handshake = Handshake::Say(format!("{text}\r\n").into_bytes());
+        let case = Case::honest(move |tls| Tls { handshake, implicit: true, ..tls });
+        case.queue_one("ftps", &pseudo_random(518, 3000));
+        let (ended, story) = case.run(&["--retries", "1"]);
+        case.assert_nothing_in_clear(&story);
+        assert!(ended.everything().contains(text), "{story}");
+        assert!(case.server.core().sessions().1 > 1, "it was tried once\n{story}");
+        let failure = &case.ftpq.json_one(&["show", "1"])["failure"];
+        assert_ne!(failure["kind"], "permanent", "{failure}\n{story}");
+    }
+}
+
 #[test]
 fn a_handshake_that_comes_byte_by_byte_is_a_handshake() {
     let case = Case::honest(|tls| Tls { handshake: Handshake::Drip(Duration::from_millis(1)), ..tls });

@@ -123,6 +123,12 @@ impl Layer {
         !self.outgoing.is_empty()
     }
 
+    /// What was received last, where TLS could make nothing of it.
+    pub(super) fn rubbish(&self) -> &[u8] {
+        let bytes = self.incoming.get(self.start..self.end).unwrap_or_default();
+        if self.broken.is_some() { bytes } else { &[] }
+    }
+
     /// Brings the handshake as far as it goes without waiting. Returns whether it is over.
     ///
     /// # Errors
@@ -259,6 +265,7 @@ impl Layer {
         if let Some(error) = &self.broken {
             return Err(invalid(error.clone()));
         }
+        let unread = (self.start, self.end);
         match self.advance(room, errand) {
             Ok(step) => {
                 if self.outgoing.len() > HELD || self.left.len() > FRUITLESS {
@@ -272,6 +279,7 @@ impl Layer {
                 if matches!(self.advance(&mut [], Errand::None), Ok(Step::Again)) {
                     let _ = self.flush(wire);
                 }
+                (self.start, self.end) = unread;
                 Err(invalid(error))
             }
         }

@@ -7,7 +7,8 @@ use super::tickets::Tickets;
 use super::trouble;
 use crate::ftp::Dial;
 use crate::ftp::trouble as general;
-use crate::model::{Failure, Stage, TlsVersion};
+use crate::model::{Failure, FailureKind, Stage, TlsVersion};
+use crate::wire::{Context, ReplyClass, classify};
 use rustls::client::{Resumption, Tls12Resumption, UnbufferedClientConnection};
 use rustls::{ClientConfig, HandshakeKind, ProtocolVersion};
 use rustls_pki_types::ServerName;
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
+/// Time for the rest of a reply that came instead of a handshake.
+const REFUSAL: Duration = Duration::from_secs(2);
 /// So few tickets are spent only on a transfer that the server has accepted.
 const SCARCE: usize = 1;
 
@@ -78,6 +81,7 @@ impl Security {
             stream.handshake().await.map_err(|error| trouble::control(self.mode, &error))
         };
         match timeout(patience, handshake).await {
+            Ok(Err(failure)) => Err(self.refused_instead(stream).await.unwrap_or(failure)),
             Ok(done) => {
                 self.has_tls13 =
                     stream.agreed().and_then(|tls| tls.protocol_version()) == Some(ProtocolVersion::TLSv1_3);
@@ -85,6 +89,19 @@ impl Security {
             }
             Err(_) => Err(general::timed_out(Stage::Secure, patience, "the TLS handshake did not come to an end")),
         }
+    }
+
+    /// The refusal, where a server that begins with TLS refuses the connection in clear text: one that is full does so, and one
+    /// whose process fails. That says nothing of its TLS. The words are nobody's in particular, and shown as such.
+    async fn refused_instead(&self, stream: &mut Stream) -> Option<Failure> {
+        if self.mode != TlsMode::Implicit {
+            return None;
+        }
+        let reply = timeout(REFUSAL, stream.reply_instead()).await.ok()??;
+        let refuses = matches!(reply.code.class(), ReplyClass::Transient | ReplyClass::Permanent);
+        let failure = classify(&Context::new(Stage::Greeting, ""), &reply);
+        // No login was tried, so none was refused; and what anybody on the way can say is no reason to give up for good.
+        (refuses && failure.kind == FailureKind::Transient).then_some(failure)
     }
 
     /// Begins TLS on a data connection: ClientHello goes out. The rest is [`Security::shake`]'s.

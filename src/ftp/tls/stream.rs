@@ -1,6 +1,7 @@
 //! One kind of stream for control and data: a TCP connection, with TLS over it or without.
 
 use super::layer::{Layer, Wire};
+use crate::wire::{Decoder, Reply};
 use rustix::net::{RecvFlags, recv};
 use rustls::client::UnbufferedClientConnection;
 use std::io;
@@ -59,6 +60,25 @@ impl Stream {
             self.socket.ready(interest).await?;
         }
         Ok(())
+    }
+
+    /// The reply that came where the other side's part of the handshake should have come, if that is what came.
+    pub(super) async fn reply_instead(&mut self) -> Option<Reply> {
+        let mut decoder = Decoder::new();
+        decoder.feed(self.tls.as_ref()?.rubbish()).ok()?;
+        let mut room = [0; 512];
+        loop {
+            if let Some(reply) = decoder.next_reply().ok()? {
+                return Some(reply);
+            }
+            self.socket.readable().await.ok()?;
+            match self.socket.try_read(&mut room) {
+                Ok(0) => return None,
+                Ok(count) => decoder.feed(room.get(..count)?).ok()?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(_) => return None,
+            }
+        }
     }
 
     /// Returns when there is something to read. An error shows again, and better, when bytes are asked for.
