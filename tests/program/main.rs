@@ -48,7 +48,7 @@ mod tls_case;
 mod tls_refusals;
 mod tls_reuse;
 mod tls_servers;
-mod tls_truncation;
 mod tls_shown;
+mod tls_truncation;
 mod verdict;
 mod whose_password;
