@@ -42,6 +42,8 @@ mod splitting;
 mod stopping;
 mod tls_case;
 mod tls_refusals;
+mod tls_reuse;
 mod tls_servers;
+mod tls_truncation;
 mod verdict;
 mod whose_password;

@@ -4,7 +4,7 @@ use super::{
     Act, Batch, Behind, Core, Delivery, End, Turn,
     core::split,
     data::{self, Meeting},
-    tls::{Configs, Demand, Handshake, Line},
+    tls::{Configs, Handshake, Line},
 };
 use std::{
     io::{ErrorKind, Read, Write},
@@ -352,15 +352,12 @@ impl Session<'_> {
             return self.reply("425 Failed to establish connection.");
         };
         let mut stream = Line::new(stream, self.core);
-        let secure_first = self.demands() == Demand::Proftpd;
-        if secure_first && let Err(refusal) = self.secure_data(&mut stream, delivery) {
-            return self.refuse_data(&refusal);
-        }
         let (verdict, opening) = (delivery.verdict.clone(), delivery.opening.clone());
         if !(opening.is_empty() || (self.reply(&opening) && self.flush())) {
             return false;
         }
-        if !secure_first && let Err(refusal) = self.secure_data(&mut stream, delivery) {
+        // RFC 4217, section 9, and all servers that were looked at: the 150 first, then the handshake.
+        if let Err(refusal) = self.secure_data(&mut stream, delivery) {
             return self.refuse_data(&refusal);
         }
         if !self.overhear() {
