@@ -468,6 +468,8 @@ fn reuse_in_vain(failure: Failure, sessions: u8) -> Failure {
     let message = format!("{}, on {sessions} sessions in a row", failure.message);
     let advice = "`ftpq -v` shows by `resumed` and `full` what was agreed upon; ask the server's operator whether it \
                   demands TLS session reuse, and keeps sessions long enough";
-    // It would meet every other file of the account too, at three sessions each.
-    Failure { kind: FailureKind::Permanent, message, ..failure }.with_advice(advice)
+    // The server's own words would meet every other file of the account too, at three sessions each; connections that just
+    // broke may be whole again later.
+    let kind = if failure.reply.is_some() { FailureKind::Permanent } else { failure.kind };
+    Failure { kind, message, ..failure }.with_advice(advice)
 }
