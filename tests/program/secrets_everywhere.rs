@@ -2,6 +2,7 @@
 
 use crate::support::{Act, Ended, Ftpq, Scripted, Traits, Turn, pseudo_random, pty::Terminal, watch};
 use flate2::{Compression, Decompress, FlushDecompress, write::GzEncoder};
+use rustix::process::Signal;
 use std::{
     fmt::Write as _,
     fs,
@@ -110,7 +111,8 @@ fn unpacked(path: &Path) -> Vec<u8> {
         // Jobs are stored as bare deflate, which has no mark: every place may be a beginning.
         let mut inflate = Decompress::new(false);
         let mut out = vec![0; 256 << 10];
-        for at in (0..bytes.len()).filter(|&at| bytes[at] != 0) {
+        // Blocks of a kind that compresses (RFC 1951, section 3.2.3).
+        for at in (0..bytes.len()).filter(|&at| matches!(bytes[at] >> 1 & 3, 1 | 2)) {
             inflate.reset(false);
             let _ = inflate.decompress(&bytes[at..], &mut out, FlushDecompress::Finish);
             let length = usize::try_from(inflate.total_out()).unwrap();
@@ -163,7 +165,9 @@ impl Search {
     fn look_at_files(&mut self, ftpq: &Ftpq) {
         for path in watch::files_below(ftpq.folder()) {
             let name = path.strip_prefix(ftpq.folder()).unwrap().display().to_string();
-            if !name.starts_with("given/") && name != "queue/credentials" {
+            if name.starts_with("into/") {
+                self.look("the name of a file", name.as_bytes());
+            } else if !name.starts_with("given/") && name != "queue/credentials" {
                 self.look(&name, &unpacked(&path));
                 self.look("the name of a file", name.as_bytes());
             }
@@ -292,15 +296,31 @@ fn cve_2018_20483_no_password_is_anywhere_but_with_its_server_and_in_the_credent
     let under_way = watch::wait_for(Duration::from_secs(40), || all.iter().all(part) || run.ended());
     let missing: Vec<&str> = all.iter().filter(|s| !part(s)).map(|s| s.name).collect();
     assert!(under_way && !run.ended(), "not under way: {missing:?}\n{}", run.so_far());
+    run.signal(Signal::STOP);
     search.look_at_process(run.pid());
     search.look_at_files(&ftpq);
     assert!(!run.ended(), "too late to look at a run");
+    run.signal(Signal::CONT);
     let ended = run.wait(Duration::from_secs(60)).expect_code(0);
     ftpq.unset("FTPQ_USER").unset("FTPQ_PASSWORD");
 
-    // A password that is refused, in words that repeat it.
-    let wrong = sources[0].server.url_as("user0:wrong-C00-k%2F%C3%BC%3FZx9!", "argument2");
-    search.needles.push(("wrong".to_owned(), forms("wrong-C00-k/ü?Zx9!")));
+    // A password that is refused, in words that repeat it; and a server that tells one user another's.
+    let gossip = Scripted::with(
+        Traits { passwords: [("teller".to_owned(), "other".to_owned())].into(), ..Traits::default() },
+        |turn| match turn.verb {
+            "PASS" if turn.before > 0 => Act::say("530 The last one had told-C99-k, and you wrong-C99-k."),
+            _ => Act::Usual,
+        },
+    );
+    gossip.put("argument2", "x");
+    let wrong = format!(
+        "{}\n{} first\n",
+        gossip.url_as("teller:wrong-C99-k", "argument2"),
+        gossip.url_as("b:told-C99-k", "argument2")
+    );
+    for name in ["wrong-C99-k", "told-C99-k"] {
+        search.needles.push((name.to_owned(), forms(name)));
+    }
     ftpq.run_with_input(&["add", "-"], format!("{wrong}\n").as_bytes()).expect_code(0);
     assert_ne!(ftpq.run(&["--json", "-v", "--trace", trace.to_str().unwrap(), "run", "--retries", "0"]).code, Some(0));
     for args in [&["list"][..], &["show", "1"], &["status"], &["logins"], &["--json", "list"], &["--json", "show", "1"]]

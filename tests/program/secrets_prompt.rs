@@ -94,7 +94,7 @@ fn ctrl_z_gives_the_terminal_back_until_it_goes_on() {
         terminal.type_in("\x1a");
         let stopped = watch::wait_for(Duration::from_secs(20), || terminal.state() == Some('T'));
         assert!(stopped, "it was not stopped:\n{}", terminal.shown());
-        assert!(terminal.echoes(), "a stopped program keeps the terminal silent");
+        assert!(terminal.echoes(), "a stopped program keeps the terminal silent ({stops})\n{}", terminal.shown());
         kill_process(Pid::from_raw(i32::try_from(terminal.pid()).unwrap()).unwrap(), Signal::CONT).unwrap();
     }
     terminal.expect(QUESTION, 3);
