@@ -1,7 +1,7 @@
 //! The `ftpq` program: puts the parts together.
 
 use ftpq::engine::{Board, Desk, DeskError, House, LocalDesk, Observer, Reply, RunOrder, RunReport};
-use ftpq::model::{Counts, Event, Selection, Snapshot, StatusReport};
+use ftpq::model::{Counts, Event, Selection, Snapshot, StatusReport, printable};
 use ftpq::queue::{Credentials, Queue, QueueError};
 use ftpq::ui::{Output, Screen};
 use ftpq::{api, cli, engine};
@@ -56,7 +56,7 @@ impl House for Program {
             match reach(queue).await? {
                 Owner::This(desk, notices) => {
                     for notice in notices {
-                        eprintln!("ftpq: {notice}");
+                        eprintln!("ftpq: {}", printable(&notice, 2000));
                     }
                     Ok(Box::new(desk) as Box<dyn Desk>)
                 }

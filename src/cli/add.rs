@@ -8,9 +8,9 @@ use super::login::{Handed, Login};
 use super::options;
 use super::standing;
 use super::words::{count, numbers};
-use crate::engine::{Added, Intake};
+use crate::engine::{Added, Intake, contradiction};
 use crate::manifest::{Base, Entry, LineError, ReadOptions};
-use crate::model::{IdSet, JobSpec, Settings};
+use crate::model::{Account, IdSet, JobSpec, Settings};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -45,7 +45,7 @@ pub(super) struct Queued {
 
 /// Runs the command.
 pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Failed> {
-    let settings = options::settings(&args.job)?;
+    let settings = options::settings(face, &args.job)?;
     let config = face.config()?;
     let login = Login::new(&args.job.login, config)?;
     if args.base.as_deref().is_some_and(holds_password) {
@@ -120,8 +120,15 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut S
         warn_of_password(face);
     }
     let desk = face.desk().await?;
-    let mut taking =
-        Taking { intake: desk.intake().await?, login, settings, handed: Handed::default(), good: 0, patterns: false };
+    let mut taking = Taking {
+        intake: desk.intake().await?,
+        login,
+        settings,
+        handed: Handed::default(),
+        good: 0,
+        patterns: false,
+        agreed: None,
+    };
     let mut bad = Bad::default();
     'reading: for input in inputs {
         let mut feed = Feed::open(face, input, &read)?;
@@ -165,6 +172,8 @@ struct Taking {
     good: u64,
     /// Whether patterns were warned of.
     patterns: bool,
+    /// The last account and settings that were found to agree.
+    agreed: Option<(Account, Settings)>,
 }
 
 impl Taking {
@@ -180,6 +189,7 @@ impl Taking {
             }
             let (mut spec, secret) = self.login.complete(entry.spec, entry.secret)?;
             spec.settings = self.settings.or(&spec.settings);
+            self.agree(&spec)?;
             jobs.push(spec);
             let Some((account, secret)) = secret else { continue };
             let (needed, warning) = self.handed.take(&account, &secret);
@@ -194,6 +204,20 @@ impl Taking {
         if !jobs.is_empty() {
             self.intake.push(jobs).await?;
         }
+        Ok(())
+    }
+
+    /// Sees that a job's settings go together with its URL, as the settings file is now.
+    fn agree(&mut self, spec: &JobSpec) -> Result<(), Failed> {
+        let account = spec.source.account();
+        if self.agreed.as_ref().is_some_and(|(known, settings)| known == account && *settings == spec.settings) {
+            return Ok(());
+        }
+        let settings = spec.settings.or(&self.login.config.settings_for(&account.host_key()));
+        if let Some(failure) = contradiction(&settings, account.scheme) {
+            return Err(Failed::Usage(format!("{}: {failure}; nothing was queued", spec.source)));
+        }
+        self.agreed = Some((account.clone(), spec.settings.clone()));
         Ok(())
     }
 }

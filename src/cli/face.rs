@@ -5,6 +5,7 @@ use super::exit::Failed;
 use super::words::{self, safe};
 use crate::config::Config;
 use crate::engine::{Desk, Display, House};
+use crate::model::json_line;
 use serde::Serialize;
 use std::env;
 use std::ffi::OsString;
@@ -59,8 +60,7 @@ impl<'a> Face<'a> {
 
     /// Prints an object of the result as one line of JSON.
     pub(super) fn say_json(&mut self, value: &impl Serialize) -> Result<(), Failed> {
-        let line =
-            serde_json::to_string(value).map_err(|e| Failed::Io("can't write JSON".to_owned(), io::Error::other(e)))?;
+        let line = json_line(value).map_err(|e| Failed::Io("can't write JSON".to_owned(), io::Error::other(e)))?;
         self.say(&line)
     }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Failed> {
-    let overrides = options::settings(&args.job)?;
+    let overrides = options::settings(face, &args.job)?;
     let config = secrets(face, &args.run)?;
     let login = Login::new(&args.job.login, config.clone())?;
     let password = login.pair();

@@ -7,7 +7,6 @@
 mod add;
 mod args;
 mod change;
-mod date;
 mod exit;
 mod face;
 mod get;

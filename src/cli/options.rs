@@ -1,9 +1,11 @@
 //! Options that several commands share, and the settings they make.
 
 use super::exit::Failed;
-use crate::config::Config;
+use super::face::Face;
+use crate::config::{Config, check_tls_files};
 use crate::model::{
-    DataMode, Durability, Existing, PerHost, Pipelining, PortRange, Settings, TLS_LATER, Tls, TransferType, parse_bytes,
+    DataMode, Durability, Existing, PerHost, Pin, Pins, Pipelining, PortRange, Settings, Tls, TlsVersion, TransferType,
+    parse_bytes,
 };
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::value_parser;
@@ -78,17 +80,31 @@ pub(super) struct JobOptions {
     pub(super) tls: TlsOptions,
 }
 
-/// TLS, which comes later: accepted here to be refused in clear words.
+/// TLS, and whom to trust.
 #[derive(clap::Args)]
-#[command(next_help_heading = "Connections")]
+#[command(next_help_heading = "TLS")]
 pub(super) struct TlsOptions {
-    /// Use of TLS: auto or off (explicit and implicit come with a later version)
-    #[arg(long, value_name = "HOW",
-        value_parser = words::<Tls>(&["auto", "off", "explicit", "implicit"]), hide_possible_values = true)]
+    /// Use of TLS: auto goes by the URL's scheme; of ftp://, explicit demands AUTH TLS, implicit TLS from the first
+    /// byte; off [default: auto]
+    #[arg(long, value_name = "HOW", value_parser = use_of_tls)]
     tls: Option<Tls>,
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// Trust the certificates in this PEM file, and no others
+    #[arg(long, value_name = "FILE")]
     ca_file: Option<PathBuf>,
-    #[arg(long, hide = true)]
+    /// Public key that the server must show: sha256//BASE64 of its public key info, as curl has it; may be given again
+    #[arg(long, value_name = "PIN")]
+    pin: Vec<Pin>,
+    /// Certificate to show to the server (PEM)
+    #[arg(long, value_name = "FILE")]
+    client_cert: Option<PathBuf>,
+    /// Its private key (PEM), where it is not in the same file
+    #[arg(long, value_name = "FILE")]
+    client_key: Option<PathBuf>,
+    /// Oldest version of TLS to speak [default: 1.2]
+    #[arg(long, value_name = "VERSION", value_parser = words::<TlsVersion>(&["1.2", "1.3"]))]
+    tls_min: Option<TlsVersion>,
+    /// Take any certificate: anybody on the line can then read and change everything
+    #[arg(long)]
     insecure: bool,
 }
 
@@ -120,13 +136,10 @@ pub(super) struct RunOptions {
     pub(super) netrc: Option<Option<PathBuf>>,
 }
 
-/// The settings that the options make.
-pub(super) fn settings(job: &JobOptions) -> Result<Settings, Failed> {
+/// The settings that the options make; files that they name were looked into.
+pub(super) fn settings(face: &mut Face<'_>, job: &JobOptions) -> Result<Settings, Failed> {
     let JobOptions { data, file, tls, .. } = job;
-    if tls.insecure || tls.ca_file.is_some() {
-        let option = if tls.insecure { "--insecure" } else { "--ca-file" };
-        return Err(Failed::Usage(format!("{option}: {TLS_LATER}")));
-    }
+    let placed = |path: &Option<PathBuf>| path.as_deref().map(|path| face.absolute(path)).transpose();
     let settings = Settings {
         data_mode: data.data_mode,
         pipelining: data.pipelining,
@@ -142,8 +155,23 @@ pub(super) fn settings(job: &JobOptions) -> Result<Settings, Failed> {
         durability: file.durability,
         limit_rate: file.limit_rate,
         tls: tls.tls,
+        ca_file: placed(&tls.ca_file)?,
+        pin: Pins::new(tls.pin.clone()).map_err(|e| Failed::Usage(format!("--pin: {e}")))?,
+        client_cert: placed(&tls.client_cert)?,
+        client_key: placed(&tls.client_key)?,
+        tls_min: tls.tls_min,
+        insecure: tls.insecure.then_some(true),
     };
     settings.check().map_err(|e| Failed::Usage(e.to_string()))?;
+    check_tls_files(&settings)?;
+    if tls.insecure {
+        face.complain(if settings.pin.is_some() {
+            "--insecure: of the server's certificate only the pinned key counts, not its name, its time or its issuer"
+        } else {
+            "--insecure: ANY CERTIFICATE WILL DO: whoever sits on the line can read and change everything, passwords \
+             included; --ca-file or --pin is what keeps them out"
+        });
+    }
     Ok(settings)
 }
 
@@ -152,6 +180,19 @@ fn words<T: DeserializeOwned + Clone + Send + Sync + 'static>(
     words: &'static [&'static str],
 ) -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(words).try_map(|word| serde_json::from_value::<T>(Value::String(word)))
+}
+
+fn use_of_tls(text: &str) -> Result<Tls, String> {
+    match text {
+        "auto" => Ok(Tls::Auto),
+        "off" => Ok(Tls::Off),
+        "explicit" => Ok(Tls::Explicit),
+        "implicit" => Ok(Tls::Implicit),
+        "prefer" => Err("whoever sits on the line can take such TLS away, so only the settings file can ask for it, \
+                         for a host: [host.\"NAME\"] tls = \"prefer\""
+            .to_owned()),
+        _ => Err("write auto, off, explicit or implicit".to_owned()),
+    }
 }
 
 fn rate(text: &str) -> Result<u64, String> {

@@ -15,7 +15,7 @@ const NAMED: usize = 20;
 
 /// Runs the command.
 pub(super) async fn run(face: &mut Face<'_>, args: RunArgs) -> Result<Exit, Failed> {
-    let overrides = options::settings(&args.job)?;
+    let overrides = options::settings(face, &args.job)?;
     if args.job.login.user.is_some() != args.job.login.password_file.is_some() {
         return Err(Failed::Usage("with run, --user and --password-file go together".to_owned()));
     }
@@ -38,6 +38,7 @@ pub(super) fn secrets(face: &Face<'_>, options: &RunOptions) -> Result<Config, F
         config.read_netrc(path.as_deref())?;
     }
     config.check_password_files()?;
+    config.check_tls_files()?;
     Ok(config)
 }
 

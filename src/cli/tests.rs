@@ -2,6 +2,7 @@
 
 mod fake;
 mod standing;
+mod tls;
 
 use super::args::{Args, Global};
 use super::face::{Face, Surroundings};
@@ -288,25 +289,6 @@ fn get_names_one_file_where_it_is_told_to() {
         let ended = trial.run(line);
         assert_eq!(ended.exit, Exit::Usage, "{line}: {ended:?}");
     }
-}
-
-#[test]
-fn tls_is_refused_in_clear_words() {
-    let trial = Trial::new();
-    for line in [
-        "add ftps://h/a",
-        "get ftpes://h/a",
-        "run --tls explicit",
-        "get ftp://h/a --tls implicit",
-        "run --insecure",
-        "add ftp://h/a --ca-file x",
-    ] {
-        let ended = trial.run(line);
-        assert_eq!(ended.exit, Exit::Usage, "{line}");
-        assert!(ended.err.contains("TLS comes with a later version"), "{line}: {}", ended.err);
-    }
-    assert!(trial.house.state().orders.is_empty());
-    assert_eq!(trial.run("run --tls off").exit, Exit::Done);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Numbers and plurals for people.
 
-use super::date::rfc3339;
+use crate::model::rfc3339;
 use crate::model::{IdSet, JobId, printable, without_userinfo};
 use std::path::Path;
 

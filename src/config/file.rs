@@ -49,7 +49,11 @@ impl Walk<'_> {
                 "per-host" => per_host(value).map(|most| config.per_host = Some(most)),
                 "netrc" => self.netrc_path(value).map(|path| netrc = path),
                 "host" => self.hosts(&mut config, value),
-                _ => assign(&mut config.settings, key, value, &["connections", "per-host", "netrc", "[host.\"name\"]"]),
+                _ => self.assign(
+                    &mut config.settings,
+                    (key, value),
+                    &["connections", "per-host", "netrc", "[host.\"name\"]"],
+                ),
             };
             done.map_err(|(offset, message)| ConfigError::place(self.path, self.text, offset, &message))?;
         }
@@ -82,7 +86,7 @@ impl Walk<'_> {
                 "per-host" => host.per_host = Some(per_host(value)?),
                 "user" => host.user = Some(user(value)?),
                 "password-file" => host.password_file = Some(self.file(text(value)?)),
-                _ => assign(&mut host.settings, key, value, &["per-host", "user", "password-file"])?,
+                _ => self.assign(&mut host.settings, (key, value), &["per-host", "user", "password-file"])?,
             }
         }
         Ok(host)
@@ -97,6 +101,39 @@ impl Walk<'_> {
         }
     }
 
+    fn assign(
+        &self,
+        settings: &mut Settings,
+        (key, value): (&Spanned<toml::de::DeString<'_>>, &Spanned<DeValue<'_>>),
+        others: &[&str],
+    ) -> Result<(), Wrong> {
+        let name = key.get_ref().as_ref();
+        if !Settings::KEYS.contains(&name) {
+            let known = format!("{}, {}", others.join(", "), Settings::KEYS.join(", "));
+            let advice = if name.contains("password") { "; a password is written into a file of its own" } else { "" };
+            return Err((key.span().start, format!("`{}` is unknown; known are {known}{advice}", printable(name, 60))));
+        }
+        let at = value.span().start;
+        let json = match value.get_ref() {
+            DeValue::String(path) if FILES.contains(&name) => {
+                let path = if path.is_empty() { PathBuf::new() } else { self.file(path) };
+                Value::from(path.to_str().ok_or((at, format!("`{name}`: the path is not UTF-8")))?)
+            }
+            DeValue::String(text) => Value::from(text.as_ref()),
+            DeValue::Boolean(flag) => Value::from(*flag),
+            DeValue::Integer(_) => {
+                Value::from(integer(value).ok_or((at, format!("`{name}`: the number is out of range")))?)
+            }
+            // TOML's own way to write several.
+            DeValue::Array(several) if name == "pin" => {
+                let pins: Result<Vec<&str>, Wrong> = several.iter().map(text).collect();
+                Value::from(pins?.join(";"))
+            }
+            _ => return Err((at, format!("`{name}`: write a text, a whole number, true or false"))),
+        };
+        settings.assign(name, json).map_err(|e| (at, e.to_string()))
+    }
+
     /// A path in the file: `~/` is the home folder, another relative one starts at the file's own folder.
     fn file(&self, path: &str) -> PathBuf {
         match (path.strip_prefix("~/"), self.home) {
@@ -106,35 +143,14 @@ impl Walk<'_> {
     }
 }
 
+/// Settings that are paths of files.
+const FILES: [&str; 3] = ["ca-file", "client-cert", "client-key"];
+
 enum NetrcPlace {
     /// Must be there.
     Given(PathBuf),
     /// Need not be there.
     Usual(PathBuf),
-}
-
-fn assign(
-    settings: &mut Settings,
-    key: &Spanned<toml::de::DeString<'_>>,
-    value: &Spanned<DeValue<'_>>,
-    others: &[&str],
-) -> Result<(), Wrong> {
-    let name = key.get_ref().as_ref();
-    if !Settings::KEYS.contains(&name) {
-        let known = format!("{}, {}", others.join(", "), Settings::KEYS.join(", "));
-        let advice = if name.contains("password") { "; a password is written into a file of its own" } else { "" };
-        return Err((key.span().start, format!("`{}` is unknown; known are {known}{advice}", printable(name, 60))));
-    }
-    let at = value.span().start;
-    let json = match value.get_ref() {
-        DeValue::String(text) => Value::from(text.as_ref()),
-        DeValue::Boolean(flag) => Value::from(*flag),
-        DeValue::Integer(_) => {
-            Value::from(integer(value).ok_or((at, format!("`{name}`: the number is out of range")))?)
-        }
-        _ => return Err((at, format!("`{name}`: write a text, a whole number, true or false"))),
-    };
-    settings.assign(name, json).map_err(|e| (at, e.to_string()))
 }
 
 fn integer(value: &Spanned<DeValue<'_>>) -> Option<u64> {

@@ -6,16 +6,19 @@ mod error;
 mod file;
 mod hosts;
 mod netrc;
+mod pem;
 mod secret_file;
 #[cfg(test)]
 mod tests;
 
 pub use error::ConfigError;
 pub use netrc::{Netrc, NetrcEntry};
+pub use pem::{check_tls_files, read_certificates, read_private_key};
 pub use secret_file::read_password_file;
 
 use crate::model::{
-    Account, DataMode, Durability, Existing, HostKey, PerHost, Pipelining, Secret, Settings, Tls, TransferType,
+    Account, DataMode, Durability, Existing, HostKey, PerHost, Pipelining, Secret, Settings, Tls, TlsVersion,
+    TransferType,
 };
 use hosts::Hosts;
 use secret_file::check_password_file;
@@ -65,6 +68,8 @@ impl Config {
             pipelining: Some(Pipelining::Auto),
             transfer_type: Some(TransferType::Image),
             tls: Some(Tls::Auto),
+            tls_min: Some(TlsVersion::V12),
+            insecure: Some(false),
             timeout: Some(60),
             retries: Some(20),
             resume: Some(true),
@@ -118,6 +123,15 @@ impl Config {
     /// When one can't be read, is open to others, or holds no password.
     pub fn check_password_files(&self) -> Result<(), ConfigError> {
         self.hosts.all().filter_map(|table| table.password_file.as_deref()).try_for_each(check_password_file)
+    }
+
+    /// Checks every file that the settings name for TLS, as [`check_tls_files`] does.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn check_tls_files(&self) -> Result<(), ConfigError> {
+        let tables = self.hosts.all().map(|table| &table.settings);
+        std::iter::once(&self.settings).chain(tables).try_for_each(check_tls_files)
     }
 
     /// Reads netrc from that path, which must be there; or from `~/.netrc`, which need not.

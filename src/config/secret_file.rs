@@ -68,7 +68,7 @@ pub(super) fn read_private(path: &Path, limit: u64) -> Result<String, ConfigErro
 
 fn must_be_private(path: &Path, about: &Metadata) -> Result<(), ConfigError> {
     if about.uid() != rustix::process::geteuid().as_raw() {
-        return Err(ConfigError::file(path, "belongs to another user; passwords are taken from one's own files alone"));
+        return Err(ConfigError::file(path, "belongs to another user; secrets are taken from one's own files alone"));
     }
     if about.mode() & 0o077 != 0 {
         let shown = shell_word(&printable(&without_userinfo(&path.to_string_lossy()), 300));

@@ -64,8 +64,14 @@ fn every_error_names_its_line_and_column() {
         ("retries = -1\n", 1, 11, "range"),
         ("retries = 1.5\n", 1, 11, "whole number"),
         ("data-mode = \"pasiv\"\n", 1, 13, "pasiv"),
-        ("tls = \"explicit\"\n", 1, 7, "TLS comes with a later version"),
-        ("[host.h]\ntls = \"implicit\"\n", 2, 7, "TLS"),
+        ("tls = \"always\"\n", 1, 7, "always"),
+        ("[host.h]\npin = \"sha256//x\"\n", 2, 7, "base64"),
+        ("pin = [\"sha256//x\"]\n", 1, 7, "base64"),
+        ("pin = []\n", 1, 7, "base64"),
+        ("pin = [5]\n", 1, 8, "in quotes"),
+        ("ca-file = \"\"\n", 1, 11, "path"),
+        ("tls-min = \"1.1\"\n", 1, 11, "1.2"),
+        ("insecure = \"yes\"\n", 1, 12, "insecure"),
         ("connections = 257\n", 1, 15, "256"),
         ("per-host = 0\n", 1, 12, "64"),
         ("per-host = \"many\"\n", 1, 12, "auto"),
@@ -95,7 +101,10 @@ fn a_file_that_is_named_must_be_there() {
 fn defaults_leave_open_only_what_has_no_default() {
     let text = serde_json::to_value(Config::defaults()).unwrap();
     let open: Vec<_> = Settings::KEYS.into_iter().filter(|key| text.get(key).is_none()).collect();
-    assert_eq!(open, ["active-address", "active-ports", "bind", "limit-rate"]);
+    assert_eq!(
+        open,
+        ["active-address", "active-ports", "bind", "ca-file", "pin", "client-cert", "client-key", "limit-rate"]
+    );
     assert!(Config::defaults().check().is_ok());
 }
 
@@ -155,4 +164,30 @@ fn password_files_are_checked() {
         let error = read(text, 0o600).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("hunter2"));
     }
+}
+
+#[test]
+fn tls_of_a_host_is_read_with_its_files_beside_the_settings() {
+    let folder = Folder::new();
+    let pins = [
+        "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+        "sha256//ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=",
+    ];
+    let text = format!(
+        "tls = \"prefer\"\ntls-min = \"1.3\"\npin = \"{0};{1}\"\n\
+         [host.h]\ntls = \"implicit\"\nca-file = \"ca.pem\"\nclient-cert = \"/etc/me.pem\"\nclient-key = \"keys/me\"\n\
+         pin = [\"{1}\", \"{0}\"]\ninsecure = true\n",
+        pins[0], pins[1]
+    );
+    let config = Config::load(Some(&folder.write("config.toml", &text, 0o644))).unwrap();
+    let wide = config.settings_for(&host("other", 21));
+    assert_eq!((wide.tls, wide.tls_min, wide.insecure), (Some(Tls::Prefer), Some(TlsVersion::V13), None));
+    let narrow = config.settings_for(&host("h", 990));
+    assert_eq!((narrow.tls, narrow.tls_min, narrow.insecure), (Some(Tls::Implicit), Some(TlsVersion::V13), Some(true)));
+    assert_eq!((narrow.pin.as_ref(), narrow.pin.clone().unwrap().as_slice().len()), (wide.pin.as_ref(), 2));
+    let beside = |name: &str| Some(folder.0.path().join(name));
+    assert_eq!((narrow.ca_file.clone(), narrow.client_key.clone()), (beside("ca.pem"), beside("keys/me")));
+    assert_eq!(narrow.client_cert, Some("/etc/me.pem".into()));
+    // They are needed by a run, and looked into before it.
+    assert!(config.check_tls_files().unwrap_err().to_string().contains("ca.pem"));
 }

@@ -41,6 +41,7 @@ pub(super) fn open(place: &Place) -> Result<PartFile, DiskError> {
         };
         let stat = fstat(&file).map_err(|e| place.error(OPEN, name, e))?;
         place.regular(name, &stat)?;
+        place.must_be_own(OPEN, name, &stat)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             // File systems without locks: the queue's own lock has to do.
             Ok(()) | Err(Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => {}

@@ -7,6 +7,7 @@ use rustix::fs::{
     statat, unlinkat,
 };
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -130,6 +131,7 @@ impl Place {
         const ACTION: &str = "take over";
         let stat = self.stat(&self.final_name)?.ok_or_else(|| self.error(ACTION, &self.final_name, Errno::NOENT))?;
         self.regular(&self.final_name, &stat)?;
+        self.must_be_own(ACTION, &self.final_name, &stat)?;
         if stat.st_nlink != 1 {
             return Err(DiskError::taken(ACTION, &self.full, "it has further names (hard links)"));
         }
@@ -227,6 +229,26 @@ impl Place {
             _ => "something of that name is there that is no file",
         };
         Err(DiskError::taken("write to", self.path_of(name), what))
+    }
+
+    /// Refuses a file that another user made: it stays his to change, before and after it gets its final name. Where the
+    /// file system gives every new file to somebody else (root over NFS, FAT), such a file is one's own.
+    pub(super) fn must_be_own(&self, action: &'static str, name: &str, stat: &Stat) -> Result<(), DiskError> {
+        if stat.st_uid == geteuid().as_raw() || self.owner_of_new(action)? == stat.st_uid {
+            return Ok(());
+        }
+        Err(DiskError::taken(action, self.path_of(name), "it belongs to another user"))
+    }
+
+    /// The user whom the file system gives a new file in the folder to.
+    fn owner_of_new(&self, action: &'static str) -> Result<u32, DiskError> {
+        let probe = format!(".ftpq-part.{}", std::process::id());
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let made = openat(&self.folder, &probe, flags, Mode::RUSR | Mode::WUSR).and_then(fstat);
+        // Whatever stands under that name now was made here, or stopped it from being made.
+        let removed = if made.is_ok() { self.remove(&probe) } else { Ok(()) };
+        let stat = made.map_err(|error| self.error(action, &probe, error))?;
+        removed.map(|()| stat.st_uid)
     }
 
     /// Renames without replacing anything: atomically where the file system can, else by a second link, else (FAT

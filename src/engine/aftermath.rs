@@ -43,7 +43,7 @@ impl Dispatcher {
     }
 
     /// Lets a link rest, or ends it where there are more than are worth having.
-    pub(super) fn put_by(&mut self, account: &Account, link: Link, signed_in: bool) {
+    pub(super) fn put_by(&mut self, account: &Account, mut link: Link, signed_in: bool) {
         if !link.is_usable() {
             self.hosts.closed(account, signed_in);
             if !signed_in && link.dial().ticket.as_ref().is_some_and(Ticket::leads) {
@@ -103,6 +103,10 @@ impl Dispatcher {
                 self.hosts.books(account).proof = Proof::Refused(failure.clone());
                 self.hold(std::slice::from_ref(account), account.to_string(), failure, false).await?;
             }
+            Upshot::Untrusted(failure) => {
+                self.failed(&failure);
+                self.distrust(account, failure).await?;
+            }
             Upshot::DiskFull { claim, device, failure } => {
                 self.parked.push(*claim);
                 self.report.storage = true;
@@ -122,6 +126,17 @@ impl Dispatcher {
         if failure.cause == crate::model::Cause::LocalIo {
             self.report.storage = true;
         }
+    }
+
+    /// Leaves the account alone for this run, and all others that speak to its host in the same way.
+    pub(super) async fn distrust(&mut self, account: &Account, failure: Failure) -> Result<(), QueueError> {
+        let all = self.hosts.known.get(&account.host_key()).map(|host| host.accounts.clone()).unwrap_or_default();
+        let alike: Vec<Account> = all.into_iter().filter(|other| other.scheme == account.scheme).collect();
+        for account in &alike {
+            self.hosts.books(account).proof = Proof::Refused(failure.clone());
+        }
+        let name = format!("{}://{}", account.scheme.name(), account.host_key());
+        self.hold(&alike, name, failure, false).await
     }
 
     /// A connection to the host failed before anything could be asked.

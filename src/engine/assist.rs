@@ -7,7 +7,7 @@ use super::clock;
 use super::dispatcher::Dispatcher;
 use super::hosts::{Books, Proof};
 use super::logins::Logins;
-use super::settle::is_host_trouble;
+use super::settle::{is_host_trouble, is_untrusted};
 use super::worker::{Shop, Word};
 use crate::model::{Account, Attempt, Cause, Failure, HostKey, JobId, Settings};
 use crate::policy::delay;
@@ -173,7 +173,12 @@ impl Dispatcher {
     /// Sends a helper. Returns whether there was a session for it.
     fn send_helper(&mut self, job: JobId, invitation: Invitation) -> bool {
         let Some(offer) = self.hosts.helping.offers.get(&job) else { return false };
-        let (account, options) = (offer.account.clone(), Logins::options(&offer.settings));
+        let account = offer.account.clone();
+        // The session that fetches the file was opened with these settings, so they are free of contradictions.
+        let Ok(options) = Logins::options(&offer.settings, account.scheme) else {
+            self.hosts.helping.withdraw(job);
+            return false;
+        };
         let idle = self.hosts.take_idle(&account);
         let reused = idle.is_some();
         let mut link = match idle {
@@ -227,6 +232,7 @@ impl Dispatcher {
                 self.hosts.books(&account).proof = Proof::Refused(failure.clone());
                 self.hold(std::slice::from_ref(&account), account.to_string(), failure, false).await
             }
+            _ if is_untrusted(&failure) => self.distrust(&account, failure).await,
             _ => {
                 self.note_trouble(&key, &failure, now);
                 Ok(())

@@ -5,7 +5,7 @@ use super::logins::Logins;
 use super::worker::{Desk, Shop, Word};
 use super::{RunOrder, RunReport, clock};
 use crate::config::Config;
-use crate::model::{Account, Claim, Event, HostKey, JobId, Settings};
+use crate::model::{Account, Claim, Event, Failure, FailureKind, HostKey, JobId, Settings};
 use crate::queue::QueueError;
 use crate::transfer::{Link, Stop};
 use std::collections::{HashMap, HashSet};
@@ -219,7 +219,10 @@ impl Dispatcher {
         let host = self.hosts.known.get(&account.host_key());
         let quirks = host.map(|host| host.facts.quirks).unwrap_or_default();
         let bytes = host.map(|host| Arc::clone(&host.flow.bytes)).unwrap_or_default();
-        let options = Logins::options(&settings);
+        let options = match Logins::options(&settings, account.scheme) {
+            Ok(options) => options,
+            Err(failure) => return self.cannot_dial(account, claim, failure).await,
+        };
         let idle = self.hosts.take_idle(account);
         let reused = idle.is_some();
         let link = match idle {
@@ -236,12 +239,7 @@ impl Dispatcher {
         };
         let mut link = match link {
             Ok(link) => link,
-            Err(failure) => {
-                self.hosts.books(account).claims.push_front(claim);
-                self.report.storage = true;
-                self.hosts.books(account).proof = Proof::Refused(failure.clone());
-                return self.hold(std::slice::from_ref(account), account.to_string(), failure, true).await;
-            }
+            Err(failure) => return self.cannot_dial(account, claim, failure).await,
         };
         link.set_options(options);
         link.learn(quirks);
@@ -249,6 +247,14 @@ impl Dispatcher {
         self.running.insert(claim.job().id, Running { stop: sender, has_link: true });
         tokio::spawn(Arc::clone(&self.shop).work(claim, Desk { link, reused, settings, bytes, stop }));
         Ok(())
+    }
+
+    /// Leaves an account alone for this run, since its server can't even be called.
+    async fn cannot_dial(&mut self, account: &Account, claim: Claim, failure: Failure) -> Result<(), QueueError> {
+        self.hosts.books(account).claims.push_front(claim);
+        self.report.storage |= failure.kind == FailureKind::Local;
+        self.hosts.books(account).proof = Proof::Refused(failure.clone());
+        self.hold(std::slice::from_ref(account), account.to_string(), failure, true).await
     }
 
     /// The job's settings: command line, job, host, everything, built-in.

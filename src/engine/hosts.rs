@@ -324,7 +324,7 @@ impl Hosts {
 
     /// Takes a session at rest; those that the server has closed meanwhile are gone.
     pub(super) fn take_idle(&mut self, account: &Account) -> Option<Link> {
-        while let Some((link, _)) = self.books(account).idle.pop() {
+        while let Some((mut link, _)) = self.books(account).idle.pop() {
             self.unrest(account);
             if link.is_usable() {
                 return Some(link);
@@ -407,7 +407,7 @@ impl Hosts {
         let mut gone = Vec::new();
         for (account, books) in &mut self.accounts {
             let workless = all_without_work && !books.has_work();
-            for (link, since) in std::mem::take(&mut books.idle) {
+            for (mut link, since) in std::mem::take(&mut books.idle) {
                 if workless || now.duration_since(since) >= REST || !link.is_usable() {
                     gone.push((account.clone(), link));
                 } else {

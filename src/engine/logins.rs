@@ -2,8 +2,8 @@
 
 use super::RunOrder;
 use crate::config::Config;
-use crate::ftp::{Dial, Login, SessionOptions, Trace};
-use crate::model::{Account, Cause, Failure, HostKey, Quirks, Secret, Settings, Stage, printable};
+use crate::ftp::{Dial, Login, SessionOptions, TlsPolicy, Trace};
+use crate::model::{Account, Cause, Failure, HostKey, Quirks, Scheme, Secret, Settings, Stage, printable};
 use crate::queue::Credentials;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,26 +33,40 @@ impl Logins {
         }
     }
 
-    /// How data connections are opened under these settings.
-    pub(super) fn options(settings: &Settings) -> SessionOptions {
-        SessionOptions {
+    /// How connections to a server are made under these settings.
+    ///
+    /// # Errors
+    /// When they contradict the URL's scheme or each other over TLS.
+    pub(super) fn options(settings: &Settings, scheme: Scheme) -> Result<SessionOptions, Failure> {
+        Ok(SessionOptions {
             data_mode: settings.data_mode.unwrap_or_default(),
             pipelining: settings.pipelining.unwrap_or_default(),
             active_address: settings.active_address,
             active_ports: settings.active_ports,
             bind: settings.bind,
+            tls: TlsPolicy::new(settings, scheme)?,
             timeout: Duration::from_secs(u64::from(settings.timeout.unwrap_or(60).max(1))),
-        }
+        })
     }
 
     /// How the account's server is reached.
     ///
     /// # Errors
-    /// When the account's password file can't be read: nothing is sent then.
+    /// When the account's password file, or a file for TLS, can't be read: nothing is sent then.
     pub(super) fn dial(&self, account: &Account, options: SessionOptions, quirks: Quirks) -> Result<Dial, Failure> {
+        options.tls.prepare()?;
         let login = self.login(account)?;
         let trace = self.trace.clone();
-        Ok(Dial { account: account.clone(), login, options, quirks, ticket: None, strikes: 0, trace })
+        Ok(Dial {
+            account: account.clone(),
+            login,
+            options,
+            quirks,
+            ticket: None,
+            strikes: 0,
+            only_tls12: false,
+            trace,
+        })
     }
 
     fn login(&self, account: &Account) -> Result<Login, Failure> {
@@ -82,6 +96,12 @@ impl Logins {
             None => Login { user, secret: None, account: None },
         })
     }
+}
+
+/// What contradicts what among settings, all levels together, and a URL's scheme; a session would fail by it.
+#[must_use]
+pub fn contradiction(settings: &Settings, scheme: Scheme) -> Option<Failure> {
+    TlsPolicy::new(settings, scheme).err()
 }
 
 /// A password goes to the one server it is meant for, or nowhere.

@@ -20,6 +20,7 @@ mod worker;
 pub use board::Board;
 pub use desk::{Added, Changed, Desk, DeskError, Intake, Observer, Reply};
 pub use local::{LocalDesk, peek};
+pub use logins::contradiction;
 pub use order::{Display, House, RunOrder, RunReport};
 pub use run::prepare;
 pub use signals::stop_on_signals;

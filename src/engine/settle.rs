@@ -54,12 +54,19 @@ pub(super) fn fate(job: &Job, report: &Report, moment: Moment) -> Fate {
 
 /// Whether the failure came before the login was through: then no job is to blame.
 pub(super) fn is_before_login(failure: &Failure) -> bool {
-    matches!(failure.stage, Stage::Resolve | Stage::Connect | Stage::Greeting | Stage::Login)
+    matches!(failure.stage, Stage::Resolve | Stage::Connect | Stage::Greeting | Stage::Secure | Stage::Login)
 }
 
 /// Whether the failure is the server's or the network's, and would meet any other file of the host as well.
 pub(super) fn is_host_trouble(failure: &Failure) -> bool {
     failure.kind == FailureKind::Transient && failure.cause != Cause::TooManyConnections && is_before_login(failure)
+}
+
+/// Whether TLS with the server failed for good, on the control or on a data connection: it would for every other file of
+/// the account too.
+pub(super) fn is_untrusted(failure: &Failure) -> bool {
+    let over_tls = failure.stage == Stage::Secure || matches!(failure.cause, Cause::Certificate | Cause::TlsRefused);
+    over_tls && failure.kind != FailureKind::Transient
 }
 
 /// A report of an attempt that did not get past signing in.
@@ -151,6 +158,25 @@ mod tests {
         let refused = || Failure::transient(Stage::Retrieve, Cause::TooManyConnections, "x");
         assert!(matches!(settled(0, &report(0, refused())), Settlement::RetryAt { .. }));
         assert!(matches!(settled(3, &report(0, refused())), Settlement::GiveUp { .. }));
+    }
+
+    /// Forty thousand jobs must not each try a server that shows the wrong certificate.
+    #[test]
+    fn a_refused_certificate_is_given_up_at_once_and_concerns_every_job() {
+        for (failure, untrusted) in [
+            (Failure::permanent(Stage::Secure, Cause::Certificate, "x"), true),
+            (Failure::permanent(Stage::Data, Cause::Certificate, "x"), true),
+            (Failure::permanent(Stage::Secure, Cause::TlsRefused, "x"), true),
+            (Failure::local(Stage::Secure, Cause::LocalIo, "x"), true),
+            (Failure::transient(Stage::Secure, Cause::Disconnected, "x"), false),
+            (Failure::transient(Stage::Data, Cause::TlsReuse, "x"), false),
+            (Failure::permanent(Stage::Login, Cause::LoginRefused, "x"), false),
+            (Failure::local(Stage::Store, Cause::LocalIo, "x"), false),
+        ] {
+            assert_eq!(is_untrusted(&failure), untrusted, "{failure:?}");
+            let given_up = untrusted.then(|| matches!(settled(0, &report(0, failure)), Settlement::GiveUp { .. }));
+            assert_ne!(given_up, Some(false));
+        }
     }
 
     #[test]

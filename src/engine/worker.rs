@@ -3,7 +3,7 @@
 use super::assist::{Helped, Offer};
 use super::board::Shown;
 use super::clock;
-use super::settle::{Fate, Moment, fate, not_signed_in};
+use super::settle::{Fate, Moment, fate, is_untrusted, not_signed_in};
 use super::{Board, Observer};
 use crate::model::{
     Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Settings, Settlement,
@@ -95,6 +95,8 @@ pub(super) enum Upshot {
     TooMany { failure: Failure, given_up: bool },
     /// The server refuses the account.
     LoginRefused(Failure),
+    /// There is no TLS with the server, or not with the one it should be.
+    Untrusted(Failure),
     /// The file system is full; the claim is handed back unsettled.
     DiskFull { claim: Box<Claim>, device: Option<u64>, failure: Failure },
     /// The queue can't be written.
@@ -258,7 +260,10 @@ impl Turn<'_> {
 
     /// Sees to it that the link's session stands; otherwise returns what there is to tell.
     async fn sign_in(&mut self, job: &Job) -> Result<(), Report> {
-        let Some(link) = self.link.as_mut().filter(|link| !link.is_usable()) else { return Ok(()) };
+        let Some(link) = self.link.as_mut() else { return Ok(()) };
+        if link.is_usable() {
+            return Ok(());
+        }
         let mut stop = self.stop.clone();
         let signed_in = tokio::select! {
             biased;
@@ -331,6 +336,7 @@ fn upshot(state: JobState, failure: Failure) -> Upshot {
     match failure.cause {
         Cause::TooManyConnections => Upshot::TooMany { failure, given_up: state == JobState::Failed },
         Cause::LoginRefused => Upshot::LoginRefused(failure),
+        _ if is_untrusted(&failure) => Upshot::Untrusted(failure),
         _ if state == JobState::Failed => Upshot::Failed(failure),
         _ => Upshot::Left,
     }

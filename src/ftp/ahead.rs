@@ -11,9 +11,9 @@
 //! EPSV and PASV are always written alone: the FTP helpers of firewalls look for their replies at the start of a segment.
 
 use super::connect;
-use super::control::peek;
 use super::dial::Dial;
 use super::session::Session;
+use super::tls::peek;
 use super::trouble;
 use crate::model::{Cause, DataMode, Failure, Pipelining, Quirks, Stage};
 use crate::wire::{
@@ -164,6 +164,8 @@ impl Session {
             self.marker = Marker::Clear;
             self.ahead.proven = true;
             self.quirks.pipelines = true;
+            // That it was the version is known only now that a file came.
+            self.quirks.only_tls12 |= self.security.as_ref().is_some_and(|security| security.tries_tls12);
         }
     }
 
@@ -312,7 +314,7 @@ impl Session {
 
     /// Whether no reply of the burst is still on its way: one that is would be taken for that of a NOOP, and would not
     /// fit it.
-    async fn is_fenced(&mut self) -> bool {
+    pub(super) async fn is_fenced(&mut self) -> bool {
         let reply = self.control.ask(Stage::Inspect, &Command::Noop).await;
         reply.is_ok_and(|reply| matches!(reply.code.get(), 200 | 500 | 502))
     }

@@ -1,15 +1,13 @@
 //! The control connection: commands, and the replies that belong to them.
 
 use super::dial::Trace;
+use super::tls::{Security, Stream, injected};
 use super::trouble;
 use crate::model::{Failure, Secret, Stage, printable};
 use crate::wire::{Command, Context, Decoder, Place, Reply, ReplyClass, Sequence, classify};
-use rustix::net::{RecvFlags, recv};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
 /// A whole reply may take at least this long, and four times the time allowed without progress.
@@ -26,7 +24,7 @@ const SHOWN: usize = 500;
 /// would be taken for that of the next command.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, each with a name")]
 pub(super) struct Control {
-    stream: TcpStream,
+    stream: Stream,
     decoder: Decoder,
     trace: Option<Trace>,
     timeout: Duration,
@@ -51,7 +49,7 @@ const LEAST_SECRET: usize = 4;
 
 impl Control {
     /// A control connection whose greeting is still to come.
-    pub(super) fn new(stream: TcpStream, trace: Option<Trace>, timeout: Duration) -> Self {
+    pub(super) fn new(stream: Stream, trace: Option<Trace>, timeout: Duration) -> Self {
         let mut awaited = Sequence::new();
         awaited.expect("");
         Self {
@@ -68,6 +66,23 @@ impl Control {
             foreign_terminator: false,
             secret: None,
         }
+    }
+
+    /// Puts TLS over the connection. What was learned before is forgotten: anyone could have said it.
+    ///
+    /// # Errors
+    /// When something came that nothing asked for, or the handshake fails.
+    pub(super) async fn secure(&mut self, security: &mut Security) -> Result<(), Failure> {
+        if !self.is_untouched() {
+            return Err(self.fail(injected(security.mode())));
+        }
+        match security.secure(&mut self.stream, self.timeout).await {
+            Ok(agreed) => self.note(&format!("* {agreed}")),
+            Err(failure) => return Err(self.fail(failure)),
+        }
+        self.decoder = Decoder::new();
+        self.answered_early = false;
+        Ok(())
     }
 
     /// From now on replies are freed of this password.
@@ -103,7 +118,7 @@ impl Control {
 
     /// Whether another command may be sent: each has had its reply, or only the one left behind RETR has not; nothing
     /// else came, and the server has not closed.
-    pub(super) fn is_in_step(&self) -> bool {
+    pub(super) fn is_in_step(&mut self) -> bool {
         if self.broken || self.writing {
             return false;
         }
@@ -114,7 +129,7 @@ impl Control {
     }
 
     /// Whether something is there that nothing asked for, other than a 421.
-    pub(super) fn has_been_told_more(&self) -> bool {
+    pub(super) fn has_been_told_more(&mut self) -> bool {
         let Some(mut arrived) = self.arrived() else { return false };
         match arrived.next_reply() {
             Ok(Some(reply)) => reply.code.get() != 421,
@@ -131,6 +146,11 @@ impl Control {
     /// Whether a transfer's final reply is still to come.
     pub(super) fn is_owed_a_verdict(&self) -> bool {
         self.awaited.first() == Some("RETR")
+    }
+
+    /// Whether nothing but a transfer's final reply is still to come.
+    pub(super) fn is_owed_only_a_verdict(&self) -> bool {
+        !self.broken && !self.writing && self.awaited.is_transfer()
     }
 
     /// The command that was sent behind a RETR which is over now, if its reply is still to come.
@@ -150,12 +170,12 @@ impl Control {
 
     /// The server's address.
     pub(super) fn peer(&self) -> io::Result<SocketAddr> {
-        self.stream.peer_addr().map(canonical)
+        self.stream.socket().peer_addr().map(canonical)
     }
 
     /// This side's address.
     pub(super) fn local(&self) -> io::Result<SocketAddr> {
-        self.stream.local_addr().map(canonical)
+        self.stream.socket().local_addr().map(canonical)
     }
 
     /// Where the dialogue is shown.
@@ -212,6 +232,14 @@ impl Control {
         self.write(stage, &line).await
     }
 
+    /// Sends ABOR behind a RETR whose transfer is under way. Two final replies are to come then.
+    pub(super) async fn send_abort(&mut self) -> Result<(), Failure> {
+        let line = encode(Stage::Verdict, &[Command::Abor])?;
+        self.note("> ABOR");
+        self.awaited.expect("ABOR");
+        self.write(Stage::Verdict, &line).await
+    }
+
     /// Sends QUIT, and returns when the server has answered all there was, or closed.
     pub(super) async fn quit(&mut self) -> Result<(), Failure> {
         let line = encode(Stage::Prepare, &[Command::Quit])?;
@@ -222,6 +250,11 @@ impl Control {
             self.reply(Stage::Prepare).await?;
         }
         Ok(())
+    }
+
+    /// Closes the connection.
+    pub(super) fn close(self) {
+        self.stream.close();
     }
 
     async fn write(&mut self, stage: Stage, lines: &[u8]) -> Result<(), Failure> {
@@ -304,10 +337,10 @@ impl Control {
 
     async fn more(&mut self, stage: Stage) -> Result<(), Failure> {
         loop {
-            let readable = self.stream.readable().await;
+            self.stream.readable().await;
             // Not there while nothing comes: it would be part of every future that waits for a reply.
             let mut chunk = [0; 4096];
-            match readable.and_then(|()| self.stream.try_read(&mut chunk)) {
+            match self.stream.try_read(&mut chunk) {
                 Ok(0) => return Err(trouble::closed(stage)),
                 Ok(count) => {
                     let bytes = chunk.get(..count).unwrap_or_default();
@@ -356,12 +389,12 @@ impl Control {
     }
 
     /// Whether nothing has arrived and the server has not closed. Asks the kernel, for tokio's readiness may be old.
-    fn is_untouched(&self) -> bool {
-        self.decoder.is_idle() && matches!(peek(&self.stream, &mut [0; 1]), Ok(None))
+    fn is_untouched(&mut self) -> bool {
+        self.decoder.is_idle() && matches!(self.stream.peek(&mut [0; 1]), Ok(None))
     }
 
     /// Whether what has arrived is the reply to the command left behind, its beginning, or nothing yet.
-    fn may_still_fit(&self) -> bool {
+    fn may_still_fit(&mut self) -> bool {
         let Some(mut arrived) = self.arrived() else { return false };
         match arrived.next_reply() {
             Ok(Some(reply)) => self.awaited.fits(&reply) && arrived.is_idle(),
@@ -371,9 +404,9 @@ impl Control {
     }
 
     /// A look at what has arrived, up to 512 bytes of it, without taking it; nothing once the server has closed.
-    fn arrived(&self) -> Option<Decoder> {
+    fn arrived(&mut self) -> Option<Decoder> {
         let mut bytes = [0; 512];
-        let count = match peek(&self.stream, &mut bytes) {
+        let count = match self.stream.peek(&mut bytes) {
             Ok(Some(0)) | Err(_) => return None,
             Ok(Some(count)) => count,
             Ok(None) => 0,
@@ -413,15 +446,6 @@ fn encode(stage: Stage, commands: &[Command]) -> Result<Vec<u8>, Failure> {
         lines.extend(command.encode().map_err(|error| trouble::forbidden(stage, error))?);
     }
     Ok(lines)
-}
-
-/// How many bytes have arrived and are not taken yet, 0 being the end; nothing where none have.
-pub(super) fn peek(stream: &TcpStream, bytes: &mut [u8]) -> io::Result<Option<usize>> {
-    match recv(stream, bytes, RecvFlags::PEEK | RecvFlags::DONTWAIT) {
-        Ok((count, _)) => Ok(Some(count)),
-        Err(rustix::io::Errno::AGAIN) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// IPv4 in IPv6's clothes is IPv4.

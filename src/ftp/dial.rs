@@ -1,6 +1,7 @@
 //! What a session is opened with.
 
 use super::gate::Ticket;
+use super::tls::TlsPolicy;
 use crate::model::{Account, DataMode, Pipelining, PortRange, Quirks, Secret};
 use crate::wire::Credentials;
 use std::fmt;
@@ -27,6 +28,8 @@ pub struct SessionOptions {
     pub active_ports: Option<PortRange>,
     /// Local address of every connection.
     pub bind: Option<IpAddr>,
+    /// What TLS has to be. Belongs to a session from its beginning: another needs another session.
+    pub tls: TlsPolicy,
     /// Longest time without progress.
     pub timeout: Duration,
 }
@@ -39,6 +42,7 @@ impl Default for SessionOptions {
             active_address: None,
             active_ports: None,
             bind: None,
+            tls: TlsPolicy::default(),
             timeout: Duration::from_secs(60),
         }
     }
@@ -79,8 +83,18 @@ pub struct Dial {
     pub ticket: Option<Ticket>,
     /// Sessions in a row that ended or fell silent when several commands were sent at once.
     pub strikes: u8,
+    /// TLS 1.2 is tried, since data connections were refused under TLS 1.3.
+    pub only_tls12: bool,
     /// Where the dialogue is shown.
     pub trace: Option<Trace>,
+}
+
+impl Dial {
+    /// What TLS has to be, going by what is known of the server too.
+    pub(super) fn tls_policy(&self) -> TlsPolicy {
+        let older = (self.only_tls12 || self.quirks.only_tls12).then(|| self.options.tls.tls12()).flatten();
+        older.unwrap_or_else(|| self.options.tls.clone())
+    }
 }
 
 impl fmt::Debug for Dial {

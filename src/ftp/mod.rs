@@ -12,6 +12,7 @@
 //! | `ahead` | several commands at once, and the next file's data connection early |
 //! | `opening` | from EPSV to the first byte |
 //! | `retrieval` | the bytes, and the server's last word |
+//! | `tls/` | TLS under control and data |
 //! | `trouble` | failures that no reply describes |
 //!
 //! Every wait has an end that does not depend on the server: [`SessionOptions::timeout`] without progress, and for a
@@ -27,6 +28,7 @@ mod listener;
 mod opening;
 mod retrieval;
 mod session;
+mod tls;
 mod trouble;
 
 #[cfg(test)]
@@ -36,3 +38,4 @@ pub use dial::{Dial, Login, SessionOptions, Trace};
 pub use gate::{Gate, Ticket};
 pub use retrieval::{Retrieval, Verdict};
 pub use session::Session;
+pub use tls::{TlsMode, TlsPolicy};

@@ -5,6 +5,7 @@ use super::control::Control;
 use super::listener::Listener;
 use super::retrieval::Retrieval;
 use super::session::Session;
+use super::tls::{Security, Stream, data_refused, data_trouble};
 use super::trouble;
 use crate::model::{Cause, DataMode, Failure, FailureKind, RemotePath, Stage, TransferType};
 use crate::wire::{
@@ -14,16 +15,18 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Longest wait for a passive port when PASV is still left to be tried.
 const IMPATIENT: Duration = Duration::from_secs(10);
 /// Longest wait for a server that says it is done, and has not yet connected.
 const LATE: Duration = Duration::from_secs(5);
+/// How long to wait for the server's word on a data connection that broke in its handshake.
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// A transfer under way.
 struct Opened {
-    data: TcpStream,
+    data: Stream,
     announced: Option<u64>,
 }
 
@@ -70,9 +73,12 @@ impl Session {
                     failure.kind = FailureKind::Transient;
                 }
                 // A restart that can't be undone would fall upon the next file.
-                if failure.cause == Cause::Protocol || (failure.stage == Stage::Restart && from == 0) {
+                if matches!(failure.cause, Cause::Protocol | Cause::TlsReuse | Cause::TlsRefused | Cause::Certificate)
+                    || (failure.stage == Stage::Restart && from == 0)
+                {
                     self.control.give_up();
                 }
+                self.quirks.demands_reuse |= failure.cause == Cause::TlsReuse;
                 // A reply too many may belong to the burst before.
                 self.quirks.lockstep |= early && failure.cause == Cause::Protocol;
                 self.transfer_over(false);
@@ -117,8 +123,23 @@ impl Session {
                     if let Some(next) = self.behind_retr(from) {
                         self.control.send_behind(Stage::Retrieve, &next).await?;
                     }
-                    let accepting = Accepting { control: &mut self.control, machine, listener, server: server.ip() };
-                    return accepting.run(data).await;
+                    let shaking = match &self.security {
+                        None => Shaking::Over,
+                        // A ticket is used up by its ClientHello, also where the file is refused then.
+                        Some(security) if self.ahead.size.is_some() && security.has_tickets_to_spare() => Shaking::Due,
+                        Some(_) => Shaking::OnceAccepted,
+                    };
+                    let accepting = Accepting {
+                        control: &mut self.control,
+                        security: self.security.as_mut(),
+                        machine,
+                        listener,
+                        server: server.ip(),
+                        data: data.map(Stream::plain),
+                        shaking,
+                        announced: None,
+                    };
+                    return accepting.run().await;
                 }
                 Step::Send(command) => {
                     let reply = self.control.ask(machine.stage(), &command).await?;
@@ -158,75 +179,170 @@ impl Session {
     }
 }
 
-/// A transfer whose RETR is sent: replies and the data connection come in any order.
+/// A transfer whose RETR is sent: replies, the data connection and its handshake come in any order.
 struct Accepting<'a> {
     control: &'a mut Control,
+    security: Option<&'a mut Security>,
     machine: &'a mut Retrieve,
     listener: Option<Listener>,
     server: IpAddr,
+    data: Option<Stream>,
+    shaking: Shaking,
+    announced: Option<u64>,
+}
+
+/// How far the data connection's handshake is. It never comes before RETR: `ProFTPD` and Pure-FTPd begin theirs only then.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shaking {
+    /// To be begun as soon as the connection stands.
+    Due,
+    /// To be begun once the server has accepted the transfer too.
+    OnceAccepted,
+    /// Under way.
+    Begun,
+    /// Over, or there is none.
+    Over,
 }
 
 impl Accepting<'_> {
-    async fn run(mut self, mut data: Option<TcpStream>) -> Result<Opened, Failure> {
-        let mut announced = None;
+    async fn run(mut self) -> Result<Opened, Failure> {
         // Data that ends before any reply may be the file or a refusal: the reply says which.
         let mut watch_data = true;
         let mut late = None;
         loop {
-            if let Some(stream) = data.take() {
-                if self.machine.is_accepted() {
-                    return Ok(Opened { data: stream, announced });
-                }
-                data = Some(stream);
+            self.begin_tls()?;
+            if self.machine.is_accepted()
+                && self.shaking == Shaking::Over
+                && let Some(data) = self.data.take()
+            {
+                return Ok(Opened { data, announced: self.announced });
+            }
+            let accepted = self.machine.is_accepted();
+            if accepted && late.is_none() && self.shaking == Shaking::Begun {
+                late = Some(Instant::now() + self.control.timeout());
             }
             let timer = late.unwrap_or_else(Instant::now);
+            let (shakes, stands) = (self.shaking == Shaking::Begun, self.data.is_some());
             tokio::select! {
                 biased;
-                reply = self.control.reply(Stage::Retrieve), if !self.machine.is_confirmed_early() => {
-                    let reply = reply.map_err(|failure| self.silence(failure, data.is_some()))?;
-                    announced = announced.or_else(|| hint(&reply));
+                reply = next_reply(self.control, accepted && shakes), if !self.machine.is_confirmed_early() => {
+                    let reply = reply.map_err(|failure| self.silence(failure))?;
+                    self.announced = self.announced.or_else(|| hint(&reply));
                     self.on_reply(&reply)?;
                     if self.machine.is_confirmed_early() {
                         late = Some(Instant::now() + LATE.min(self.control.timeout()));
                     }
                 }
-                flowing = has_bytes(data.as_ref()), if data.is_some() && watch_data => {
-                    watch_data = false;
-                    if flowing && let Some(stream) = data.take() {
-                        return Ok(Opened { data: stream, announced });
+                moved = on_data(self.data.as_mut(), shakes), if shakes || (stands && watch_data) => match moved {
+                    Moved::Shaken(Ok(agreed)) => {
+                        self.control.note(&format!("* {agreed}"));
+                        self.shaking = Shaking::Over;
+                        late = None;
                     }
-                }
-                accepted = accept(self.listener.as_ref(), self.server), if data.is_none() => {
-                    data = Some(accepted.map_err(|error| trouble::lost(Stage::Data, "data", &error))?);
+                    Moved::Shaken(Err(error)) => return Err(self.broken(&error).await),
+                    Moved::Flows if self.shaking == Shaking::Over && let Some(data) = self.data.take() => {
+                        return Ok(Opened { data, announced: self.announced });
+                    }
+                    Moved::Flows | Moved::Ended => watch_data = false,
+                },
+                accepted = accept(self.listener.as_ref(), self.server), if !stands => {
+                    let socket = accepted.map_err(|error| trouble::lost(Stage::Data, "data", &error))?;
+                    self.data = Some(Stream::plain(socket));
                     self.machine.on(Input::DataOpened).map_err(|_| misplaced())?;
                 }
-                () = sleep_until(timer), if late.is_some() => return Err(self.never_connected()),
+                () = sleep_until(timer), if late.is_some() => return Err(self.too_late()),
             }
         }
     }
 
+    /// Sends ClientHello as soon as that is due.
+    fn begin_tls(&mut self) -> Result<(), Failure> {
+        let due = match self.shaking {
+            Shaking::Due => true,
+            Shaking::OnceAccepted => self.machine.is_accepted(),
+            Shaking::Begun | Shaking::Over => false,
+        };
+        if due && let (Some(security), Some(data)) = (&mut self.security, &mut self.data) {
+            security.begin(data)?;
+            self.shaking = Shaking::Begun;
+        }
+        Ok(())
+    }
+
     fn on_reply(&mut self, reply: &Reply) -> Result<(), Failure> {
         match self.machine.on(Input::Reply(reply)) {
-            Ok(Step::Done(End::Refused(failure) | End::Unconfirmed(failure))) => Err(failure),
+            Ok(Step::Done(End::Refused(failure) | End::Unconfirmed(failure))) => Err(self.refused(failure)),
             Ok(_) => Ok(()),
             Err(_) => Err(misplaced()),
         }
     }
 
+    /// A refusal, which may be one of the data connection's TLS session.
+    fn refused(&self, failure: Failure) -> Failure {
+        let has_tls = self.data.as_ref().is_some_and(Stream::has_tls);
+        if has_tls { data_refused(failure) } else { failure }
+    }
+
+    /// The data connection broke in its handshake. Where the server says why, its word counts.
+    async fn broken(&mut self, error: &io::Error) -> Failure {
+        let failure = data_trouble(error);
+        while failure.cause == Cause::TlsReuse && !self.machine.is_confirmed_early() {
+            let Ok(Ok(reply)) = timeout(LAST_WORD, self.control.next_reply(Stage::Retrieve)).await else { break };
+            if let Err(told) = self.on_reply(&reply) {
+                return told;
+            }
+        }
+        failure
+    }
+
     /// A server that accepted the transfer and is silent since should have connected.
-    fn silence(&self, failure: Failure, connected: bool) -> Failure {
-        if failure.cause == Cause::Timeout && !connected && self.machine.is_accepted() {
-            self.never_connected()
+    fn silence(&self, failure: Failure) -> Failure {
+        if failure.cause == Cause::Timeout && self.data.is_none() && self.machine.is_accepted() {
+            self.too_late()
         } else {
             failure
         }
     }
 
-    fn never_connected(&self) -> Failure {
+    fn too_late(&self) -> Failure {
         match &self.listener {
+            _ if self.shaking == Shaking::Begun => {
+                let what = "the TLS handshake of the data connection did not come to an end";
+                trouble::timed_out(Stage::Data, self.control.timeout(), what)
+            }
             Some(listener) => trouble::never_connected(listener.address()),
             None => misplaced(),
         }
+    }
+}
+
+/// The next reply. Once the transfer is accepted it may take long: the handshake has its own time.
+async fn next_reply(control: &mut Control, may_take_long: bool) -> Result<Reply, Failure> {
+    if may_take_long { control.next_reply(Stage::Retrieve).await } else { control.reply(Stage::Retrieve).await }
+}
+
+/// What happened on the data connection.
+enum Moved {
+    /// The handshake is over, one way or the other.
+    Shaken(io::Result<String>),
+    /// There are bytes to be read.
+    Flows,
+    /// It ended without any.
+    Ended,
+}
+
+/// What happens next on the data connection. May be dropped and called again without loss.
+async fn on_data(data: Option<&mut Stream>, shakes: bool) -> Moved {
+    match data {
+        Some(data) if shakes => Moved::Shaken(Security::shake(data).await),
+        Some(data) => {
+            if data.has_bytes().await {
+                Moved::Flows
+            } else {
+                Moved::Ended
+            }
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -238,14 +354,6 @@ fn is_unknown(failure: &Failure) -> bool {
 
 fn hint(reply: &Reply) -> Option<u64> {
     reply.is(ReplyClass::Preliminary).then(|| announced_size(reply))?
-}
-
-/// Whether the data connection has bytes, once it has bytes or its end.
-async fn has_bytes(data: Option<&TcpStream>) -> bool {
-    match data {
-        Some(stream) => matches!(stream.peek(&mut [0; 1]).await, Ok(1..)),
-        None => std::future::pending().await,
-    }
 }
 
 async fn accept(listener: Option<&Listener>, server: IpAddr) -> io::Result<TcpStream> {

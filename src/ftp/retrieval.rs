@@ -1,6 +1,7 @@
 //! The bytes of a transfer, and the server's last word on it.
 
 use super::session::Session;
+use super::tls::{Stream, cut, data_refused};
 use super::trouble;
 use crate::model::{Cause, Failure, Stage};
 use crate::wire::{End, Input, Reply, Retrieve, Step};
@@ -10,11 +11,18 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 use tokio::io::Interest;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// How long an aborted transfer's final reply is waited for.
 const SETTLE: Duration = Duration::from_secs(1);
+/// How long data is read on after ABOR.
+const DRAIN: Duration = Duration::from_millis(500);
+/// Data that comes fast is left to gather for so long: to be woken for each record costs as much as to decrypt it.
+const MOMENT: Duration = Duration::from_millis(1);
+/// Bytes a second that are fast.
+const FAST: u128 = 64_000_000;
+/// Bytes of it at once.
+const WASTE: usize = 64 * 1024;
 /// Longest wait for more data once the server said that the transfer failed.
 const LAST_BYTES: Duration = Duration::from_secs(5);
 
@@ -23,6 +31,12 @@ const LAST_BYTES: Duration = Duration::from_secs(5);
 pub enum Verdict {
     /// All is well, says the server. Whether all bytes came is for the caller to count.
     Confirmed,
+    /// All is well, says the server, but the data ended without TLS's `close_notify`: only where the number of bytes is
+    /// known is it known that all came.
+    Cut {
+        /// In words.
+        failure: Failure,
+    },
     /// The data ended cleanly, but no final reply came, or it was 426.
     Unconfirmed {
         /// What happened instead.
@@ -43,18 +57,62 @@ pub struct Retrieval<'a> {
     session: &'a mut Session,
     machine: Retrieve,
     /// The data connection, until the server ended the data.
-    data: Option<TcpStream>,
+    data: Option<Stream>,
     announced: Option<u64>,
     /// The server's last word, where it came before it was asked for.
     verdict: Option<Verdict>,
     /// Whether the control connection may still say something.
     listening: bool,
+    /// Whether any data came.
+    flowed: bool,
+    /// The data ended without `close_notify` under TLS.
+    cut: bool,
+    pace: Pace,
+}
+
+/// How fast data comes, as of a moment ago.
+#[derive(Debug)]
+struct Pace {
+    since: Instant,
+    bytes: usize,
+    is_fast: bool,
+}
+
+impl Pace {
+    fn new() -> Self {
+        Self { since: Instant::now(), bytes: 0, is_fast: false }
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
+    /// Whether a moment's data is worth waiting for before it is looked at.
+    fn is_fast(&mut self) -> bool {
+        let passed = self.since.elapsed();
+        if passed >= MOMENT {
+            let bytes = std::mem::take(&mut self.bytes);
+            self.is_fast = bytes as u128 * 1_000_000 > FAST * passed.as_micros();
+            self.since = Instant::now();
+        }
+        self.is_fast
+    }
 }
 
 impl<'a> Retrieval<'a> {
-    pub(super) fn new(session: &'a mut Session, machine: Retrieve, data: TcpStream, announced: Option<u64>) -> Self {
+    pub(super) fn new(session: &'a mut Session, machine: Retrieve, data: Stream, announced: Option<u64>) -> Self {
         let listening = !machine.is_confirmed_early();
-        Self { session, machine, data: Some(data), announced, verdict: None, listening }
+        Self {
+            session,
+            machine,
+            data: Some(data),
+            announced,
+            verdict: None,
+            listening,
+            flowed: false,
+            cut: false,
+            pace: Pace::new(),
+        }
     }
 
     /// What the server's 150 announced as `(N bytes)`: a hint only, for some servers count the whole file and some
@@ -72,7 +130,9 @@ impl<'a> Retrieval<'a> {
         if buf.is_empty() {
             return Ok(0);
         }
-        Ok(self.receive(|data| data.try_read(buf).map(Some)).await?.unwrap_or(0))
+        let count = self.receive(|data| data.try_read(buf).map(Some)).await?.unwrap_or(0);
+        self.pace.add(count);
+        Ok(count)
     }
 
     /// Moves up to `max` bytes into a pipe, which must be empty; 0 is the end of the data, and nothing that the system
@@ -86,8 +146,11 @@ impl<'a> Retrieval<'a> {
         if max == 0 {
             return Ok(Some(0));
         }
+        if self.data.as_ref().is_some_and(Stream::has_tls) {
+            return Ok(None);
+        }
         self.receive(|data| {
-            data.try_io(Interest::READABLE, || match splice(data, None, pipe, None, max, FLAGS) {
+            data.socket().try_io(Interest::READABLE, || match splice(data.socket(), None, pipe, None, max, FLAGS) {
                 Ok(count) => Ok(Some(count)),
                 Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => Ok(None),
                 Err(error) => Err(error.into()),
@@ -99,18 +162,26 @@ impl<'a> Retrieval<'a> {
     /// Waits for bytes and takes them by `take`; 0 is the end of the data.
     async fn receive(
         &mut self,
-        mut take: impl FnMut(&TcpStream) -> io::Result<Option<usize>>,
+        mut take: impl FnMut(&mut Stream) -> io::Result<Option<usize>>,
     ) -> Result<Option<usize>, Failure> {
         let begun = Instant::now();
         loop {
-            let Some(data) = self.data.as_ref() else { return Ok(Some(0)) };
+            let Some(data) = self.data.as_mut() else { return Ok(Some(0)) };
             match take(data) {
                 Ok(Some(0)) => {
                     self.end();
                     return Ok(Some(0));
                 }
-                Ok(count) => return Ok(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.wait(begun).await?,
+                Ok(count) => {
+                    self.flowed = true;
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if self.session.is_private() && self.pace.is_fast() {
+                        sleep(MOMENT).await;
+                    }
+                    self.wait(begun).await?;
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     return Err(self.last_word().unwrap_or_else(|| trouble::lost(Stage::Retrieve, "data", &error)));
@@ -133,20 +204,31 @@ impl<'a> Retrieval<'a> {
         self.session.transfer_over(verdict == Verdict::Confirmed);
         let lessons = self.machine.lessons();
         self.session.quirks.no_rest |= lessons.no_rest;
+        if verdict == Verdict::Confirmed && self.cut {
+            let failure = cut();
+            self.session.control.note(&format!("* {}", failure.message));
+            return Verdict::Cut { failure };
+        }
         verdict
     }
 
     /// Breaks the transfer off: closes the data connection and gives the final reply a second to come. The session
     /// stays usable when it does.
-    pub async fn abort(self) {
+    pub async fn abort(mut self) {
+        let asked = self.data.is_some() && self.ask_to_stop().await;
         let Self { session, data, .. } = self;
-        drop(data);
+        if let Some(data) = data {
+            session.close(data);
+        }
         session.transfer_over(false);
         let settle = async {
-            while session.control.is_owed_a_verdict() {
+            while session.control.is_owed_a_verdict() || (asked && session.control.is_owed_a_reply()) {
                 if session.control.reply(Stage::Verdict).await.is_err() {
                     return;
                 }
+            }
+            if asked && !session.is_fenced().await {
+                session.control.give_up();
             }
             // What was sent behind it has to be answered in its turn; the session takes note where it is not.
             let _ = session.settle().await;
@@ -156,6 +238,22 @@ impl<'a> Retrieval<'a> {
         if session.is_usable() {
             session.transfer_kept_step();
         }
+    }
+
+    /// Sends ABOR and reads on for a moment: under TLS, `ProFTPD` ends the whole session when its data connection is closed,
+    /// and Pure-FTPd falls silent. vsftpd hears it only once the data connection is closed. Returns whether it was sent.
+    async fn ask_to_stop(&mut self) -> bool {
+        let deaf = self.session.security.as_ref().is_none_or(|security| security.deaf_to_abort);
+        if deaf || !self.session.control.is_owed_only_a_verdict() || self.session.control.send_abort().await.is_err() {
+            return false;
+        }
+        let mut waste = vec![0; WASTE];
+        let drain = async { while !matches!(self.read(&mut waste).await, Ok(0) | Err(_)) {} };
+        let deaf = timeout(DRAIN, drain).await.is_err();
+        if let Some(security) = &mut self.session.security {
+            security.deaf_to_abort = deaf;
+        }
+        true
     }
 
     /// Waits until there is data again; the server's word on the control connection is not missed meanwhile.
@@ -200,7 +298,10 @@ impl<'a> Retrieval<'a> {
 
     fn end(&mut self) {
         // At once: proftpd waits for it before its final reply.
-        self.data = None;
+        if let Some(data) = self.data.take() {
+            self.cut = data.is_cut();
+            self.session.close(data);
+        }
         if self.verdict.is_none()
             && let Ok(Step::Done(end)) = self.machine.on(Input::DataEnded)
         {
@@ -234,9 +335,24 @@ impl<'a> Retrieval<'a> {
                 if failure.cause == Cause::Protocol {
                     self.session.control.give_up();
                 }
+                let failure = self.of_tls(failure);
                 Verdict::Refused { failure }
             }
         }
+    }
+
+    /// A refusal, which may be one of the data connection's TLS session where nothing came over it: vsftpd looks after the
+    /// handshake whether a session was resumed.
+    fn of_tls(&mut self, failure: Failure) -> Failure {
+        if self.flowed || !self.session.is_private() {
+            return failure;
+        }
+        let failure = data_refused(failure);
+        if failure.cause == Cause::TlsReuse {
+            self.session.quirks.demands_reuse = true;
+            self.session.control.give_up();
+        }
+        failure
     }
 
     /// What the server said before the data broke or ran dry.
@@ -244,14 +360,14 @@ impl<'a> Retrieval<'a> {
     pub fn last_word(&self) -> Option<Failure> {
         match &self.verdict {
             Some(Verdict::Unconfirmed { failure } | Verdict::Refused { failure }) => Some(failure.clone()),
-            Some(Verdict::Confirmed) | None => None,
+            Some(Verdict::Confirmed | Verdict::Cut { .. }) | None => None,
         }
     }
 }
 
-/// Returns when there is something to read. An error shows again, and better, when bytes are asked for.
-async fn readable(data: Option<&TcpStream>) {
+/// Returns when there is something to read.
+async fn readable(data: Option<&Stream>) {
     if let Some(data) = data {
-        let _ = data.readable().await;
+        data.readable().await;
     }
 }

@@ -4,10 +4,11 @@ use super::ahead::{Ahead, STRIKES};
 use super::connect;
 use super::control::Control;
 use super::dial::{Dial, SessionOptions};
-use super::gate::Ticket;
+use super::gate::{Passage, Ticket};
+use super::tls::{Security, Stream, TlsMode};
 use super::trouble;
-use crate::model::{Cause, Failure, Pipelining, Quirks, RemotePath, Scheme, Stage, TransferType};
-use crate::wire::{self, Command, Context, Features, LoginStep, Marker, Reply, ReplyClass, classify};
+use crate::model::{Cause, Failure, Pipelining, Quirks, RemotePath, Stage, TransferType};
+use crate::wire::{self, Command, Context, Features, LoginStep, Marker, Privacy, Reply, ReplyClass, classify};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -19,6 +20,8 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// A control connection that is signed in. One transfer at a time.
 pub struct Session {
     pub(super) control: Control,
+    /// TLS of the control and data connections, where the session has it.
+    pub(super) security: Option<Security>,
     pub(super) options: SessionOptions,
     pub(super) quirks: Quirks,
     pub(super) features: Features,
@@ -29,6 +32,8 @@ pub struct Session {
     /// What is ready for the next file.
     pub(super) ahead: Ahead,
     transfer_type: TransferType,
+    /// The next transfer asks for another use of TLS than this session was opened with.
+    is_foreign: bool,
     /// The login directory, where it could be read.
     home: Option<Vec<u8>>,
     /// Directories gone down from the login directory; used only where paths can't be put together.
@@ -39,7 +44,7 @@ impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
             .field("quirks", &self.quirks)
-            .field("usable", &self.is_usable())
+            .field("private", &self.is_private())
             .finish_non_exhaustive()
     }
 }
@@ -50,13 +55,6 @@ impl Session {
     /// # Errors
     /// When the host can't be reached or the server refuses. A password is sent once.
     pub async fn open(dial: &Dial) -> Result<Self, Failure> {
-        if dial.account.scheme != Scheme::Ftp {
-            return Err(trouble::impossible(
-                Stage::Connect,
-                &format!("this build can't speak {}://", dial.account.scheme.name()),
-                "use ftp://, if the server allows it without encryption",
-            ));
-        }
         let cautious = dial.quirks.lockstep || dial.quirks.foreign_terminator || dial.strikes > 0;
         if cautious || dial.options.pipelining == Pipelining::Off {
             return Self::sign_in(dial, false).await;
@@ -67,8 +65,12 @@ impl Session {
     /// Signs in with several commands at once, and anew, one by one, where that leads nowhere.
     async fn open_briskly(dial: &Dial) -> Result<Self, Failure> {
         let (failure, together) = match Self::try_sign_in(dial, true).await {
-            Ok(session) if !session.control.has_been_told_more() => return Ok(session),
-            Ok(_) => (trouble::out_of_step(Stage::Prepare, "there were more replies than commands"), true),
+            Ok(mut session) => {
+                if !session.control.has_been_told_more() {
+                    return Ok(session);
+                }
+                (trouble::out_of_step(Stage::Prepare, "there were more replies than commands"), true)
+            }
             Err(trouble) => trouble,
         };
         let (lockstep, strikes) = match failure.cause {
@@ -92,19 +94,25 @@ impl Session {
 
     /// Connects and signs in; with a failure says whether it came upon several commands at once.
     async fn try_sign_in(dial: &Dial, together: bool) -> Result<Self, (Failure, bool)> {
+        let mut security = Security::new(dial).map_err(|failure| (failure, false))?;
         let stream = connect::control(&dial.account, &dial.options).await.map_err(|failure| (failure, false))?;
-        let mut control = Control::new(stream, dial.trace.clone(), dial.options.timeout);
+        let mut control = Control::new(Stream::plain(stream), dial.trace.clone(), dial.options.timeout);
         control.set_foreign_terminator(dial.quirks.foreign_terminator);
         if let Ok(peer) = control.peer() {
             control.note(&format!("* connected to {peer}"));
         }
         control.set_secret(dial.login.secret.as_ref());
         let login = wire::Login::new(dial.login.credentials());
+        let login = login.with_privacy(privacy(security.as_ref()));
         let login = if together { login.together() } else { login };
-        let ready = converse(&mut control, login, dial.ticket.as_ref()).await?;
+        let ready = converse(&mut control, login, (dial, security.as_mut())).await?;
         control.set_logged_in();
+        if !ready.is_private {
+            security = None;
+        }
         Ok(Self {
             control,
+            security,
             options: dial.options.clone(),
             quirks: dial.quirks,
             features: ready.features,
@@ -112,6 +120,7 @@ impl Session {
             marker: Marker::Clear,
             ahead: Ahead::new(dial, &ready),
             transfer_type: TransferType::Image,
+            is_foreign: false,
             home: ready.directory,
             here: Vec::new(),
         })
@@ -143,6 +152,7 @@ impl Session {
     /// Changes how later connections are made. The control connection stays as it is, but for the time allowed.
     pub fn set_options(&mut self, options: SessionOptions) {
         self.control.set_timeout(options.timeout);
+        self.is_foreign |= options.tls != self.options.tls;
         if (options.data_mode, options.bind) != (self.options.data_mode, self.options.bind) {
             self.ahead.let_go();
         }
@@ -153,8 +163,22 @@ impl Session {
     /// Whether another command may be sent: every reply came but the one that is expected last, no other, and the
     /// server has not closed.
     #[must_use]
-    pub fn is_usable(&self) -> bool {
-        self.control.is_in_step()
+    pub fn is_usable(&mut self) -> bool {
+        // A new session brings new tickets; without one the next data connection would be refused.
+        let spent = self.quirks.demands_reuse && self.security.as_ref().is_some_and(Security::is_out_of_tickets);
+        !self.is_foreign && self.control.is_in_step() && !spent
+    }
+
+    /// Whether TLS 1.3 is in use, and TLS 1.2 is allowed.
+    #[must_use]
+    pub fn can_step_down(&self) -> bool {
+        self.security.as_ref().is_some_and(Security::has_tls13) && self.options.tls.tls12().is_some()
+    }
+
+    /// Whether its control and data connections are private.
+    #[must_use]
+    pub fn is_private(&self) -> bool {
+        self.security.is_some()
     }
 
     /// Whether the server announces that transfers may begin in the middle of a file (REST STREAM; RFC 3659, section 5).
@@ -165,9 +189,18 @@ impl Session {
 
     /// Says goodbye; takes a second at most.
     pub async fn quit(mut self) {
-        if self.is_usable() {
+        if self.control.is_in_step() {
             // The server's answer changes nothing: the connection is closed either way.
             let _ = timeout(FAREWELL, self.control.quit()).await;
+        }
+        self.control.close();
+    }
+
+    /// Closes a data connection.
+    pub(super) fn close(&mut self, data: Stream) {
+        match &mut self.security {
+            Some(security) => security.close(data),
+            None => drop(data),
         }
     }
 
@@ -255,21 +288,41 @@ impl Session {
     }
 }
 
+/// What the login is to see to.
+fn privacy(security: Option<&Security>) -> Privacy {
+    match security.map(Security::mode) {
+        None | Some(TlsMode::Off) => Privacy::None,
+        Some(TlsMode::Explicit) => Privacy::Required,
+        Some(TlsMode::Prefer) => Privacy::Preferred,
+        Some(TlsMode::Implicit) => Privacy::Given,
+    }
+}
+
 /// Leads the login to its end; with a failure says whether it came upon several commands at once.
 async fn converse(
     control: &mut Control,
     mut login: wire::Login,
-    ticket: Option<&Ticket>,
+    (dial, mut security): (&Dial, Option<&mut Security>),
 ) -> Result<wire::Ready, (Failure, bool)> {
+    let alone = |failure| (failure, false);
     let mut passage = None;
+    if let Some(security) = security.as_mut().filter(|security| security.mode() == TlsMode::Implicit) {
+        passage = pass(dial.ticket.as_ref()).await.map_err(alone)?;
+        control.secure(security).await.map_err(alone)?;
+    }
     for _ in 0..LOGIN_REPLIES {
         let together = login.is_together();
         let reply =
             if together { control.reply_ahead(login.stage()).await } else { control.reply(login.stage()).await };
-        let step = reply.and_then(|reply| login.on(&reply)).map_err(|failure| (failure, together))?;
+        let mut step = reply.and_then(|reply| login.on(&reply)).map_err(|failure| (failure, together))?;
         // Before the first command: a connection that is refused by its greeting needs no leave.
-        if let (Some(ticket), None, LoginStep::Send(_) | LoginStep::SendAll(_)) = (ticket, &passage, &step) {
-            passage = Some(ticket.pass().await.ok_or_else(|| (trouble::turned_away(), false))?);
+        if passage.is_none() && matches!(step, LoginStep::Send(_) | LoginStep::SendAll(_)) {
+            passage = pass(dial.ticket.as_ref()).await.map_err(alone)?;
+        }
+        if let (LoginStep::Secure, Some(security)) = (&step, &mut security) {
+            control.secure(security).await.map_err(alone)?;
+            control.set_foreign_terminator(dial.quirks.foreign_terminator);
+            step = login.secured();
         }
         // What follows the login concerns this session alone.
         if login.stage() == Stage::Prepare
@@ -281,9 +334,18 @@ async fn converse(
             LoginStep::Send(command) => control.send(login.stage(), &command).await,
             LoginStep::SendAll(commands) => control.send_all(login.stage(), &commands).await,
             LoginStep::Wait => Ok(()),
+            LoginStep::Secure => Err(trouble::out_of_step(login.stage(), "TLS was begun where none is wanted")),
             LoginStep::Done(ready) => return Ok(ready),
         };
         sent.map_err(|failure| (failure, login.is_together()))?;
     }
     Err((trouble::out_of_step(login.stage(), "the login does not come to an end"), false))
+}
+
+/// Leave to sign in, where it is needed.
+async fn pass(ticket: Option<&Ticket>) -> Result<Option<Passage<'_>>, Failure> {
+    match ticket {
+        Some(ticket) => ticket.pass().await.map(Some).ok_or_else(trouble::turned_away),
+        None => Ok(None),
+    }
 }

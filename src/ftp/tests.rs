@@ -4,7 +4,7 @@ mod ahead;
 mod peer;
 
 use super::{Retrieval, Session, Verdict};
-use crate::model::{Cause, DataMode, Failure, FailureKind, Identity, RemotePath, Scheme, Secret, Stage, TransferType};
+use crate::model::{Cause, DataMode, Failure, FailureKind, Identity, RemotePath, Secret, Stage, TransferType};
 use peer::{Peer, Play};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ async fn a_guest_gets_in_and_out() {
         peer.answer("QUIT", "221 bye").await;
     })
     .await;
-    let session = Session::open(&play.dial).await.unwrap();
+    let mut session = Session::open(&play.dial).await.unwrap();
     assert!(session.is_usable());
     session.quit().await;
     play.over().await;
@@ -189,15 +189,6 @@ async fn a_host_that_can_not_be_reached_is_transient() {
         (failure.stage, failure.cause, failure.kind),
         (Stage::Connect, Cause::Unreachable, FailureKind::Transient)
     );
-}
-
-#[tokio::test]
-async fn encryption_is_never_left_out_silently() {
-    let mut play = Play::of(|_| async {}).await;
-    for scheme in [Scheme::Ftpes, Scheme::Ftps] {
-        play.dial.account.scheme = scheme;
-        assert_eq!(Session::open(&play.dial).await.unwrap_err().cause, Cause::Unsupported);
-    }
 }
 
 #[tokio::test]

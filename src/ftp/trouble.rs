@@ -1,5 +1,6 @@
 //! Failures that no reply describes.
 
+use super::tls::client_refused;
 use crate::model::{Cause, Failure, Stage};
 use crate::wire::{Broken, Forbidden};
 use std::io;
@@ -36,7 +37,10 @@ pub(super) fn turned_away() -> Failure {
 
 /// A connection broke.
 pub(super) fn lost(stage: Stage, which: &str, error: &io::Error) -> Failure {
-    Failure::transient(stage, Cause::Disconnected, format!("the {which} connection broke: {error}")).with_advice(AGAIN)
+    client_refused(error).unwrap_or_else(|| {
+        let message = format!("the {which} connection broke: {error}");
+        Failure::transient(stage, Cause::Disconnected, message).with_advice(AGAIN)
+    })
 }
 
 /// What came is no reply.

@@ -81,6 +81,10 @@ impl Table {
             if !KEYS.contains(&name.as_str()) && !Settings::KEYS.contains(&name.as_str()) {
                 return Err(problem(&format!("the header's column {}", unknown(&name))));
             }
+            if Settings::OWN_KEYS.contains(&name.as_str()) {
+                let refused = Settings::default().assign_from_list(&name, Value::Null);
+                return Err(problem(&refused.map_or_else(|e| e.to_string(), |()| unknown(&name))));
+            }
             if columns.contains(&name) {
                 return Err(problem(&format!("the column `{name}` comes twice")));
             }

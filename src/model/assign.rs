@@ -1,10 +1,8 @@
 //! Settings by name: how manifests, the settings file and the command line all fill them, under one set of rules.
 
-use super::{Settings, Tls};
+use super::{Settings, Tls, TlsVersion};
 use serde_json::{Map, Value};
-
-/// What is said of everything that needs TLS, until there is TLS.
-pub const TLS_LATER: &str = "TLS comes with a later version; ftpq does not fall back to plain text";
+use std::path::Path;
 
 /// Why a setting can't be taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,7 +22,7 @@ pub enum SettingError {
 
 impl Settings {
     /// The names of all settings, as they are written.
-    pub const KEYS: [&'static str; 14] = [
+    pub const KEYS: [&'static str; 20] = [
         "data-mode",
         "pipelining",
         "active-address",
@@ -32,6 +30,12 @@ impl Settings {
         "bind",
         "type",
         "tls",
+        "ca-file",
+        "pin",
+        "client-cert",
+        "client-key",
+        "tls-min",
+        "insecure",
         "timeout",
         "retries",
         "resume",
@@ -40,6 +44,42 @@ impl Settings {
         "durability",
         "limit-rate",
     ];
+
+    /// Settings of the user alone: a list of files may be a stranger's, and has no say in whom to trust and whom to be.
+    pub const OWN_KEYS: [&'static str; 5] = ["ca-file", "pin", "client-cert", "client-key", "insecure"];
+
+    /// Gives one setting the value that a list of files asks for. Over TLS it may ask for more than the user, never for
+    /// less.
+    ///
+    /// # Errors
+    /// As [`Settings::assign`], and when it is not for a list to say; nothing is changed then.
+    pub fn assign_from_list(&mut self, key: &str, value: Value) -> Result<(), SettingError> {
+        let bad = |key, message: &str| Err(SettingError::Value { key, message: message.to_owned() });
+        if let Some(&key) = Self::OWN_KEYS.iter().find(|own| **own == key) {
+            return bad(
+                key,
+                "a list of files has no say in whom ftpq trusts; give it on the command line or in the settings file",
+            );
+        }
+        let mut asked = Self::default();
+        asked.assign(key, value)?;
+        match asked.tls {
+            Some(Tls::Off | Tls::Prefer) => {
+                return bad(
+                    "tls",
+                    "a list of files may ask for more TLS, not for less; write explicit or implicit, or leave it out",
+                );
+            }
+            // Both ask for nothing, and must not stand before what the user wants.
+            Some(Tls::Auto) => asked.tls = None,
+            _ => {}
+        }
+        if asked.tls_min == Some(TlsVersion::V12) {
+            asked.tls_min = None;
+        }
+        *self = asked.or(self);
+        Ok(())
+    }
 
     /// Gives one setting a value, and checks it. `limit-rate` may be a text with a binary suffix, such as `2M`.
     ///
@@ -61,20 +101,29 @@ impl Settings {
         Ok(())
     }
 
-    /// Checks what the types alone don't: ranges, and what this version can't do.
+    /// Checks what the types alone don't.
     ///
     /// # Errors
-    /// When a value is out of its range, or asks for TLS.
+    /// When a value is out of its range.
     pub fn check(&self) -> Result<(), SettingError> {
         let bad = |key, message: &str| Err(SettingError::Value { key, message: message.to_owned() });
         match self {
             Self { timeout: Some(0 | 86_401..), .. } => bad("timeout", "write seconds from 1 to 86400"),
             Self { retries: Some(1_000_001..), .. } => bad("retries", "write a number from 0 to 1000000"),
             Self { limit_rate: Some(0), .. } => bad("limit-rate", "write 1 byte a second or more"),
-            Self { tls: Some(Tls::Explicit | Tls::Implicit), .. } => bad("tls", TLS_LATER),
+            Self { ca_file: Some(path), .. } if !is_text(path) => bad("ca-file", PATH),
+            Self { client_cert: Some(path), .. } if !is_text(path) => bad("client-cert", PATH),
+            Self { client_key: Some(path), .. } if !is_text(path) => bad("client-key", PATH),
             _ => Ok(()),
         }
     }
+}
+
+const PATH: &str = "write a path of a file, in UTF-8";
+
+/// Whether a path can be stored as it is.
+fn is_text(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| !text.is_empty())
 }
 
 /// Reads a number of bytes with an optional binary suffix K, M or G.
@@ -105,7 +154,8 @@ mod tests {
     fn the_names_are_exactly_the_fields() {
         let values = json!({
             "data-mode": "epsv", "pipelining": "deep", "active-address": "192.0.2.1", "active-ports": "2000-3000", "bind": "::1",
-            "type": "ascii", "tls": "off", "timeout": 1, "retries": 0, "resume": false, "existing": "skip",
+            "type": "ascii", "tls": "off", "ca-file": "/ca", "pin": "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+            "client-cert": "/cert", "client-key": "/key", "tls-min": "1.3", "insecure": true, "timeout": 1, "retries": 0, "resume": false, "existing": "skip",
             "split": false, "durability": "none", "limit-rate": 9,
         });
         let mut settings = Settings::default();
@@ -127,7 +177,10 @@ mod tests {
             ("timeout", json!("soon")),
             ("limit-rate", json!(0)),
             ("limit-rate", json!("5X")),
-            ("tls", json!("explicit")),
+            ("tls", json!("always")),
+            ("pin", json!("sha256//short=")),
+            ("ca-file", json!("")),
+            ("tls-min", json!("1.1")),
             ("data-mode", json!("pasiv")),
             ("retries", json!(-1)),
         ];
@@ -137,6 +190,53 @@ mod tests {
             assert!(settings.is_empty(), "{key} {value}");
         }
         assert!(matches!(settings.assign("timeoot", json!(1)), Err(SettingError::Unknown(k)) if k == "timeoot"));
+    }
+
+    /// A list comes from anywhere.
+    #[test]
+    fn a_list_may_ask_for_more_tls_and_for_nothing_else() {
+        let user = Settings {
+            tls: Some(Tls::Explicit),
+            tls_min: Some(TlsVersion::V13),
+            ca_file: Some("/ca".into()),
+            ..Settings::default()
+        };
+        let pin = "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        for (key, value, words) in [
+            ("insecure", json!(true), "no say"),
+            ("insecure", json!(false), "no say"),
+            ("ca-file", json!("/mine"), "no say"),
+            ("pin", json!(pin), "no say"),
+            ("client-cert", json!("/mine"), "no say"),
+            ("client-key", json!("/mine"), "no say"),
+            ("tls", json!("off"), "not for less"),
+            ("tls", json!("prefer"), "not for less"),
+            ("tls-min", json!("1.0"), "1.0"),
+        ] {
+            let mut list = Settings::default();
+            let error = list.assign_from_list(key, value).unwrap_err().to_string();
+            assert!(error.contains(words) && error.contains(key), "{error}");
+            assert!(list.is_empty());
+        }
+        for (key, value, tls, min) in [
+            ("tls", "auto", Tls::Explicit, TlsVersion::V13),
+            ("tls", "implicit", Tls::Implicit, TlsVersion::V13),
+            ("tls", "explicit", Tls::Explicit, TlsVersion::V13),
+            ("tls-min", "1.2", Tls::Explicit, TlsVersion::V13),
+        ] {
+            let mut list = Settings::default();
+            list.assign_from_list(key, json!(value)).unwrap();
+            let all = list.or(&user);
+            assert_eq!(
+                (all.tls, all.tls_min, all.ca_file),
+                (Some(tls), Some(min), Some("/ca".into())),
+                "{key} {value}"
+            );
+        }
+        let mut list = Settings::default();
+        list.assign_from_list("tls-min", json!("1.3")).unwrap();
+        list.assign_from_list("timeout", json!(5)).unwrap();
+        assert_eq!((list.tls_min, list.timeout), (Some(TlsVersion::V13), Some(5)));
     }
 
     #[test]

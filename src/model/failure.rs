@@ -26,6 +26,8 @@ pub enum Stage {
     Connect,
     /// Waiting for the server's 220.
     Greeting,
+    /// Agreeing on TLS with the server, and checking its certificate.
+    Secure,
     /// USER, PASS, ACCT.
     Login,
     /// FEAT, OPTS, TYPE, PWD, CWD.
@@ -58,6 +60,7 @@ impl Stage {
             Self::Resolve => "looking up the host",
             Self::Connect => "connecting",
             Self::Greeting => "greeting",
+            Self::Secure => "setting up TLS",
             Self::Login => "login",
             Self::Prepare => "setting up the session",
             Self::Inspect => "asking for size and time",
@@ -87,6 +90,12 @@ pub enum Cause {
     TooManyConnections,
     /// The server refuses user or password.
     LoginRefused,
+    /// The server's certificate is not the one it should be.
+    Certificate,
+    /// The server has no TLS, or none that ftpq speaks, where it is required.
+    TlsRefused,
+    /// The server takes a data connection only with the control connection's TLS session, and did not recognize it.
+    TlsReuse,
     /// No such file, or no right to read it.
     Missing,
     /// The server refuses for another reason of its own.

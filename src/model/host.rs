@@ -172,6 +172,12 @@ pub struct Quirks {
     /// It was seen not to: no command goes behind RETR, whatever else is known.
     #[serde(default)]
     pub no_queueing: bool,
+    /// It refuses data connections that do not resume the control connection's TLS session.
+    #[serde(default)]
+    pub demands_reuse: bool,
+    /// It was seen to do so under TLS 1.3 and not under TLS 1.2, which is used.
+    #[serde(default)]
+    pub only_tls12: bool,
 }
 
 impl Quirks {
@@ -188,6 +194,8 @@ impl Quirks {
             lockstep: self.lockstep || other.lockstep,
             queues_commands: self.queues_commands || other.queues_commands,
             no_queueing: self.no_queueing || other.no_queueing,
+            demands_reuse: self.demands_reuse || other.demands_reuse,
+            only_tls12: self.only_tls12 || other.only_tls12,
         }
     }
 }

@@ -4,6 +4,7 @@
 
 mod assign;
 mod checksum;
+mod date;
 mod destination;
 mod event;
 mod failure;
@@ -18,9 +19,11 @@ mod snapshot;
 mod source;
 mod state;
 mod text;
+mod tls;
 
-pub use assign::{SettingError, TLS_LATER, parse_bytes};
+pub use assign::{SettingError, parse_bytes};
 pub use checksum::{Algorithm, Checksum, ChecksumError};
+pub use date::rfc3339;
 pub use destination::{Destination, DestinationError, RelPath};
 pub use event::Event;
 pub use failure::{Cause, Failure, FailureKind, Stage};
@@ -32,8 +35,9 @@ pub use job::{
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
 pub use secret::Secret;
-pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settings, Tls, TransferType};
+pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settings, TransferType};
 pub use snapshot::{HostStatus, RunningFile, Snapshot, StatusReport};
 pub use source::{RemotePath, Scheme, Source, SourceError};
 pub use state::{IllegalMove, JobState, Move};
-pub use text::{printable, without_userinfo};
+pub use text::{json_line, printable, without_userinfo};
+pub use tls::{Pin, Pins, Tls, TlsVersion};

@@ -1,8 +1,10 @@
 //! What a user may set, for everything, for a host, or for one job.
 
+use super::{Pins, Tls, TlsVersion};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 /// How data connections are opened (RFC 959, section 4.1.2; RFC 2428).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -79,21 +81,6 @@ pub enum Durability {
     None,
 }
 
-/// Use of TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Tls {
-    /// As the URL's scheme says.
-    #[default]
-    Auto,
-    /// None.
-    Off,
-    /// AUTH TLS is required.
-    Explicit,
-    /// TLS from the first byte.
-    Implicit,
-}
-
 /// An inclusive range of TCP ports, written `LOW-HIGH`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
@@ -163,6 +150,24 @@ pub struct Settings {
     /// Use of TLS.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tls: Option<Tls>,
+    /// PEM file with the only certificates that are trusted; an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Public keys of which the server must show one: `sha256//BASE64`, several with `;` between them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<Pins>,
+    /// PEM file with the certificate to show to the server, and those between it and its root; an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_cert: Option<PathBuf>,
+    /// PEM file with that certificate's private key, where it is not in the same file; an absolute path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_key: Option<PathBuf>,
+    /// Oldest version of TLS that is spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_min: Option<TlsVersion>,
+    /// Whether any certificate will do, so that anybody on the line can read and change everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insecure: Option<bool>,
     /// Seconds without any progress, in any phase, after which an attempt has failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
@@ -198,6 +203,12 @@ impl Settings {
             bind: self.bind.or(wider.bind),
             transfer_type: self.transfer_type.or(wider.transfer_type),
             tls: self.tls.or(wider.tls),
+            ca_file: self.ca_file.clone().or_else(|| wider.ca_file.clone()),
+            pin: self.pin.clone().or_else(|| wider.pin.clone()),
+            client_cert: self.client_cert.clone().or_else(|| wider.client_cert.clone()),
+            client_key: self.client_key.clone().or_else(|| wider.client_key.clone()),
+            tls_min: self.tls_min.or(wider.tls_min),
+            insecure: self.insecure.or(wider.insecure),
             timeout: self.timeout.or(wider.timeout),
             retries: self.retries.or(wider.retries),
             resume: self.resume.or(wider.resume),

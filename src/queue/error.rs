@@ -58,6 +58,16 @@ pub enum QueueError {
         /// The file.
         path: PathBuf,
     },
+    /// Others can write to the queue's folder.
+    #[error(
+        "the folder {} is not this user's alone: others can change what is in it, and so what is fetched and where to; \
+         run `chmod go-w` on it if it is yours, or choose another one with --queue",
+        .path.display()
+    )]
+    Shared {
+        /// The queue's folder.
+        path: PathBuf,
+    },
     /// There is no such job.
     #[error("there is no job {0} in the queue; `ftpq list` shows those there are")]
     NoSuchJob(JobId),

@@ -3,7 +3,7 @@
 use super::QueueError;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Makes the folder for its owner alone, with those above it, where it is missing.
@@ -13,6 +13,24 @@ pub(super) fn make_dir(path: &Path) -> Result<(), QueueError> {
     }
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|e| QueueError::io("making", path, &e))?;
     path.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Refuses a folder in which others could put what they want: whoever writes there decides what this user fetches, and
+/// where to. The group that is this user's own counts as nobody else.
+pub(super) fn must_be_own(path: &Path) -> Result<(), QueueError> {
+    let meta = fs::metadata(path).map_err(|e| QueueError::io("reading", path, &e))?;
+    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+    let foreign = !user.is_root() && meta.uid() != user.as_raw();
+    let writable = meta.mode() & 0o002 != 0 || (meta.mode() & 0o020 != 0 && meta.gid() != group.as_raw());
+    if foreign || writable { Err(QueueError::Shared { path: path.to_owned() }) } else { Ok(()) }
+}
+
+/// Options to open a file of the queue's folder that is there already, or made for its owner alone; no link is followed.
+pub(super) fn own_file() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    let flags = i32::try_from((rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK).bits()).unwrap_or(0);
+    options.mode(0o600).custom_flags(flags);
+    options
 }
 
 /// Makes the names in a folder durable.

@@ -60,6 +60,7 @@ impl Queue {
     /// When another process has it, a later version wrote it, or it can't be read, written or rebuilt.
     pub fn open(dir: &Path) -> Result<(Self, OpenReport), QueueError> {
         files::make_dir(dir)?;
+        files::must_be_own(dir)?;
         let lock = Lock::take(dir)?;
         let opened = open::open(dir, Damage::Rebuild)?;
         let report = OpenReport { notices: opened.notices, rebuilt: opened.rebuilt };
@@ -212,6 +213,7 @@ impl Queue {
         if overview::read(dir).is_none() {
             return Ok(None);
         }
+        files::must_be_own(dir)?;
         let _lock = Lock::take(dir)?;
         Ok(overview::read(dir))
     }

@@ -5,7 +5,7 @@
 use super::{QueueError, files};
 use crate::model::{HostFacts, IdSet, JobId, JobRecord, JobState};
 use serde::{Deserialize, Serialize};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -163,7 +163,7 @@ impl Journal {
     pub(super) fn open(dir: &Path, survey: &Survey) -> Result<Self, QueueError> {
         let path = path(dir);
         let failed = |e: std::io::Error| QueueError::io("opening", &path, &e);
-        let mut file = OpenOptions::new().write(true).open(&path).map_err(failed)?;
+        let mut file = files::own_file().write(true).open(&path).map_err(failed)?;
         file.set_len(survey.whole).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
         let at = (survey.whole, survey.lines);

@@ -1,9 +1,8 @@
 //! One process owns the folder.
 
-use super::QueueError;
-use std::fs::{File, OpenOptions};
+use super::{QueueError, files};
+use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// Ownership of a queue's folder; given up when dropped.
@@ -16,14 +15,11 @@ impl Lock {
     pub(super) fn take(dir: &Path) -> Result<Self, QueueError> {
         let path = dir.join("lock");
         let failed = |e: std::io::Error| QueueError::io("locking", &path, &e);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(&path)
-            .map_err(failed)?;
+        let mut file =
+            files::own_file().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
+        if !file.metadata().map_err(failed)?.is_file() {
+            return Err(failed(std::io::Error::other("it is no file")));
+        }
         match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => {

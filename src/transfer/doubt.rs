@@ -18,8 +18,12 @@ impl Run<'_> {
         verdict: Verdict,
         part: &PartFile,
     ) -> Result<bool, Halt> {
-        let size = size.filter(|&size| size != 0);
-        match (verdict, size) {
+        let told = size.filter(|&size| size != 0);
+        match (verdict, told) {
+            (Verdict::Cut { failure }, _) if size == Some(position) => {
+                self.add_note(&format!("all {position} bytes came, but {}", failure.message));
+                Ok(true)
+            }
             (Verdict::Confirmed, Some(size)) if position < size => {
                 let message = format!("the server says the transfer is complete, but {position} of {size} bytes came");
                 let failure = Failure::transient(Stage::Verdict, Cause::WrongSize, message)
@@ -40,11 +44,8 @@ impl Run<'_> {
                 self.gained = 0;
                 Err(failure.into())
             }
-            (Verdict::Unconfirmed { mut failure } | Verdict::Refused { mut failure }, size) => {
-                if let Some(size) = size {
-                    failure.message = format!("{} ({position} of {size} bytes came)", failure.message);
-                }
-                Err(failure.into())
+            (Verdict::Cut { failure } | Verdict::Unconfirmed { failure } | Verdict::Refused { failure }, size) => {
+                Err(short(failure, position, size).into())
             }
         }
     }
@@ -183,6 +184,14 @@ impl Run<'_> {
         }
         Ok(unsteady)
     }
+}
+
+/// The failure of a transfer that did not bring all bytes, with how many it brought where that tells something.
+fn short(mut failure: Failure, position: u64, size: Option<u64>) -> Failure {
+    if let Some(size) = size {
+        failure.message = format!("{} ({position} of {size} bytes came)", failure.message);
+    }
+    failure
 }
 
 fn replaced() -> Halt {

@@ -161,7 +161,7 @@ impl Run<'_> {
         let kept = match &outcome {
             Err(Halt::Again(_)) => Ok(()),
             // Whole and well: it is made durable once, with its time, just before its name.
-            Ok((Copied::End, Verdict::Confirmed)) if size == Some(position) => Ok(()),
+            Ok((Copied::End, Verdict::Confirmed | Verdict::Cut { .. })) if size == Some(position) => Ok(()),
             _ => self.keep(place, &part, length),
         };
         let (ending, verdict) = outcome?;

@@ -49,8 +49,8 @@ impl Link {
 
     /// Whether a session stands that can be used for another file.
     #[must_use]
-    pub fn is_usable(&self) -> bool {
-        self.session.as_ref().is_some_and(Session::is_usable)
+    pub fn is_usable(&mut self) -> bool {
+        self.session.as_mut().is_some_and(Session::is_usable)
     }
 
     /// Whether no session was opened because another of the account did not get in.
@@ -88,6 +88,18 @@ impl Link {
             let quirks = Quirks { no_rest: true, ..session.quirks() };
             session.set_quirks(quirks);
         }
+    }
+
+    /// Chooses what to change after data connections were refused for their TLS session: at first nothing but the
+    /// session, whose tickets were perhaps too old or used up; then the version. Returns whether there was something
+    /// left to change.
+    pub fn step_down(&mut self, refusals: u8) -> bool {
+        if refusals <= 1 {
+            return true;
+        }
+        let can = self.session.as_ref().is_some_and(Session::can_step_down);
+        self.dial.only_tls12 |= can;
+        can
     }
 
     /// Signs off, within a second.

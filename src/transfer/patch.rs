@@ -162,9 +162,13 @@ impl Run<'_> {
             }
             ((Copied::End, verdict), Some(id)) => seat.judge_end(id, verdict),
             ((Copied::End, Verdict::Confirmed), None) => Err(seat.cut_short()),
-            ((Copied::End, Verdict::Unconfirmed { failure } | Verdict::Refused { failure }), None) => {
-                Err(failure.into())
-            }
+            (
+                (
+                    Copied::End,
+                    Verdict::Cut { failure } | Verdict::Unconfirmed { failure } | Verdict::Refused { failure },
+                ),
+                None,
+            ) => Err(failure.into()),
         }
     }
 
@@ -367,5 +371,5 @@ impl Run<'_> {
 
 /// Whether the failure came while a session was opened.
 fn is_at_the_door(failure: &Failure) -> bool {
-    matches!(failure.stage, Stage::Connect | Stage::Greeting | Stage::Login)
+    matches!(failure.stage, Stage::Connect | Stage::Greeting | Stage::Secure | Stage::Login)
 }

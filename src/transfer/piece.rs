@@ -239,6 +239,11 @@ impl Seat {
     pub(super) fn judge_end(&self, id: PieceId, verdict: Verdict) -> Result<(), Halt> {
         match verdict {
             Verdict::Confirmed => Ok(()),
+            // The number of bytes is known, and they are all there.
+            Verdict::Cut { failure } => {
+                self.split.note(format!("all bytes came, but {}", failure.message));
+                Ok(())
+            }
             Verdict::Unconfirmed { failure } => {
                 let text =
                     format!("all bytes came, but the server did not confirm the last ones ({})", failure.message);

@@ -38,7 +38,11 @@ impl Run<'_> {
         let size = self.wanted_size(remote).unwrap_or(0);
         let outcome = self.receive(&mut bytes, size, &start, link).await;
         let received = bytes.len() as u64;
-        if matches!(outcome, Ok((Copied::End, Verdict::Confirmed))) && received == size && begun.elapsed() <= LONG {
+        let well = matches!(outcome, Ok((Copied::End, Verdict::Confirmed | Verdict::Cut { .. })));
+        if well && received == size && begun.elapsed() <= LONG {
+            if let Ok((_, Verdict::Cut { failure })) = &outcome {
+                self.add_note(&format!("all {size} bytes came, but {}", failure.message));
+            }
             self.gained += received;
             return self.ready(place, Content::Bytes(bytes), remote, true).await;
         }

@@ -139,6 +139,7 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         digest: None,
         owner: None,
         alone: false,
+        refusals: (0, 0),
     };
     let end = match Box::pin(run.open(link)).await {
         Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
@@ -166,6 +167,8 @@ pub(super) struct Run<'a> {
     pub(super) owner: Option<Owner>,
     /// Whether nobody is to join any more in this attempt.
     pub(super) alone: bool,
+    /// Data connections in a row that were refused for their TLS session, and what had come until then.
+    refusals: (u8, u64),
 }
 
 impl Run<'_> {
@@ -241,6 +244,10 @@ impl Run<'_> {
                     restart = why;
                     remote = self.look(place, link).await?;
                 }
+                Err(Halt::Failed(failure)) if failure.cause == Cause::TlsReuse => {
+                    self.after_refused_reuse(failure, link)?;
+                    remote = self.look(place, link).await?;
+                }
                 Err(Halt::Failed(failure)) if link.doubts() != doubts && failure.kind == FailureKind::Transient => {
                     self.add_note(&format!("once more with fewer commands at once: {failure}"));
                     remote = self.look(place, link).await?;
@@ -249,6 +256,21 @@ impl Run<'_> {
             }
         }
         Err(Halt::Again(last))
+    }
+
+    /// What follows from a data connection that was refused for its TLS session: a new session, at first with all that
+    /// was before, then with TLS 1.2; then nothing is left.
+    fn after_refused_reuse(&mut self, failure: Failure, link: &mut Link) -> Result<(), Halt> {
+        let (count, fetched) = self.refusals;
+        // Where bytes came meanwhile, the tickets had become too old once more.
+        let count = if self.fetched > fetched { 1 } else { count + 1 };
+        self.refusals = (count, self.fetched);
+        if link.step_down(count) {
+            let how = if count == 1 { "on a new session" } else { "on a new session with TLS 1.2" };
+            self.add_note(&format!("once more {how}: {failure}"));
+            return Ok(());
+        }
+        Err(reuse_in_vain(failure, count).into())
     }
 
     /// The remote path.
@@ -433,4 +455,12 @@ fn keeps_changing(why: Option<String>) -> Failure {
     let why = why.unwrap_or_else(|| "the server did not take up the transfer where it was left".to_owned());
     Failure::transient(Stage::Plan, Cause::Changed, format!("started again {PLANS} times in a row, last because {why}"))
         .with_advice("the file may be written to right now: try again later")
+}
+
+/// The failure of data connections that were refused for their TLS session on as many sessions as there is hope for.
+fn reuse_in_vain(failure: Failure, sessions: u8) -> Failure {
+    let message = format!("{}, on {sessions} sessions in a row", failure.message);
+    let advice = "`ftpq -v` shows by `resumed` and `full` what was agreed upon; ask the server's operator whether it \
+                  demands TLS session reuse, and keeps sessions long enough";
+    Failure { message, ..failure }.with_advice(advice)
 }

@@ -5,7 +5,7 @@ use super::output::Output;
 use super::render;
 use super::terminal::Bars;
 use crate::engine::{Display, Observer, RunReport};
-use crate::model::{Event, Snapshot};
+use crate::model::{Event, Snapshot, json_line};
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -160,9 +160,9 @@ impl Writer {
         let written = events
             .iter()
             .try_for_each(|event| {
-                let mut line = serde_json::to_vec(event)?;
-                line.push(b'\n');
-                out.write_all(&line)
+                let mut line = json_line(event)?;
+                line.push('\n');
+                out.write_all(line.as_bytes())
             })
             .and_then(|()| out.flush());
         if let Err(error) = written {

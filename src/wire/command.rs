@@ -4,7 +4,7 @@ use crate::model::{Secret, TransferType, printable};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 
-/// A command of RFC 959, 2389, 2428, 2640 or 3659, as a client of downloads sends it.
+/// A command of RFC 959, 2389, 2428, 2640, 3659 or 4217, as a client of downloads sends it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Command {
     /// USER: whom to be.
@@ -13,6 +13,12 @@ pub enum Command {
     Pass(Secret),
     /// ACCT: the account's word.
     Acct(Secret),
+    /// AUTH: begin TLS, by this name of it (RFC 4217, section 4; `SSL` is what came before).
+    Auth(&'static str),
+    /// PBSZ 0: no protection buffer, as TLS needs none (RFC 4217, section 8).
+    Pbsz,
+    /// PROT P: data connections are private (RFC 4217, section 9).
+    ProtPrivate,
     /// FEAT: what the server can do (RFC 2389).
     Feat,
     /// OPTS UTF8 ON.
@@ -45,6 +51,8 @@ pub enum Command {
     Retr(Vec<u8>),
     /// NOOP: nothing but an answer.
     Noop,
+    /// ABOR: break the transfer off.
+    Abor,
     /// QUIT.
     Quit,
 }
@@ -67,6 +75,9 @@ impl Command {
             Self::User(_) => "USER",
             Self::Pass(_) => "PASS",
             Self::Acct(_) => "ACCT",
+            Self::Auth(_) => "AUTH",
+            Self::Pbsz => "PBSZ",
+            Self::ProtPrivate => "PROT",
             Self::Feat => "FEAT",
             Self::OptsUtf8 => "OPTS",
             Self::Type(_) => "TYPE",
@@ -83,6 +94,7 @@ impl Command {
             Self::Rest(_) => "REST",
             Self::Retr(_) => "RETR",
             Self::Noop => "NOOP",
+            Self::Abor => "ABOR",
             Self::Quit => "QUIT",
         }
     }
@@ -109,6 +121,9 @@ impl Command {
         match self {
             Self::User(user) => Some(user.clone().into_bytes()),
             Self::Pass(secret) | Self::Acct(secret) => Some(secret.reveal().as_bytes().to_vec()),
+            Self::Auth(name) => Some(name.as_bytes().to_vec()),
+            Self::Pbsz => Some(b"0".to_vec()),
+            Self::ProtPrivate => Some(b"P".to_vec()),
             Self::OptsUtf8 => Some(b"UTF8 ON".to_vec()),
             Self::Type(TransferType::Image) => Some(b"I".to_vec()),
             Self::Type(TransferType::Ascii) => Some(b"A".to_vec()),
@@ -126,7 +141,9 @@ impl Command {
                 Some(format!("|{family}|{ip}|{}|", address.port()).into_bytes())
             }
             Self::Rest(offset) => Some(offset.to_string().into_bytes()),
-            Self::Feat | Self::Pwd | Self::Cdup | Self::Epsv | Self::Pasv | Self::Noop | Self::Quit => None,
+            Self::Feat | Self::Pwd | Self::Cdup | Self::Epsv | Self::Pasv | Self::Noop | Self::Abor | Self::Quit => {
+                None
+            }
         }
     }
 }
@@ -159,7 +176,11 @@ mod tests {
     fn commands_are_written_as_the_standards_have_them() {
         let v6: SocketAddr = "[2001:db8::1]:50000".parse().unwrap();
         let v4: SocketAddrV4 = "10.0.0.2:4660".parse().unwrap();
-        let table: [(Command, &[u8]); 13] = [
+        let table: [(Command, &[u8]); 17] = [
+            (Command::Auth("TLS"), b"AUTH TLS\r\n"),
+            (Command::Pbsz, b"PBSZ 0\r\n"),
+            (Command::ProtPrivate, b"PROT P\r\n"),
+            (Command::Abor, b"ABOR\r\n"),
             (Command::User("bob".into()), b"USER bob\r\n"),
             (Command::Pass(Secret::new("s cret")), b"PASS s cret\r\n"),
             (Command::Acct(Secret::new("x")), b"ACCT x\r\n"),

@@ -19,6 +19,20 @@ pub struct Credentials {
     pub account: Option<Secret>,
 }
 
+/// Whether the session is to be private.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Privacy {
+    /// It is not.
+    #[default]
+    None,
+    /// By AUTH TLS (RFC 4217), or there is no session.
+    Required,
+    /// By AUTH TLS where the server knows it.
+    Preferred,
+    /// The connection is, from its first byte on; its data connections are still to be made so.
+    Given,
+}
+
 /// What to do next.
 #[derive(Debug)]
 pub enum LoginStep {
@@ -26,6 +40,8 @@ pub enum LoginStep {
     Send(Command),
     /// Send these in one write, and feed their replies.
     SendAll(Vec<Command>),
+    /// Put TLS over the connection, and go on by [`Login::secured`]. What the server sent before is worth nothing now.
+    Secure,
     /// Feed the next reply.
     Wait,
     /// The session is ready, in TYPE I.
@@ -44,15 +60,20 @@ pub struct Ready {
     /// Whether the server that the greeting names queues commands which come during a transfer, where that is known of
     /// it. Anyone may give himself a name.
     pub queues_by_name: Option<bool>,
+    /// Whether control and data connections are private.
+    pub is_private: bool,
 }
 
-/// The dialogue (RFC 959, section 5.4; RFC 2389; RFC 2640). A password is sent once at most, and never before the
-/// reply to USER.
+/// The dialogue (RFC 959, section 5.4; RFC 2389; RFC 2640; RFC 4217). A password is sent once at most, never before the
+/// reply to USER, and where privacy is required never before TLS is up.
 #[derive(Debug)]
 pub struct Login {
     at: At,
     credentials: Credentials,
     ready: Ready,
+    privacy: Privacy,
+    /// The greeting let the user in.
+    welcome: bool,
     /// What follows the login goes out in one write.
     together: bool,
     burst: Option<Burst>,
@@ -61,9 +82,15 @@ pub struct Login {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
     Greeting,
+    /// AUTH by this name.
+    Auth(&'static str),
+    /// Between 234 and the end of the handshake.
+    Securing,
     User,
     Pass,
     Acct,
+    Pbsz,
+    Prot,
     Feat,
     Opts,
     Type,
@@ -76,6 +103,10 @@ impl At {
     fn context(self) -> Context<'static> {
         let (stage, verb) = match self {
             Self::Greeting => (Stage::Greeting, ""),
+            Self::Auth(_) => (Stage::Secure, "AUTH"),
+            Self::Securing => (Stage::Secure, ""),
+            Self::Pbsz => (Stage::Secure, "PBSZ"),
+            Self::Prot => (Stage::Secure, "PROT"),
             Self::User => (Stage::Login, "USER"),
             Self::Pass => (Stage::Login, "PASS"),
             Self::Acct => (Stage::Login, "ACCT"),
@@ -93,7 +124,23 @@ impl Login {
     /// A login that awaits the greeting, one command at a time.
     #[must_use]
     pub fn new(credentials: Credentials) -> Self {
-        Self { at: At::Greeting, credentials, ready: Ready::default(), together: false, burst: None }
+        Self {
+            at: At::Greeting,
+            credentials,
+            ready: Ready::default(),
+            privacy: Privacy::None,
+            welcome: false,
+            together: false,
+            burst: None,
+        }
+    }
+
+    /// The same, private.
+    #[must_use]
+    pub fn with_privacy(mut self, privacy: Privacy) -> Self {
+        self.privacy = privacy;
+        self.ready.is_private = privacy == Privacy::Given;
+        self
     }
 
     /// The same, with FEAT, TYPE and PWD in one write once the server let the user in.
@@ -125,13 +172,20 @@ impl Login {
         }
         match (self.at, code) {
             (At::Greeting, 120) => Ok(LoginStep::Wait),
-            (At::Greeting, 220) => {
+            // CVE-2021-22946: 230 is no reason to leave TLS out.
+            (At::Greeting, 220 | 230 | 232) => {
                 self.ready.queues_by_name = queues_by_name(&reply.words());
-                Ok(self.send(At::User, Command::User(self.credentials.user.clone())))
+                self.welcome = code != 220;
+                Ok(match self.privacy {
+                    Privacy::Required | Privacy::Preferred => self.send(At::Auth("TLS"), Command::Auth("TLS")),
+                    Privacy::None | Privacy::Given => self.sign_in(),
+                })
             }
-            (At::Greeting | At::User, 230 | 232) | (At::Pass | At::Acct, 200..=299) => Ok(self.prepare()),
+            (At::Auth(_), _) => self.on_auth(reply),
+            (At::User, 230 | 232) | (At::Pass | At::Acct, 200..=299) => Ok(self.let_in()),
             (At::User, 331) => self.password(),
             (At::User | At::Pass, 332) => self.account(reply),
+            (At::Pbsz | At::Prot, _) => self.on_protection(reply),
             (At::Feat, 200..=299) => {
                 self.ready.features = Features::parse(reply);
                 Ok(if self.ready.features.utf8 { self.send(At::Opts, Command::OptsUtf8) } else { self.set_type() })
@@ -148,12 +202,103 @@ impl Login {
         }
     }
 
-    /// What follows once the user is let in. OPTS UTF8 ON waits for what FEAT says, and rides with a later burst.
+    /// Goes on once TLS is up. Nothing that was said before is trusted: anyone could have said it.
+    pub fn secured(&mut self) -> LoginStep {
+        self.ready = Ready { is_private: true, ..Ready::default() };
+        self.privacy = Privacy::Required;
+        // Who was let in by a greeting in the clear was perhaps not let in by the server.
+        self.welcome = false;
+        self.sign_in()
+    }
+
+    fn sign_in(&mut self) -> LoginStep {
+        if self.welcome {
+            return self.let_in();
+        }
+        self.send(At::User, Command::User(self.credentials.user.clone()))
+    }
+
+    fn on_auth(&mut self, reply: &Reply) -> Result<LoginStep, Failure> {
+        let (code, class) = (reply.code.get(), reply.code.class());
+        // Some servers say 334 where RFC 4217 has 234.
+        if matches!(code, 234 | 334) {
+            self.at = At::Securing;
+            return Ok(LoginStep::Secure);
+        }
+        if code == 421 || class != ReplyClass::Permanent {
+            return Err(self.refused(reply));
+        }
+        let full = classify(&Context::new(Stage::Greeting, "AUTH"), reply);
+        if full.cause == Cause::TooManyConnections {
+            return Err(Failure { stage: Stage::Secure, ..full });
+        }
+        // 530 is what a server without TLS says to all but USER.
+        if self.at == At::Auth("TLS") && code != 530 {
+            return Ok(self.send(At::Auth("SSL"), Command::Auth("SSL")));
+        }
+        if self.privacy == Privacy::Preferred {
+            self.privacy = Privacy::None;
+            return Ok(self.sign_in());
+        }
+        self.at = At::Over;
+        let message = "the server does not offer TLS on this port, so nothing was sent to it";
+        Err(tls_refused(message, reply).with_advice(
+            "if it offers TLS on a port of its own, write ftps://; without TLS, anyone on the way can read the password",
+        ))
+    }
+
+    /// What follows once the user is let in.
+    fn let_in(&mut self) -> LoginStep {
+        if !self.ready.is_private {
+            return self.prepare();
+        }
+        if !self.together {
+            return self.send(At::Pbsz, Command::Pbsz);
+        }
+        // Nothing depends on the replies before each was looked at.
+        let preparations = preparations();
+        self.burst = Some(Burst::new(&preparations));
+        self.at = At::Pbsz;
+        LoginStep::SendAll([vec![Command::Pbsz, Command::ProtPrivate], preparations].concat())
+    }
+
+    /// PBSZ and PROT: without both, data would come in the clear, or not at all.
+    fn on_protection(&mut self, reply: &Reply) -> Result<LoginStep, Failure> {
+        let class = reply.code.class();
+        // On a port for TLS alone some servers know no PBSZ; what counts is PROT P.
+        let needless = self.at == At::Pbsz && self.privacy == Privacy::Given && class == ReplyClass::Permanent;
+        match (self.at, class) {
+            // Of the commands behind, the replies of these two would fit nothing else.
+            (_, ReplyClass::Completion) if matches!(reply.code.get(), 211 | 221 | 257) => Err(self.refused(reply)),
+            (At::Pbsz, ReplyClass::Completion | ReplyClass::Permanent)
+                if needless || class == ReplyClass::Completion =>
+            {
+                if self.is_together() {
+                    self.at = At::Prot;
+                    return Ok(LoginStep::Wait);
+                }
+                Ok(self.send(At::Prot, Command::ProtPrivate))
+            }
+            (At::Prot, ReplyClass::Completion) if self.is_together() => {
+                self.at = At::Together;
+                Ok(LoginStep::Wait)
+            }
+            (At::Prot, ReplyClass::Completion) => Ok(self.prepare()),
+            (_, ReplyClass::Permanent) => {
+                self.at = At::Over;
+                let message = "the server refuses to make data connections private";
+                Err(tls_refused(message, reply).with_advice("ask the server's operator to allow PBSZ 0 and PROT P"))
+            }
+            _ => Err(self.refused(reply)),
+        }
+    }
+
+    /// What follows once connections are as private as they are to be. OPTS UTF8 ON waits for what FEAT says, and rides with a later burst.
     fn prepare(&mut self) -> LoginStep {
         if !self.together {
             return self.send(At::Feat, Command::Feat);
         }
-        let commands = vec![Command::Feat, Command::Type(TransferType::Image), Command::Pwd];
+        let commands = preparations();
         self.burst = Some(Burst::new(&commands));
         self.at = At::Together;
         LoginStep::SendAll(commands)
@@ -234,6 +379,15 @@ impl Login {
     }
 }
 
+/// What is asked of every server that let the user in.
+fn preparations() -> Vec<Command> {
+    vec![Command::Feat, Command::Type(TransferType::Image), Command::Pwd]
+}
+
+fn tls_refused(message: &str, reply: &Reply) -> Failure {
+    Failure::permanent(Stage::Secure, Cause::TlsRefused, message).with_reply(&reply.text())
+}
+
 /// vsftpd does not look at its control connection during a transfer. `ProFTPD` does, but only where it does not send by
 /// sendfile(2): `450 EPSV: data transfer in progress`. Pure-FTPd and pyftpdlib always do.
 fn queues_by_name(greeting: &str) -> Option<bool> {
@@ -242,163 +396,4 @@ fn queues_by_name(greeting: &str) -> Option<bool> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::reply::tests::reply;
-    use super::*;
-    use crate::model::FailureKind;
-
-    fn login(secret: Option<&str>, account: Option<&str>) -> Login {
-        Login::new(Credentials {
-            user: "bob".into(),
-            secret: secret.map(Secret::new),
-            account: account.map(Secret::new),
-        })
-    }
-
-    /// Plays the replies and returns the lines that were sent, and the end.
-    fn play(mut login: Login, replies: &[&str]) -> (Vec<String>, Result<Option<Ready>, Failure>) {
-        let mut sent = Vec::new();
-        for text in replies {
-            match login.on(&reply(text)) {
-                Ok(LoginStep::Send(command)) => {
-                    sent.push(String::from_utf8(command.encode().unwrap()).unwrap().trim_end().to_owned());
-                }
-                Ok(LoginStep::SendAll(commands)) => sent.push(format!("{commands:?}")),
-                Ok(LoginStep::Wait) => {}
-                Ok(LoginStep::Done(ready)) => return (sent, Ok(Some(ready))),
-                Err(failure) => return (sent, Err(failure)),
-            }
-        }
-        (sent, Ok(None))
-    }
-
-    #[test]
-    fn the_usual_login() {
-        let (sent, end) = play(
-            login(Some("pw"), None),
-            &[
-                "220-hi\r\n220 there",
-                "331 pw?",
-                "230 in",
-                "211-F\r\n UTF8\r\n211 E",
-                "200 ok",
-                "200 I",
-                "257 \"/home\"",
-            ],
-        );
-        assert_eq!(sent, ["USER bob", "PASS pw", "FEAT", "OPTS UTF8 ON", "TYPE I", "PWD"]);
-        let ready = end.unwrap().unwrap();
-        assert!(ready.features.utf8);
-        assert_eq!(ready.directory.as_deref(), Some(b"/home".as_slice()));
-    }
-
-    #[test]
-    fn shorter_and_longer_ways_in() {
-        let tail = ["500 FEAT?", "200 I", "257 \"/\""];
-        let table: [(&str, &[&str], &[&str]); 6] = [
-            ("no password wanted", &["220 hi", "230 in"], &["USER bob", "FEAT"]),
-            ("let in at once", &["230 in"], &["FEAT"]),
-            ("has to wait first", &["120 soon", "220 hi", "230 in"], &["USER bob", "FEAT"]),
-            ("superfluous password", &["220 hi", "331 pw?", "202 not needed"], &["USER bob", "PASS pw", "FEAT"]),
-            (
-                "account after PASS",
-                &["220 hi", "331 pw?", "332 acct?", "230 in"],
-                &["USER bob", "PASS pw", "ACCT x", "FEAT"],
-            ),
-            ("account at once", &["220 hi", "332 acct?", "202 in"], &["USER bob", "ACCT x", "FEAT"]),
-        ];
-        for (name, replies, commands) in table {
-            let replies = [replies, &tail].concat();
-            let (sent, end) = play(login(Some("pw"), Some("x")), &replies);
-            assert_eq!(sent, [commands, &["TYPE I", "PWD"]].concat(), "{name}");
-            assert!(end.unwrap().is_some(), "{name}");
-        }
-    }
-
-    #[test]
-    fn refusals_of_small_things_do_no_harm() {
-        let (_, end) = play(
-            login(Some("pw"), None),
-            &["220 hi", "331 pw?", "230 in", "211-F\r\n UTF8\r\n211 E", "501 no", "250 I", "550 no PWD"],
-        );
-        assert_eq!(end.unwrap().unwrap().directory, None);
-    }
-
-    #[test]
-    fn a_wrong_password_is_sent_once() {
-        for again in ["331 again?", "530 Login incorrect."] {
-            let (sent, end) = play(login(Some("pw"), None), &["220 hi", "331 pw?", again, "331 pw?"]);
-            assert_eq!(sent, ["USER bob", "PASS pw"], "{again}");
-            assert!(end.is_err(), "{again}");
-        }
-    }
-
-    #[test]
-    fn what_is_not_known_is_not_made_up() {
-        let (sent, end) = play(login(None, None), &["220 hi", "331 pw?"]);
-        let failure = end.unwrap_err();
-        assert_eq!((sent.len(), failure.kind, failure.cause), (1, FailureKind::Permanent, Cause::LoginRefused));
-        let (_, end) = play(login(Some("pw"), None), &["220 hi", "331 pw?", "332 acct?"]);
-        assert_eq!(end.unwrap_err().cause, Cause::LoginRefused);
-    }
-
-    #[test]
-    fn each_refusal_carries_its_stage() {
-        let table: [(&[&str], Stage, Cause); 6] = [
-            (&["421 too many users"], Stage::Greeting, Cause::TooManyConnections),
-            (&["331 what"], Stage::Greeting, Cause::Protocol),
-            (&["220 hi", "530 no"], Stage::Login, Cause::LoginRefused),
-            (&["220 hi", "230 in", "421 Timeout"], Stage::Prepare, Cause::Disconnected),
-            (&["220 hi", "230 in", "530 log in first"], Stage::Prepare, Cause::Disconnected),
-            (&["220 hi", "230 in", "500 ?", "504 no TYPE"], Stage::Prepare, Cause::Refused),
-        ];
-        for (replies, stage, cause) in table {
-            let failure = play(login(Some("pw"), None), replies).1.unwrap_err();
-            assert_eq!((failure.stage, failure.cause), (stage, cause), "{replies:?}");
-        }
-    }
-
-    #[test]
-    fn what_follows_the_login_goes_out_together() {
-        let replies =
-            ["220 (vsFTPd 3.0.5)", "331 pw?", "230 in", "211-F\r\n UTF8\r\n211 E", "200 I", "257 \"/home\" is it"];
-        let (sent, end) = play(login(Some("pw"), None).together(), &replies);
-        assert_eq!(sent, ["USER bob", "PASS pw", "[FEAT, TYPE I, PWD]"]);
-        let ready = end.unwrap().unwrap();
-        assert!(ready.features.utf8 && ready.utf8_due && ready.queues_by_name == Some(true));
-        assert_eq!(ready.directory.as_deref(), Some(b"/home".as_slice()));
-
-        let named = ["230 in", "211-F\r\n UTF8\r\n211 E", "200 I", "257 \"/\u{e9}\"", "200 on", "200 I", "257 \"/e\""];
-        let (sent, end) = play(login(None, None).together(), &named);
-        assert_eq!(sent, ["[FEAT, TYPE I, PWD]", "OPTS UTF8 ON", "TYPE I", "PWD"]);
-        let ready = end.unwrap().unwrap();
-        assert_eq!((ready.directory.as_deref(), ready.utf8_due), (Some(b"/e".as_slice()), false));
-
-        let replies = ["220 hi", "230 in", "500 FEAT?", "250 I", "550 no PWD"];
-        let ready = play(login(None, None).together(), &replies).1.unwrap().unwrap();
-        assert_eq!(ready, Ready::default());
-    }
-
-    #[test]
-    fn replies_that_can_not_be_told_apart_end_the_login() {
-        for replies in [
-            ["200 I", "211 none", "257 \"/\""],
-            ["211 none", "257 \"/\"", "200 I"],
-            ["211 none", "200 I", "200 I"],
-            ["211 none", "331 what", "257 \"/\""],
-            ["150 what", "200 I", "257 \"/\""],
-        ] {
-            let mut login = login(None, None).together();
-            login.on(&reply("230 in")).unwrap();
-            let results = replies.map(|text| login.on(&reply(text)));
-            let Err(failure) = &results[2] else { panic!("{replies:?}: {results:?}") };
-            assert!(login.is_together());
-            assert_eq!((failure.stage, failure.cause), (Stage::Prepare, Cause::Protocol), "{replies:?}");
-        }
-        for (last, cause) in [("421 bye", Cause::Disconnected), ("504 no TYPE", Cause::Refused)] {
-            let replies = ["230 in", "211 none", last, "257 \"/\""];
-            let failure = play(login(None, None).together(), &replies).1.unwrap_err();
-            assert_eq!((failure.stage, failure.cause), (Stage::Prepare, cause), "{last}");
-        }
-    }
-}
+mod tests;

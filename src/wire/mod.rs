@@ -32,7 +32,7 @@ pub use classify::{Context, classify, forbids_restart, says_missing};
 pub use command::{Command, Forbidden};
 pub use facts::{Entry, EntryKind, entry};
 pub use features::{Features, MachineListing};
-pub use login::{Credentials, Login, LoginStep, Ready};
+pub use login::{Credentials, Login, LoginStep, Privacy, Ready};
 pub use numbers::{announced_size, modification_time, size};
 pub use pwd::directory;
 pub use reply::{Broken, Decoder, Reply, ReplyClass, ReplyCode};

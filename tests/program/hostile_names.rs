@@ -36,8 +36,52 @@ fn rustsec_2026_0271_line_ends_in_path_user_and_password() {
     assert_refused(&[("", "a%0d%0aDELE%20b"), ("u%0d%0aDELE%20b@", "a"), ("u:p%0d%0aDELE%20b@", "a")]);
 }
 
+/// Every other way in: options, files with passwords, netrc, the settings file, a base URL.
 #[test]
-fn cve_2026_39983_and_ghsa_6v7q_other_controls_after_decoding() {
+fn rustsec_2026_0271_line_ends_through_options_and_files() {
+    let server = Scripted::honest();
+    server.put("a", pseudo_random(188, 100));
+    let private = |ftpq: &Ftpq, name: &str, text: &str| {
+        let path = ftpq.write(name, text);
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        path
+    };
+    let url = server.url("a");
+    let with_user = server.url_as("user", "a");
+    for way in ["user", "password-file", "netrc-password", "netrc-login", "settings-user", "base"] {
+        let ftpq = Ftpq::new();
+        let ended = match way {
+            "user" => {
+                ftpq.run(&["get", &url, "--user", "u\r\nDELE a", "--password-file", &private(&ftpq, "pw", "x\n")])
+            }
+            "password-file" => {
+                let file = private(&ftpq, "pw", "x\rDELE a\n");
+                ftpq.run(&["get", &with_user, "--password-file", &file])
+            }
+            "netrc-password" => {
+                private(&ftpq, "home/.netrc", "machine 127.0.0.1 login user password \"x\\r\\nDELE a\"\n");
+                ftpq.run(&["get", &with_user, "--netrc"])
+            }
+            "netrc-login" => {
+                private(&ftpq, "home/.netrc", "machine 127.0.0.1 login \"u\\r\\nDELE a\" password x\n");
+                ftpq.run(&["get", &url, "--netrc"])
+            }
+            "settings-user" => {
+                let file = private(&ftpq, "settings.toml", "[host.\"127.0.0.1\"]\nuser = \"u\\r\\nDELE a\"\n");
+                ftpq.run(&["--config", &file, "get", &url])
+            }
+            _ => {
+                let base = format!("{}%0d%0aDELE%20a", server.url("pub"));
+                ftpq.run_with_input(&["add", "-", "--base", &base], b"a\n")
+            }
+        };
+        assert_eq!(ended.code, Some(2), "{way} was not refused\n{ended}");
+    }
+    assert_eq!(server.core().commands(), Vec::<String>::new());
+}
+
+#[test]
+fn cve_2026_39983_and_ghsa_6v7q_wjvx_w8wg_other_controls_after_decoding() {
     assert_refused(&[("", "a%0Db"), ("", "a%0Ab"), ("u%07@", "a"), ("u%1b@", "a")]);
 }
 
@@ -61,6 +105,7 @@ fn cve_2017_3533_line_end_in_the_user_part() {
     let ftpq = Ftpq::new();
     let ended = ftpq.run(&["get", "ftp://u:secretword%0a@h/x"]).expect_code(2);
     assert!(!ended.everything().contains("secretword"), "the refusal shows the secret\n{ended}");
+    assert!(ended.err.contains("at byte 10"), "the refusal does not say where the byte stands\n{ended}");
 }
 
 #[test]
@@ -76,7 +121,14 @@ fn cve_2004_1165_encoded_line_feed() {
 #[test]
 fn cve_2017_6508_line_end_in_the_host() {
     let ftpq = Ftpq::new();
-    for url in ["ftp://127.0.0.1%0d%0aHELP:9/a", "ftp://127.0.0.1%0a:9/a", "ftp://h%20h/a", "ftp://h%2fh/a"] {
+    for url in [
+        "ftp://127.0.0.1%0d%0aHELP:9/a",
+        "ftp://127.0.0.1%0a:9/a",
+        "ftp://127.0.0.1\r\nHELP:9/a",
+        "ftp://127.0.0.1%00.elsewhere:9/a",
+        "ftp://h%20h/a",
+        "ftp://h%2fh/a",
+    ] {
         refused_at_every_door(&ftpq, url);
     }
 }
@@ -149,6 +201,131 @@ fn cve_2025_11563_an_encoded_slash_in_the_last_segment() {
     for url in ["ftp://127.0.0.1:9/a/..%2F..%2Fx", "ftp://127.0.0.1:9/a/%2e%2e/x", "ftp://127.0.0.1:9/.."] {
         refused_at_every_door(&ftpq, url);
     }
+}
+
+/// Names that a Windows client takes for a drive, a stream or a device are plain names, below the folder.
+#[test]
+fn cve_2005_2126_names_with_a_meaning_elsewhere_stay_below_the_folder() {
+    assert_path_refused(&["C:\\x", "\\\\.\\pipe\\x"]);
+    assert_lands_as_named(&["C:x", "a.txt:stream", "CON", "aux.txt", "a.", "~", "~root", "-rf", "--into"]);
+}
+
+/// Each is a name like any other: the file stands under it, and nothing else came about.
+fn assert_lands_as_named(names: &[&str]) {
+    let server = Scripted::honest();
+    let data = pseudo_random(189, 300);
+    server.put("a", data.clone());
+    let ftpq = Ftpq::new();
+    ftpq.add(&names.iter().map(|name| (server.url("a"), *name)).collect::<Vec<_>>());
+    let ended = ftpq.run(&["run"]).expect_code(0);
+    names.iter().for_each(|name| ftpq.assert_file(name, &data, &ended));
+    let all = watch::files_below(&ftpq.downloads());
+    assert_eq!(all.len(), names.len(), "{all:?}\n{ended}");
+    assert_eq!(watch::files_below(&ftpq.home()), Vec::<std::path::PathBuf>::new(), "{ended}");
+}
+
+/// lftp took a remote name for a local URL.
+#[test]
+fn cve_2018_10916_a_name_is_never_read_as_a_url() {
+    assert_lands_as_named(&["file:victim", "file:", "ftp:x"]);
+    assert_path_refused(&["file:///etc/passwd", "ftp://127.0.0.1/x"]);
+    // The same on the server's side: one file there, of that very name.
+    let server = Scripted::honest();
+    let data = pseudo_random(203, 300);
+    server.put("file:%2Fetc", data.clone());
+    let ftpq = Ftpq::new();
+    let ended = ftpq.run(&["get", &server.url("file:%252Fetc")]).expect_code(0);
+    ftpq.assert_file("file:%2Fetc", &data, &ended);
+}
+
+/// ftp(1) of AIX ran what stood behind a `|`; ncftp gave names to a shell.
+#[test]
+fn cve_1999_0097_and_cve_1999_1333_names_are_given_to_no_shell() {
+    let server = Scripted::honest();
+    let data = pseudo_random(204, 300);
+    let ftpq = Ftpq::new();
+    let names = ["|touch pwned", "$(touch pwned)", "`touch pwned`", "a;touch pwned;", "&touch pwned", "*", "a'\"b"];
+    let url_of = |name: &str| server.url(&name.bytes().map(|b| format!("%{b:02X}")).collect::<String>());
+    names.iter().for_each(|name| server.put(name, data.clone()));
+    let mut args = vec!["get".to_owned()];
+    args.extend(names.iter().map(|name| url_of(name)));
+    let ended = ftpq.run(&args.iter().map(String::as_str).collect::<Vec<_>>()).expect_code(0);
+    names.iter().for_each(|name| ftpq.assert_file(name, &data, &ended));
+    let all = watch::files_below(&ftpq.downloads());
+    assert_eq!(all.len(), names.len(), "something ran: {all:?}\n{ended}");
+    assert_eq!(server.core().args("RETR").len(), names.len(), "{}", server.core().dialogue());
+}
+
+/// tnftp: a redirect named its local file `|command`. No reply of FTP leads to another URL, and none is taken for one.
+#[test]
+fn cve_2014_8517_no_reply_leads_elsewhere() {
+    let decoy = Scripted::honest();
+    decoy.put("|touch pwned", pseudo_random(205, 10));
+    let to = decoy.url("%7Ctouch%20pwned");
+    let server = Scripted::lying(move |turn| match turn.verb {
+        "RETR" => crate::support::Act::say(&format!("350 301 Moved Permanently; Location: {to}")),
+        "SIZE" | "MDTM" => crate::support::Act::say(&format!("550 see {to}")),
+        _ => crate::support::Act::Usual,
+    });
+    server.put("a", pseudo_random(206, 10));
+    let ftpq = Ftpq::new();
+    let ended = ftpq.run(&["get", &server.url_as("user:password", "a"), "--retries", "0", "--timeout", "2"]);
+    assert_ne!(ended.code, Some(0), "{ended}");
+    assert_eq!(decoy.core().sessions().1, 0, "a reply led elsewhere\n{ended}");
+    assert_eq!(watch::files_below(&ftpq.downloads()).len(), 0, "{ended}");
+}
+
+/// Ruby opened the local file through a shell where its name began with `|`.
+#[test]
+fn cve_2017_17405_a_local_name_is_a_name() {
+    let server = Scripted::honest();
+    let data = pseudo_random(207, 300);
+    server.put("a", data.clone());
+    let ftpq = Ftpq::new();
+    let ended = ftpq.run(&["get", &server.url("a"), "-o", "|touch pwned"]).expect_code(0);
+    ftpq.assert_file("|touch pwned", &data, &ended);
+    assert_eq!(watch::files_below(&ftpq.downloads()).len(), 1, "{ended}");
+}
+
+/// lftp wrote names unquoted into a script. The one line of ours that is made for a shell names a file in quotes.
+#[test]
+fn cve_2007_2348_an_advice_for_the_shell_quotes_its_name() {
+    let ftpq = Ftpq::new();
+    let name = "pw'; touch pwned; $(touch pwned) '";
+    let path = ftpq.write(name, "secret\n");
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let ended = ftpq.run(&["get", "ftp://u@127.0.0.1:9/a", "--password-file", &path]).expect_code(2);
+    let advice = ended.err.split('`').nth(1).unwrap_or_default().to_owned();
+    // What stands between backticks has one of its own; the shell's own parser is the judge.
+    let whole = ended.err.split_once('`').map_or("", |(_, rest)| rest.trim_end().trim_end_matches('`')).to_owned();
+    assert!(advice.starts_with("chmod 600 "), "{ended}");
+    let script = format!("set -- {}; printf '%s\\n' \"$#\" \"$3\"", whole);
+    let output = std::process::Command::new("sh").args(["-c", &script]).current_dir(ftpq.downloads()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said, format!("3\n{path}\n"), "{script}\n{ended}");
+    assert_eq!(watch::files_below(&ftpq.downloads()).len(), 0, "the advice ran something\n{ended}");
+}
+
+/// curl's wildcards: a pattern that ends in `[` was read past its end, many `*` took for ever. ftpq has no patterns.
+#[test]
+fn cve_2017_8817_and_cve_2020_8285_patterns_are_names() {
+    let server = Scripted::honest();
+    let data = pseudo_random(208, 100);
+    let ftpq = Ftpq::new();
+    let stars = format!("{}b", "*".repeat(200));
+    let names = ["a[", "[", "a?[!", &stars, "{a,b}"];
+    names.iter().for_each(|name| server.put(name, data.clone()));
+    let url_of = |name: &str| server.url(&name.bytes().map(|b| format!("%{b:02X}")).collect::<String>());
+    ftpq.add(&names.iter().map(|name| (url_of(name), *name)).collect::<Vec<_>>());
+    let ended = ftpq.run(&["run", "--connections", "1"]).expect_code(0);
+    names.iter().for_each(|name| ftpq.assert_file(name, &data, &ended));
+    let mut asked = server.core().args("RETR");
+    asked.iter_mut().for_each(|path| *path = path.trim_start_matches('/').to_owned());
+    asked.sort();
+    let mut expected: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    expected.sort();
+    assert_eq!(asked, expected, "{ended}");
+    assert!(server.core().args("NLST").is_empty() && server.core().args("LIST").is_empty(), "{ended}");
 }
 
 /// A download of `a.bin` to `name` with something planted beforehand; the victim outside stays as it was.
@@ -304,4 +481,48 @@ fn cve_2022_35260_a_malformed_netrc_does_no_harm() {
         assert!(ended.signal.is_none() && ended.code != Some(101), "{ended}");
         assert!(!ended.err.contains("panicked"), "{ended}");
     }
+}
+
+/// netrc and password files: closed to others, one's own, of bounded size, and no pipe that keeps one waiting.
+#[test]
+fn cve_2022_35260_a_netrc_that_is_open_huge_or_no_file_is_refused() {
+    let server = Scripted::honest();
+    server.put("a", pseudo_random(209, 100));
+    let good = "machine 127.0.0.1 login user password right\n";
+    let huge = format!("{good}{}", "# comment\n".repeat(200_000));
+    for (how, text, mode) in [("open", good, 0o644), ("group", good, 0o640), ("huge", huge.as_str(), 0o600)] {
+        let ftpq = Ftpq::new();
+        let path = ftpq.write("home/.netrc", text);
+        fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let ended = ftpq.run(&["get", &server.url_as("user", "a"), "--netrc", "--retries", "0"]);
+        assert_eq!(ended.code, Some(2), "{how}\n{ended}");
+    }
+    let ftpq = Ftpq::new();
+    let made = std::process::Command::new("mkfifo").arg("-m600").arg(ftpq.home().join(".netrc")).status();
+    if made.is_ok_and(|status| status.success()) {
+        let ended = ftpq.run(&["get", &server.url_as("user", "a"), "--netrc", "--retries", "0"]);
+        assert_eq!(ended.code, Some(2), "{ended}");
+    }
+    assert!(server.core().args("PASS").is_empty(), "{}", server.core().dialogue());
+}
+
+/// curl carried a password along to another port of the same host.
+#[test]
+fn cve_2022_27774_a_password_stays_with_its_port_and_user() {
+    let (one, other) = (Scripted::honest(), Scripted::honest());
+    one.put("a", pseudo_random(210, 100));
+    other.put("a", pseudo_random(210, 100));
+    let ftpq = Ftpq::new();
+    let list = format!(
+        "{} one\n{} other\n{} third\n",
+        one.url_as("user:password", "a"),
+        other.url_as("user", "a"),
+        one.url_as("User", "a"),
+    );
+    let into = ftpq.downloads();
+    ftpq.run_with_input(&["add", "-", "--into", into.to_str().unwrap()], list.as_bytes()).expect_code(0);
+    let ended = ftpq.run(&["run", "--retries", "0", "--timeout", "3"]);
+    ftpq.assert_file("one", &pseudo_random(210, 100), &ended);
+    assert_eq!(one.core().args("PASS"), ["password"], "the password served another user\n{ended}");
+    assert!(!other.core().args("PASS").iter().any(|p| p == "password"), "it went to another port\n{ended}");
 }

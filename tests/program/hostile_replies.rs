@@ -1,7 +1,7 @@
 //! Servers that turn their replies against the client; each test carries the id of the case.
 
 use crate::{
-    support::{Act, Ftpq, Scripted, Turn, pseudo_random},
+    support::{Act, Delivery, Ftpq, Scripted, Traits, Turn, pseudo_random, watch},
     verdict::{Case, IMPATIENT},
 };
 use std::{
@@ -66,6 +66,104 @@ fn cve_2021_4189_an_address_in_an_epsv_reply_is_not_followed() {
     let case = Case::new(server, &data);
     let (_, story) = case.judge(&IMPATIENT, &data);
     decoy.assert_unvisited(&story);
+}
+
+/// Python mended its FTP class, and for five years not the other path that read the same reply: here helpers that fetch
+/// pieces, transfers that go ahead of replies, and resumed ones, each with PASV and each lied to.
+#[test]
+fn cve_2021_4189_no_second_path_follows_the_address() {
+    let data = pseudo_random(211, 36 << 20);
+    let decoy = Decoy::new();
+    let traits = Traits { pace: 6 << 20, ..Traits::default() };
+    let server = Scripted::with(traits, |turn| match turn.verb {
+        "PASV" => Act::Reword(Box::new(|reply| reply.replace("127,0,0,1", "127,0,0,2"))),
+        "RETR" if turn.before == 8 && turn.arg.ends_with("a.bin") => Act::Deliver(Delivery {
+            upto: (turn.delivery().from + 100_000).min(turn.delivery().upto),
+            verdict: "426 Failure writing network stream.".to_owned(),
+            ..turn.delivery()
+        }),
+        _ => Act::Usual,
+    });
+    let small = pseudo_random(212, 20_000);
+    (0..6).for_each(|n| server.put(&format!("f{n}"), small.clone()));
+    let case = Case::new(server, &data);
+    let names: Vec<String> = (0..6).map(|n| format!("f{n}")).collect();
+    case.ftpq.add(&names.iter().map(|n| (case.server.url(n), n.as_str())).collect::<Vec<_>>());
+    let args =
+        ["run", "--data-mode", "pasv", "--pipelining", "deep", "--per-host", "4", "--timeout", "5", "--retries", "3"];
+    let (verdict, story) = case.judge(&args, &data);
+    verdict.expect_right(&story);
+    names.iter().for_each(|n| case.ftpq.assert_file(n, &small, &story));
+    let resumed = case.server.core().args("REST").iter().filter(|offset| *offset != "0").count();
+    assert!(resumed > 0, "no piece and no resumed transfer was seen\n{story}");
+    decoy.assert_unvisited(&story);
+}
+
+/// Java, Ruby, Commons Net and inetutils; addresses of every kind, private and impossible ones too.
+#[test]
+fn cve_2021_31810_cve_2021_37533_whatever_address_is_named_the_peer_is_used() {
+    let data = pseudo_random(213, 5000);
+    for address in ["10,0,0,1", "0,0,0,0", "255,255,255,255", "224,0,0,1", "169,254,169,254", "192,168,0,1", "8,8,8,8"]
+    {
+        let server = Scripted::lying(move |turn| match turn.verb {
+            "PASV" => Act::Reword(Box::new(move |reply| reply.replace("127,0,0,1", address))),
+            _ => Act::Usual,
+        });
+        let case = Case::new(server, &data);
+        let args = ["run", "--data-mode", "pasv", "--timeout", "3", "--retries", "0"];
+        let (verdict, story) = case.judge(&args, &data);
+        verdict.expect_right(&format!("{address}\n{story}"));
+    }
+}
+
+/// gvfs; here over IPv6, where a server may name an IPv4 host in a 227, and where a file is continued.
+#[test]
+fn cve_2026_28295_a_resumed_transfer_follows_no_foreign_address() {
+    let data = pseudo_random(214, 300_000);
+    let decoy = Decoy::new();
+    let (high, low) = (decoy.port() >> 8, decoy.port() & 255);
+    let foreign = format!("227 Entering Passive Mode (127,0,0,2,{high},{low}).");
+    let traits = Traits { pace: 300_000, ..Traits::default() };
+    let server = Scripted::on_ipv6(traits, move |turn| match turn.verb {
+        "EPSV" if turn.before > 0 => Act::say("500 EPSV not understood"),
+        "PASV" => Act::say(&foreign),
+        _ => Act::Usual,
+    });
+    let case = Case::new(server, &data);
+    case.interrupt(100_000);
+    for mode in ["auto", "pasv"] {
+        let (_, story) = case.judge(&["run", "--data-mode", mode, "--timeout", "2", "--retries", "0"], &data);
+        decoy.assert_unvisited(&story);
+        case.ftpq.run(&["retry", "--all"]).expect_code(0);
+    }
+}
+
+/// Browsers told by the kind of failure whether a port of a third host was open.
+#[test]
+fn cve_2007_1562_a_pasv_reply_tells_nothing_of_other_hosts() {
+    let data = pseudo_random(215, 1000);
+    let open = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), 0)).unwrap();
+    let (port, closed) = (open.local_addr().unwrap().port(), closed_port());
+    let outcome = |port: u16| {
+        let foreign = format!("227 Entering Passive Mode (127,0,0,2,{},{}).", port >> 8, port & 255);
+        let server = Scripted::lying(move |turn| if turn.verb == "PASV" { Act::say(&foreign) } else { Act::Usual });
+        let case = Case::new(server, &data);
+        let (verdict, story) = case.judge(&["run", "--data-mode", "pasv", "--timeout", "2", "--retries", "0"], &data);
+        // What the server sees: the same commands in the same order.
+        let verbs: Vec<String> =
+            case.server.core().commands().iter().map(|c| c.split(' ').next().unwrap_or("").to_owned()).collect();
+        (verdict, verbs, story)
+    };
+    let ((open_end, open_verbs, story), (closed_end, closed_verbs, _)) = (outcome(port), outcome(closed));
+    assert_eq!(open_end, closed_end, "{story}");
+    assert_eq!(open_verbs, closed_verbs, "{story}");
+    open.set_nonblocking(true).unwrap();
+    assert!(open.accept().is_err(), "{story}");
+}
+
+/// A port of 127.0.0.1 where nobody listens.
+fn closed_port() -> u16 {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 #[test]
@@ -201,6 +299,108 @@ fn cve_2006_6719_optional_commands_may_be_answered_with_anything() {
     }
 }
 
+/// FileZilla took a server's words for a format, and long ones past their buffer.
+#[test]
+fn cve_2007_2318_and_cve_2006_2403_the_words_of_a_server_are_no_format() {
+    let words = "550 %n%s%x%p {} {0:?} {{}} %1$s ${HOME} $(id) \\n";
+    let server = Scripted::lying(move |turn| match turn.verb {
+        "RETR" | "SIZE" => Act::say(words),
+        "PASS" => Act::Reword(Box::new(|_| format!("230-{}\r\n230 %s%n in", "%s%n{}".repeat(1000)))),
+        _ => Act::Usual,
+    });
+    let ftpq = Ftpq::new();
+    server.put("a", pseudo_random(216, 100));
+    ftpq.add(&[(server.url("a"), "a")]);
+    let ended = ftpq.run(&["-v", "run", "--retries", "0"]).expect_code(1);
+    let shown = ftpq.run(&["show", "1"]).expect_code(0);
+    for text in [&ended.err, &shown.out] {
+        assert!(text.contains("%n%s%x%p {} {0:?} {{}} %1$s ${HOME} $(id) \\n"), "{text}");
+    }
+}
+
+/// A reply chooses the name of no local file: neither what 150 says, nor what MLST lists (wget, lftp).
+#[test]
+fn cve_2016_4971_cve_2010_2252_a_reply_chooses_no_local_name() {
+    names_nothing("../../evil");
+    names_nothing("/tmp/evil");
+}
+
+/// The same with a name that some program would read its settings from.
+#[test]
+fn cve_2010_2251_a_reply_chooses_no_dotfile() {
+    names_nothing(".bashrc");
+    names_nothing(".ssh/authorized_keys");
+}
+
+fn names_nothing(evil: &'static str) {
+    let data = pseudo_random(217, 3000);
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
+        "MLST" => Act::Reword(Box::new(move |reply| reply.replace("a.bin", evil))),
+        "RETR" => {
+            let opening = format!("150 Opening BINARY mode data connection for {evil} (3000 bytes).");
+            Act::Deliver(Delivery { opening, verdict: format!("226 {evil} sent."), ..turn.delivery() })
+        }
+        "SIZE" => Act::Reword(Box::new(move |reply| format!("{reply} {evil}"))),
+        "CWD" => Act::say(&format!("250 now in {evil}")),
+        _ => Act::Usual,
+    });
+    server.put("pub/a.bin", data.clone());
+    let ftpq = Ftpq::new();
+    let into = ftpq.downloads();
+    let url = server.url("pub/a.bin");
+    let ended = ftpq.run(&["get", &url, "--into", into.to_str().unwrap(), "--retries", "0", "--timeout", "3"]);
+    let all: Vec<_> = watch::files_below(ftpq.folder())
+        .into_iter()
+        .filter(|path| !path.starts_with(ftpq.queue()) && !path.starts_with(ftpq.folder().join("io")))
+        .collect();
+    assert!(all.iter().all(|path| *path == into.join("a.bin")), "{all:?}\n{ended}");
+    if ended.code == Some(0) {
+        ftpq.assert_file("a.bin", &data, &ended);
+    }
+}
+
+/// curl's Kerberos read protected replies (631 to 633, RFC 2228). ftpq has no such command, and reads no such reply.
+#[test]
+fn cve_2019_5481_cve_2022_32208_protected_replies_are_no_replies() {
+    let data = pseudo_random(218, 1000);
+    for code in ["631", "632", "633"] {
+        let server = Scripted::lying(move |turn| match turn.verb {
+            "PASS" => Act::say(&format!("{code} AAAAAAAAAAAAAAAA")),
+            _ => Act::Usual,
+        });
+        let case = Case::new(server, &data);
+        let (verdict, story) = case.judge(&["run", "--timeout", "2", "--retries", "0"], &data);
+        verdict.expect_cause(&["protocol"], &story);
+        let protects = ["ADAT", "CCC", "CONF", "ENC", "MIC"];
+        let commands = case.server.core().commands();
+        let sent: Vec<&String> =
+            commands.iter().filter(|c| protects.contains(&c.split(' ').next().unwrap_or(""))).collect();
+        assert!(sent.is_empty(), "{sent:?}\n{story}");
+    }
+}
+
+/// A few bytes of deflate that become gigabytes: MODE Z is never asked for, and what comes is stored as it came.
+#[test]
+fn mode_z_is_never_asked_for_and_nothing_is_inflated() {
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut packer, &vec![0; 64 << 20]).unwrap();
+    let bomb = packer.finish().unwrap();
+    let server = Scripted::lying(|turn| match turn.verb {
+        "FEAT" => Act::say("211-Features:\r\n MODE Z\r\n EPSV\r\n SIZE\r\n MDTM\r\n REST STREAM\r\n211 End"),
+        "TYPE" | "PASS" => Act::Reword(Box::new(|reply| format!("{} MODE Z set to Z.", &reply[..3]))),
+        "RETR" => Act::Deliver(Delivery {
+            opening: "150 Opening data connection in MODE Z (67108864 bytes).".to_owned(),
+            ..turn.delivery()
+        }),
+        _ => Act::Usual,
+    });
+    let case = Case::new(server, &bomb);
+    let (verdict, story) = case.judge(&IMPATIENT, &bomb);
+    verdict.expect_right(&story);
+    let core = case.server.core();
+    assert!(core.args("MODE").is_empty() && !core.args("OPTS").iter().any(|o| o.contains("MODE")), "{story}");
+}
+
 #[test]
 fn multi_line_replies_in_every_known_form_are_read() {
     let data = pseudo_random(200, 1000);
@@ -224,7 +424,7 @@ fn multi_line_replies_in_every_known_form_are_read() {
 }
 
 #[test]
-fn no_untrusted_bytes_reach_the_start_of_a_command_line() {
+fn cve_2020_28041_no_untrusted_bytes_reach_the_start_of_a_command_line() {
     // A file name that looks like a command stays an argument.
     let data = pseudo_random(201, 1000);
     let server = Scripted::honest();

@@ -161,9 +161,9 @@ fn more_bytes_than_size_said_are_never_taken_for_the_file() {
     assert_in_time(begin, &story);
 }
 
-/// CVE table row 45: the number in 150 is a hint at most.
+/// The number in 150 is a hint at most.
 #[test]
-fn a_lie_in_the_150_reply_changes_nothing() {
+fn size_traps_a_lie_in_the_150_reply_changes_nothing() {
     for said in ["5", "999999999999", "-1", "18446744073709551617", "not a number"] {
         let data = pseudo_random(42, 50_000);
         let change = move |d: Delivery| Delivery { opening: format!("150 Opening for a.bin ({said} bytes)."), ..d };

@@ -19,7 +19,7 @@ fn assert_in_time(begin: Instant, story: &str) {
 }
 
 #[test]
-fn a_wrong_negative_huge_or_absent_size_never_yields_wrong_bytes() {
+fn size_traps_a_wrong_negative_huge_or_absent_size_never_yields_wrong_bytes() {
     let data = pseudo_random(10, 200_000);
     for (reply, harmless) in [
         ("213 -1", true),
@@ -231,7 +231,7 @@ fn a_reply_that_nobody_asked_for_spoils_no_later_file() {
     case.ftpq.assert_file("two.bin", &two, &story);
 }
 
-/// Reference row 63: the data of a transfer without a verdict may come over the next connection.
+/// pyftpdlib, FileZilla Server: the data of a transfer without a verdict may come over the next connection.
 #[test]
 fn reply_desync_a_session_without_a_verdict_is_not_used_again() {
     let (one, two) = (pseudo_random(24, 60_000), pseudo_random(25, 60_000));

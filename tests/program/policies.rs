@@ -227,7 +227,7 @@ fn usage_errors_are_exit_2_and_touch_nothing() {
         &["add", "/nowhere/at/all.txt"],
         &["get", "http://h/a"],
         &["get", "ftp://h/"],
-        &["run", "--tls", "explicit"],
+        &["run", "--tls", "prefer"],
     ] {
         let ftpq = Ftpq::new();
         let ended = ftpq.run(args).expect_code(2);

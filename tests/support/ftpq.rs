@@ -82,6 +82,7 @@ impl Ftpq {
         command.arg("--queue").arg(self.queue()).args(args);
         command.env_clear().env("HOME", self.home()).env("LANG", "C.UTF-8").env("TZ", "UTC");
         command.env("PATH", "/usr/bin:/bin").env("RUST_BACKTRACE", "1");
+        command.env("SSL_CERT_FILE", self.folder.path().join("ca.pem")); // DEVONLY
         command.envs(self.settings.iter().map(|(n, v)| (n, v)));
         command.current_dir(self.downloads()).stdin(Stdio::null());
         command
@@ -289,6 +290,16 @@ impl Ended {
     /// The events of one kind that `run --json` or `get --json` printed.
     pub(crate) fn events(&self, kind: &str) -> Vec<Value> {
         self.lines().into_iter().filter(|line| line["event"] == kind).collect()
+    }
+
+    /// Handshakes on `control` or `data` connections that `-v --json` told of: full, and resumed.
+    pub(crate) fn handshakes(&self, place: &str) -> (usize, usize) {
+        let start = format!("* {place}: TLS");
+        let told = self.events("notice").into_iter().filter_map(|e| e["text"].as_str().map(str::to_owned));
+        let (full, resumed): (Vec<String>, Vec<String>) =
+            told.filter(|text| text.contains(&start)).partition(|text| text.ends_with(", full"));
+        assert!(resumed.iter().all(|text| text.ends_with(", resumed")), "{resumed:?}\n{self}");
+        (full.len(), resumed.len())
     }
 
     /// Everything that was printed.

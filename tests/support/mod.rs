@@ -1,6 +1,7 @@
 //! What the whole-program tests stand on: the program under test, real and scripted servers, files, reports.
 
 pub(crate) mod bytes;
+pub(crate) mod certs;
 pub(crate) mod ftpq;
 pub(crate) mod real;
 pub(crate) mod report;

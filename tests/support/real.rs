@@ -3,7 +3,7 @@
 //! A private mount namespace gives the server its own user list, so that no user has to be made on the machine; a
 //! private process namespace ends every session with it. Both need root.
 
-use super::bytes::Dice;
+use super::{bytes::Dice, certs::Authority};
 use std::{
     fmt::Write,
     fs,
@@ -59,6 +59,21 @@ pub(crate) struct Options {
     pub(crate) rate: u32,
     /// On `::1` instead of 127.0.0.1.
     pub(crate) ipv6: bool,
+    /// TLS for every login and all data; none otherwise.
+    pub(crate) tls: Option<Tls>,
+}
+
+/// How a server does TLS.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Tls {
+    /// TLS before the greeting. pure-ftpd can't.
+    pub(crate) implicit: bool,
+    /// Data connections have to resume the session of the control connection. pure-ftpd can't.
+    pub(crate) reuse: bool,
+    /// The one version it speaks: vsftpd of this age chooses by itself, pure-ftpd too.
+    pub(crate) version: Option<&'static str>,
+    /// Seconds for which proftpd resumes a session; 0 for what OpenSSL has, which is 300.
+    pub(crate) session_seconds: u32,
 }
 
 /// A running server; dropping it ends it with all its sessions.
@@ -67,6 +82,8 @@ pub(crate) struct Server {
     folder: TempDir,
     address: SocketAddr,
     child: Child,
+    options: Options,
+    authority: Authority,
 }
 
 /// Why no real server can be started here, where that is so.
@@ -81,12 +98,19 @@ pub(crate) fn unavailable() -> Option<String> {
     }
 }
 
+/// Why no real server can be started with TLS here, where that is so.
+pub(crate) fn tls_unavailable() -> Option<String> {
+    let module = kit().join("proftpd/usr/lib/proftpd/mod_tls.so");
+    let without = || format!("no {}: run tests/run", module.display());
+    unavailable().or_else(|| (!module.exists()).then(without))
+}
+
 impl Server {
     /// Starts a server on a free port; its root holds nothing yet.
     pub(crate) fn start(kind: Kind, options: Options) -> Self {
         let mut stories = String::new();
         for _ in 0..5 {
-            match Self::try_start(kind, options) {
+            match Self::try_start(kind, options, Authority::new("tests")) {
                 Ok(server) => return server,
                 Err(story) => writeln!(stories, "{story}").unwrap(),
             }
@@ -109,7 +133,28 @@ impl Server {
     /// The URL of a file; with `login` as user, otherwise anonymous.
     pub(crate) fn url(&self, path: &str, login: bool) -> String {
         let user = if login { "user:password@" } else { "" };
-        format!("ftp://{user}{}/{path}", self.address)
+        let scheme = match self.options.tls {
+            None => "ftp",
+            Some(Tls { implicit: true, .. }) => "ftps",
+            Some(_) => "ftpes",
+        };
+        format!("{scheme}://{user}{}/{path}", self.address)
+    }
+
+    /// The certificate, in PEM, of the authority that signed the server's.
+    pub(crate) fn authority(&self) -> String {
+        self.authority.pem()
+    }
+
+    /// Data connections that resumed a session, by the server's own log. pure-ftpd does not say.
+    pub(crate) fn resumed(&self) -> Option<usize> {
+        let (file, words) = match self.kind {
+            Kind::Vsftpd => ("log", ", reused"),
+            Kind::Proftpd => ("tls", "client reused TLS session for data connection"),
+            Kind::PureFtpd => return None,
+        };
+        let log = fs::read(self.folder.path().join("etc").join(file)).unwrap_or_default();
+        Some(String::from_utf8_lossy(&log).lines().filter(|l| l.contains(words)).count())
     }
 
     /// What the server wrote to its log.
@@ -129,7 +174,7 @@ impl Server {
         self.folder.path().join("root")
     }
 
-    fn try_start(kind: Kind, options: Options) -> Result<Self, String> {
+    fn try_start(kind: Kind, options: Options, authority: Authority) -> Result<Self, String> {
         let ip: IpAddr = if options.ipv6 { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
         let (address, passive) = free_ports(ip);
         let folder = tempfile::Builder::new().prefix("ftpq-server").tempdir().unwrap();
@@ -140,6 +185,7 @@ impl Server {
             fs::set_permissions(path.join(name), fs::Permissions::from_mode(0o755)).unwrap();
         }
         write_users(path);
+        write_identity(path, &authority);
         let plan = Plan { folder: path, address, passive, options };
         let args = match kind {
             Kind::Vsftpd => plan.vsftpd(),
@@ -153,7 +199,7 @@ impl Server {
                 return Err(format!("{} ended on {address} with {status}: {}", kind.name(), log_of(path)));
             }
             if TcpStream::connect(address).is_ok() {
-                return Ok(Self { kind, folder, address, child });
+                return Ok(Self { kind, folder, address, child, options, authority });
             }
             if begin.elapsed() > Duration::from_secs(10) {
                 let _ = child.kill();
@@ -184,7 +230,8 @@ fn kit() -> PathBuf {
 }
 
 fn log_of(folder: &Path) -> String {
-    let logs = ["etc/output", "etc/log", "etc/transfers"].map(|name| fs::read(folder.join(name)).unwrap_or_default());
+    let logs = ["etc/output", "etc/log", "etc/tls", "etc/transfers"]
+        .map(|name| fs::read(folder.join(name)).unwrap_or_default());
     let text: Vec<String> = logs.iter().map(|l| String::from_utf8_lossy(l).into_owned()).collect();
     let text = text.concat();
     let lines: Vec<&str> = text.lines().collect();
@@ -221,6 +268,16 @@ fn write_users(folder: &Path) {
         fs::write(folder.join("etc").join(name), text).unwrap();
     }
     fs::set_permissions(folder.join("etc/shadow"), fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn write_identity(folder: &Path, authority: &Authority) {
+    let identity = authority.good();
+    let both = format!("{}{}", identity.pem(), identity.key_pem());
+    for (name, text) in [("cert.pem", identity.pem()), ("key.pem", identity.key_pem()), ("both.pem", &both)] {
+        let path = folder.join("etc").join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    }
 }
 
 fn spawn(kind: Kind, folder: &Path, args: &[String]) -> Child {
@@ -264,7 +321,7 @@ struct Plan<'a> {
 impl Plan<'_> {
     fn vsftpd(&self) -> Vec<String> {
         let (folder, ip, port) = (self.folder.display(), self.address.ip(), self.address.port());
-        let Options { max_per_ip, rate, ipv6 } = self.options;
+        let Options { max_per_ip, rate, ipv6, tls } = self.options;
         let listen = if ipv6 {
             format!("listen=NO\nlisten_ipv6=YES\nlisten_address6={ip}")
         } else {
@@ -283,13 +340,24 @@ impl Plan<'_> {
              xferlog_enable=YES\nxferlog_std_format=YES\nxferlog_file={folder}/etc/transfers\n\
              dual_log_enable=YES\nvsftpd_log_file={folder}/etc/log\nlog_ftp_protocol=NO\n"
         );
-        fs::write(&path, text).unwrap();
+        let tls = tls.map_or_else(String::new, |tls| {
+            let yes = |so| if so { "YES" } else { "NO" };
+            format!(
+                "ssl_enable=YES\nallow_anon_ssl=YES\nforce_local_logins_ssl=YES\nforce_local_data_ssl=YES\n\
+                 force_anon_logins_ssl=YES\nforce_anon_data_ssl=YES\nrsa_cert_file={folder}/etc/cert.pem\n\
+                 rsa_private_key_file={folder}/etc/key.pem\nssl_tlsv1=YES\nssl_ciphers=HIGH\ndebug_ssl=YES\n\
+                 require_ssl_reuse={}\nimplicit_ssl={}\n",
+                yes(tls.reuse),
+                yes(tls.implicit)
+            )
+        });
+        fs::write(&path, text + &tls).unwrap();
         vec![path.display().to_string()]
     }
 
     fn proftpd(&self) -> Vec<String> {
         let (folder, ip, port) = (self.folder.display(), self.address.ip(), self.address.port());
-        let Options { max_per_ip, rate, ipv6 } = self.options;
+        let Options { max_per_ip, rate, ipv6, tls } = self.options;
         let clients = if max_per_ip > 0 { format!("MaxClientsPerHost {max_per_ip}\n") } else { String::new() };
         let rate = if rate > 0 { format!("TransferRate RETR {}\n", f64::from(rate) / 1024.0) } else { String::new() };
         let v6 = if ipv6 { "on" } else { "off" };
@@ -304,13 +372,32 @@ impl Plan<'_> {
              <Anonymous {folder}/root>\nUser ftp\nGroup ftp\nUserAlias anonymous ftp\nRequireValidShell off\n\
              AllowRetrieveRestart on\nTransferLog {folder}/etc/transfers\n{clients}{rate}</Anonymous>\n"
         );
-        fs::write(&path, text).unwrap();
+        let tls = tls.map_or_else(String::new, |tls| {
+            let modules = kit().join("proftpd/usr/lib/proftpd");
+            // mod_tls_shmcache falls over TLS 1.3: OpenSSL's own cache has to do.
+            let cache = match tls.session_seconds {
+                0 => String::new(),
+                seconds => format!("TLSSessionCache internal: {seconds}\n"),
+            };
+            let mut options = String::new();
+            options.push_str(if tls.reuse { "" } else { " NoSessionReuseRequired" });
+            options.push_str(if tls.implicit { " UseImplicitSSL" } else { "" });
+            let options = if options.is_empty() { options } else { format!("TLSOptions{options}\n") };
+            format!(
+                "ModulePath {}\nLoadModule mod_tls.c\nTLSEngine on\nTLSRequired on\nTLSProtocol {}\n\
+                 TLSLog {folder}/etc/tls\nTLSECCertificateFile {folder}/etc/cert.pem\n\
+                 TLSECCertificateKeyFile {folder}/etc/key.pem\n{options}{cache}",
+                modules.display(),
+                tls.version.map_or_else(|| "TLSv1.2 TLSv1.3".to_owned(), |v| format!("TLSv{v}")),
+            )
+        });
+        fs::write(&path, text + &tls).unwrap();
         ["--nodaemon", "-c"].map(str::to_owned).into_iter().chain([path.display().to_string()]).collect()
     }
 
     fn pure_ftpd(&self) -> Vec<String> {
         let (folder, ip, port) = (self.folder.display(), self.address.ip(), self.address.port());
-        let Options { max_per_ip, rate, ipv6 } = self.options;
+        let Options { max_per_ip, rate, ipv6, tls } = self.options;
         let (low, high) = self.passive;
         let clients = if max_per_ip > 0 { max_per_ip } else { 200 };
         let mut args = vec![
@@ -330,8 +417,25 @@ impl Plan<'_> {
             let kib = rate / 1024;
             args.extend([format!("-t:{kib}"), format!("-T:{kib}")]);
         }
+        if let Some(tls) = tls {
+            assert!(!tls.implicit && !tls.reuse, "pure-ftpd can do neither");
+            args.extend(["-Y3".to_owned(), format!("-2{}/etc/both.pem", self.folder.display())]);
+        }
         args
     }
+}
+
+/// Every way of TLS that the servers have.
+pub(crate) fn kinds_of_tls() -> [(Kind, Tls); 6] {
+    let reuse = Tls { reuse: true, ..Tls::default() };
+    [
+        (Kind::Vsftpd, reuse),
+        (Kind::Proftpd, Tls { version: Some("1.2"), ..reuse }),
+        (Kind::Proftpd, Tls { version: Some("1.3"), ..reuse }),
+        (Kind::PureFtpd, Tls::default()),
+        (Kind::Vsftpd, Tls { implicit: true, ..reuse }),
+        (Kind::Proftpd, Tls { implicit: true, ..reuse }),
+    ]
 }
 
 #[cfg(test)]
@@ -360,6 +464,29 @@ mod tests {
                 assert!(output.stdout == data, "{kind:?}, IPv6 {ipv6}, login {login}, active {active}:\n{story}");
             }
             assert_eq!(server.sent(), 3 * 300_000, "{kind:?}, IPv6 {ipv6}: its transfer log:\n{}", server.log());
+        }
+    }
+
+    #[test]
+    fn the_real_servers_speak_tls_with_another_client() {
+        if let Some(reason) = tls_unavailable() {
+            return report::skip(&reason);
+        }
+        let data = pseudo_random(3, 300_000);
+        for (kind, tls) in kinds_of_tls() {
+            let server = Server::start(kind, Options { tls: Some(tls), ..Options::default() });
+            server.put("a.bin", &data);
+            let authority = server.folder.path().join("ca.pem");
+            fs::write(&authority, server.authority()).unwrap();
+            let url = server.url("a.bin", true).replace("ftpes:", "ftp:");
+            let mut command = Command::new("curl");
+            command.args(["-sS", "-v", "--ssl-reqd", "--max-time", "20", "--cacert"]).arg(authority).args([&url, &url]);
+            let Ok(output) = command.output() else { return report::skip("no curl") };
+            let story = String::from_utf8_lossy(&output.stderr).into_owned();
+            let right = output.stdout == [&data[..], &data[..]].concat();
+            assert!(right, "{kind:?}, implicit {}:\n{story}{}", tls.implicit, server.log());
+            let resumed = (kind != Kind::PureFtpd).then_some(2);
+            assert_eq!(server.resumed(), resumed, "{kind:?}:\n{}", server.log());
         }
     }
 }

@@ -46,6 +46,7 @@ impl Play {
             options: SessionOptions { timeout: Duration::from_secs(20), ..SessionOptions::default() },
             quirks: Quirks::default(),
             strikes: 0,
+            only_tls12: false,
             trace: Some(Arc::new(move |line: &str| book.lock().unwrap().push(line.to_owned()))),
         };
         Self { dial, dialogue, script }

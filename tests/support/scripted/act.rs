@@ -1,6 +1,7 @@
 //! What a test may do to a conversation.
 
-use super::Core;
+use super::{Core, Handshake};
+use crate::support::certs::Identity;
 use std::{sync::Arc, time::Duration};
 
 /// One command, shown to the hook before it is answered.
@@ -48,6 +49,13 @@ pub(crate) enum Act {
     Reword(Box<dyn FnOnce(&str) -> String>),
     /// Bytes over a data connection.
     Deliver(Delivery),
+    /// These bytes; after the pause, unasked, the others; then the handshake of TLS.
+    Secure {
+        /// In one segment.
+        reply: Vec<u8>,
+        /// What follows in clear text.
+        later: Option<(Duration, Vec<u8>)>,
+    },
 }
 
 impl Act {
@@ -85,13 +93,19 @@ pub(crate) struct Delivery {
     pub(crate) hang_up: bool,
     /// Bytes a second; 0 for as fast as it goes.
     pub(crate) pace: u64,
+    /// What becomes of the handshake, where the data goes in TLS.
+    pub(crate) handshake: Handshake,
+    /// Another certificate on this data connection.
+    pub(crate) identity: Option<Identity>,
 }
 
 /// The end of a data connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
-    /// Closed in order.
+    /// Closed in order; in TLS with `close_notify`.
     Close,
+    /// Closed by TCP alone, as anybody on the way could.
+    Cut,
     /// Reset.
     Reset,
     /// Left open without a further byte.

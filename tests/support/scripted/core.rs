@@ -1,6 +1,7 @@
 //! What all sessions of a scripted server share.
 
-use super::{Act, Turn};
+use super::{Act, Shaken, Tls, Turn};
+use rustls::server::ServerSessionMemoryCache;
 use std::{
     collections::BTreeMap,
     fmt::Write,
@@ -80,6 +81,8 @@ pub(crate) struct Traits {
     pub(crate) passwords: BTreeMap<String, String>,
     /// The reply to a wrong password.
     pub(crate) login_refusal: String,
+    /// How it does TLS, where it does.
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Default for Traits {
@@ -96,6 +99,7 @@ impl Default for Traits {
             drip_ms: None,
             passwords: BTreeMap::from([("user".to_owned(), "password".to_owned())]),
             login_refusal: "530 Login incorrect.".to_owned(),
+            tls: None,
         }
     }
 }
@@ -113,6 +117,13 @@ struct Seen {
     files: BTreeMap<String, RemoteFile>,
     dialogue: Vec<Logged>,
     sent: BTreeMap<String, u64>,
+    sent_in_clear: u64,
+    /// All that arrived on any connection, as it was on the wire.
+    arrived: Vec<u8>,
+    /// What arrived outside TLS.
+    clear: Vec<u8>,
+    shaken: Vec<Shaken>,
+    unshaken: Vec<String>,
     sessions: usize,
     open: usize,
     peak: usize,
@@ -129,12 +140,13 @@ pub(crate) struct Core {
     hook: Hook,
     stop: AtomicBool,
     start: Instant,
+    shared_sessions: Arc<ServerSessionMemoryCache>,
 }
 
 impl Core {
     pub(super) fn new(traits: Traits, hook: Hook) -> Self {
         let (seen, stop, start) = (Mutex::default(), AtomicBool::new(false), Instant::now());
-        Self { traits, seen, hook, stop, start }
+        Self { traits, seen, hook, stop, start, shared_sessions: ServerSessionMemoryCache::new(256) }
     }
 
     /// Puts a file there, or replaces it.
@@ -162,6 +174,38 @@ impl Core {
     /// Bytes of all files that went into data connections.
     pub(crate) fn sent_total(&self) -> u64 {
         self.lock().sent.values().sum()
+    }
+
+    /// Bytes of all files that went into data connections outside TLS.
+    pub(crate) fn sent_in_clear(&self) -> u64 {
+        self.lock().sent_in_clear
+    }
+
+    /// All that arrived outside TLS, on control and data connections.
+    pub(crate) fn heard_in_clear(&self) -> String {
+        String::from_utf8_lossy(&self.lock().clear).into_owned()
+    }
+
+    /// Whether these bytes stood anywhere in what arrived, as it was on the wire.
+    pub(crate) fn arrived(&self, bytes: &[u8]) -> bool {
+        self.lock().arrived.windows(bytes.len()).any(|w| w == bytes)
+    }
+
+    /// The handshakes that came to their end, in order.
+    pub(crate) fn shaken(&self) -> Vec<Shaken> {
+        self.lock().shaken.clone()
+    }
+
+    /// How many handshakes on data connections were full, and how many resumed a session.
+    pub(crate) fn data_handshakes(&self) -> (usize, usize) {
+        let seen = self.lock();
+        let count = |resumed| seen.shaken.iter().filter(|s| s.data && s.resumed == resumed).count();
+        (count(false), count(true))
+    }
+
+    /// Why handshakes did not come to their end.
+    pub(crate) fn unshaken(&self) -> Vec<String> {
+        self.lock().unshaken.clone()
     }
 
     /// Most sessions open at a time, and all that there ever were.
@@ -233,8 +277,36 @@ impl Core {
         self.lock().dialogue.push(Logged { session, after, from_client, line });
     }
 
-    pub(super) fn note_sent(&self, name: &str, bytes: usize) {
-        *self.lock().sent.entry(name.to_owned()).or_default() += bytes as u64;
+    pub(super) fn note_sent(&self, name: &str, bytes: usize, secure: bool) {
+        let mut seen = self.lock();
+        *seen.sent.entry(name.to_owned()).or_default() += bytes as u64;
+        if !secure {
+            seen.sent_in_clear += bytes as u64;
+        }
+    }
+
+    pub(super) fn note_arrived(&self, bytes: &[u8]) {
+        self.lock().arrived.extend_from_slice(bytes);
+    }
+
+    pub(super) fn note_clear(&self, bytes: &[u8]) {
+        self.lock().clear.extend_from_slice(bytes);
+    }
+
+    pub(super) fn note_shaken(&self, shaken: Shaken) {
+        let (place, kind) =
+            (if shaken.data { "data" } else { "control" }, if shaken.resumed { "resumed" } else { "full" });
+        self.note(shaken.session, false, &format!("* {place}: TLS, {kind}"));
+        self.lock().shaken.push(shaken);
+    }
+
+    pub(super) fn note_unshaken(&self, session: usize, why: &str) {
+        self.note(session, false, &format!("* no TLS: {why}"));
+        self.lock().unshaken.push(why.to_owned());
+    }
+
+    pub(super) fn shared_sessions(&self) -> &Arc<ServerSessionMemoryCache> {
+        &self.shared_sessions
     }
 
     /// Counts a session in; whether there is room for it.

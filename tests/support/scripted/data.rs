@@ -1,6 +1,6 @@
 //! Data connections of a scripted server.
 
-use super::{Core, Delivery, End};
+use super::{Core, Delivery, End, tls::Line};
 use std::{
     io::{Read, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -75,12 +75,13 @@ impl Meeting {
         };
         stream.set_nonblocking(false).ok()?;
         stream.set_write_timeout(Some(Duration::from_secs(20))).ok()?;
+        stream.set_read_timeout(Some(Duration::from_millis(50))).ok()?;
         Some(stream)
     }
 }
 
 /// Sends the bytes and counts them; whether all went out.
-pub(super) fn send(core: &Core, stream: &mut TcpStream, delivery: &Delivery) -> bool {
+pub(super) fn send(core: &Core, stream: &mut Line, delivery: &Delivery) -> bool {
     let bytes = delivery.data.get(delivery.from..delivery.upto).unwrap_or_default();
     let begin = Instant::now();
     let mut sent: u64 = 0;
@@ -88,7 +89,7 @@ pub(super) fn send(core: &Core, stream: &mut TcpStream, delivery: &Delivery) -> 
         if core.stopping() || stream.write_all(chunk).is_err() {
             return false;
         }
-        core.note_sent(&delivery.name, chunk.len());
+        core.note_sent(&delivery.name, chunk.len(), stream.is_secure());
         sent += chunk.len() as u64;
         if let Some(due) = (sent * 1_000_000).checked_div(delivery.pace) {
             let due = Duration::from_micros(due);
@@ -99,14 +100,14 @@ pub(super) fn send(core: &Core, stream: &mut TcpStream, delivery: &Delivery) -> 
 }
 
 /// Ends the data connection.
-pub(super) fn end(core: &Core, mut stream: TcpStream, end: End) {
+pub(super) fn end(core: &Core, mut stream: Line, end: End) {
     match end {
-        End::Close => {}
+        End::Close => stream.close(true),
+        End::Cut => {}
         End::Reset => {
-            let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            let _ = socket2::SockRef::from(stream.socket()).set_linger(Some(Duration::ZERO));
         }
         End::Stall => {
-            let _ = stream.set_read_timeout(Some(Duration::from_millis(50)));
             let patience = Instant::now() + Duration::from_secs(60);
             while !core.stopping() && Instant::now() < patience {
                 if matches!(stream.read(&mut [0; 16]), Ok(0)) {

@@ -4,10 +4,13 @@
 mod act;
 mod core;
 mod data;
+mod secure;
 mod session;
+mod tls;
 
 pub(crate) use act::{Act, Delivery, End, Turn};
 pub(crate) use core::{Batch, Behind, Core, Traits};
+pub(crate) use tls::{Demand, Handshake, Shaken, TLS_12, TLS_13, Tls};
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
@@ -31,6 +34,11 @@ impl Scripted {
     /// A server that is honest but for what the hook answers.
     pub(crate) fn lying(hook: impl Fn(&Turn) -> Act + Send + Sync + 'static) -> Self {
         Self::with(Traits::default(), hook)
+    }
+
+    /// A server that does TLS so and is honest but for what the hook answers.
+    pub(crate) fn with_tls(tls: Tls, hook: impl Fn(&Turn) -> Act + Send + Sync + 'static) -> Self {
+        Self::with(Traits { tls: Some(tls), ..Traits::default() }, hook)
     }
 
     /// A server with these traits and this hook on 127.0.0.1.
@@ -93,6 +101,11 @@ impl Scripted {
         format!("ftp://{}/{path}", self.address)
     }
 
+    /// The URL of a file by any scheme, as the user whose password this server knows.
+    pub(crate) fn url_by(&self, scheme: &str, path: &str) -> String {
+        format!("{scheme}://user:password@{}/{path}", self.address)
+    }
+
     /// The URL of a file with user information.
     pub(crate) fn url_as(&self, userinfo: &str, path: &str) -> String {
         format!("ftp://{userinfo}@{}/{path}", self.address)
@@ -108,7 +121,10 @@ impl Drop for Scripted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::support::bytes::pseudo_random;
+    use crate::support::{
+        bytes::pseudo_random,
+        certs::{Authority, Identity},
+    };
     use std::process::Command;
 
     fn curl(args: &[&str]) -> Option<(bool, Vec<u8>)> {
@@ -150,5 +166,78 @@ mod tests {
         assert_eq!(got.len(), 500);
         assert_eq!(server.core().sent("a"), 500);
         assert_eq!(server.core().args("RETR"), ["a"]);
+    }
+
+    /// A CA file for curl, and the options that every call with TLS takes.
+    fn curl_tls(authority: &Authority, args: &[&str]) -> Option<(bool, Vec<u8>)> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ca.pem");
+        std::fs::write(&path, authority.pem()).unwrap();
+        curl(&[&["--cacert", path.to_str().unwrap()], args].concat())
+    }
+
+    #[test]
+    fn the_scripted_server_speaks_tls_with_another_client() {
+        let authority = Authority::new("tests");
+        for (versions, implicit) in [TLS_12, TLS_13].into_iter().flat_map(|v| [(v, false), (v, true)]) {
+            let tls = Tls { versions, implicit, demand: Demand::FileZilla, ..Tls::new(authority.good()) };
+            let server = Scripted::with_tls(tls, |_| Act::Usual);
+            let data = pseudo_random(4, 300_000);
+            ["a", "b"].iter().for_each(|name| server.put(name, data.clone()));
+            let scheme = if implicit { "ftps" } else { "ftp" };
+            let (a, b) = (server.url_by(scheme, "a"), server.url_by(scheme, "b"));
+            let Some((good, got)) = curl_tls(&authority, &["--ssl-reqd", &a, &b]) else {
+                return crate::support::report::skip("no curl");
+            };
+            let story = server.core().dialogue();
+            assert!(good && got == [&data[..], &data[..]].concat(), "{} bytes\n{story}", got.len());
+            assert_eq!(server.core().data_handshakes(), (0, 2), "{story}");
+            assert_eq!(server.core().sent_in_clear(), 0);
+            let clear = if implicit { "" } else { "AUTH SSL\r\n" };
+            assert_eq!(server.core().heard_in_clear(), clear, "{story}");
+            assert!(server.core().arrived(&[22, 3]) && !server.core().arrived(b"PASS"), "{story}");
+        }
+    }
+
+    /// Whether curl gets the file whole from a server that does TLS so.
+    fn refused_by_curl(authority: &Authority, tls: Tls, hook: fn(&Turn) -> Act) -> Option<Scripted> {
+        let server = Scripted::with_tls(tls, hook);
+        server.put("a", pseudo_random(4, 3000));
+        let (good, got) = curl_tls(authority, &["--ssl-reqd", "--max-time", "3", &server.url_by("ftp", "a")])?;
+        assert!(!good, "{} bytes\n{}", got.len(), server.core().dialogue());
+        Some(server)
+    }
+
+    #[test]
+    fn the_scripted_server_does_tls_as_wrongly_as_told() {
+        let authority = Authority::new("tests");
+        let good = || Tls::new(authority.good());
+        let of = |identity| Tls::new(identity);
+        let foreign = Authority::new("foreign");
+        for identity in [
+            authority.expired(),
+            authority.not_yet_valid(),
+            authority.named(&["other.example"]),
+            authority.address_as_name("127.0.0.1"),
+            Identity::self_signed(),
+            foreign.good(),
+        ] {
+            let Some(server) = refused_by_curl(&authority, of(identity), |_| Act::Usual) else {
+                return crate::support::report::skip("no curl");
+            };
+            assert!(server.core().args("USER").is_empty(), "{}", server.core().dialogue());
+        }
+        for handshake in [Handshake::Stall, Handshake::HangUp, Handshake::Say(b"230 welcome\r\n".to_vec())] {
+            refused_by_curl(&authority, Tls { handshake, ..good() }, |_| Act::Usual).unwrap();
+        }
+        for demand in [Demand::Vsftpd, Demand::Proftpd, Demand::FileZilla, Demand::FileZilla09] {
+            let tls = Tls { demand, forgets_behind: Some(0), ..good() };
+            let server = refused_by_curl(&authority, tls, |_| Act::Usual).unwrap();
+            assert_eq!(server.core().data_handshakes(), (1, 0), "{demand:?} {}", server.core().dialogue());
+        }
+        refused_by_curl(&authority, good(), |turn| match turn.verb {
+            "AUTH" => Act::Secure { reply: b"234 go\r\n230 logged in\r\n".to_vec(), later: None },
+            _ => Act::Usual,
+        });
     }
 }

@@ -4,6 +4,7 @@ use super::{
     Act, Batch, Behind, Core, Delivery, End, Turn,
     core::split,
     data::{self, Meeting},
+    tls::{Configs, Demand, Handshake, Line},
 };
 use std::{
     io::{ErrorKind, Read, Write},
@@ -27,7 +28,12 @@ pub(super) fn serve(core: &Arc<Core>, stream: TcpStream, number: usize) {
     let _ = stream.set_write_timeout(Some(Duration::from_secs(5)));
     let mut session = Session {
         core,
-        stream,
+        stream: Line::new(stream, core),
+        configs: core.traits.tls.as_ref().map(|tls| Configs::new(tls, core.shared_sessions())),
+        born: Instant::now(),
+        data_connections: 0,
+        data_ready: false,
+        data_secure: false,
         number,
         unread: Vec::new(),
         unsent: Vec::new(),
@@ -41,25 +47,35 @@ pub(super) fn serve(core: &Arc<Core>, stream: TcpStream, number: usize) {
         words: None,
     };
     if fits {
-        session.converse();
+        if session.begin() {
+            session.converse();
+        }
     } else if !core.traits.full.is_empty() {
         session.reply(&core.traits.full);
     }
-    let _ = session.stream.shutdown(Shutdown::Both);
+    session.stream.close(true);
+    let _ = session.stream.socket().shutdown(Shutdown::Both);
     core.leave();
 }
 
-struct Session<'a> {
-    core: &'a Arc<Core>,
-    stream: TcpStream,
-    number: usize,
-    unread: Vec<u8>,
+pub(super) struct Session<'a> {
+    pub(super) core: &'a Arc<Core>,
+    pub(super) stream: Line,
+    pub(super) configs: Option<Configs>,
+    pub(super) born: Instant,
+    pub(super) data_connections: usize,
+    /// PBSZ was said.
+    pub(super) data_ready: bool,
+    /// PROT P was said.
+    pub(super) data_secure: bool,
+    pub(super) number: usize,
+    pub(super) unread: Vec<u8>,
     /// Replies that are kept back to the end of the turn.
     unsent: Vec<u8>,
     /// Replies that come after those.
     late: Vec<Vec<u8>>,
-    user: Option<String>,
-    logged_in: bool,
+    pub(super) user: Option<String>,
+    pub(super) logged_in: bool,
     ascii: bool,
     cwd: String,
     rest: u64,
@@ -105,7 +121,7 @@ impl Session<'_> {
     }
 
     /// Sends the replies that were kept back.
-    fn flush(&mut self) -> bool {
+    pub(super) fn flush(&mut self) -> bool {
         let mut bytes = std::mem::take(&mut self.unsent);
         bytes.extend(std::mem::take(&mut self.late).concat());
         self.put(&bytes)
@@ -131,11 +147,11 @@ impl Session<'_> {
     /// Takes in what comes until nothing has come for so long.
     fn listen(&mut self, silence: Duration) {
         let mut buffer = [0; 4096];
-        let _ = self.stream.set_read_timeout(Some(silence));
+        let _ = self.stream.socket().set_read_timeout(Some(silence));
         while let Ok(n @ 1..) = self.stream.read(&mut buffer) {
             self.unread.extend_from_slice(&buffer[..n]);
         }
-        let _ = self.stream.set_read_timeout(Some(Duration::from_millis(50)));
+        let _ = self.stream.socket().set_read_timeout(Some(Duration::from_millis(50)));
     }
 
     /// What comes while a transfer runs; whether its data connection lives on.
@@ -196,13 +212,20 @@ impl Session<'_> {
                 self.usual(verb, arg)
             }
             Act::Deliver(delivery) => self.deliver(&delivery),
+            Act::Secure { reply, later } => self.secure(&reply, later),
         }
     }
 
     fn usual(&mut self, verb: &str, arg: &str) -> bool {
-        let needs_login = !matches!(verb, "GREETING" | "USER" | "PASS" | "ACCT" | "QUIT" | "FEAT" | "AUTH" | "NOOP");
+        let needs_login = !matches!(
+            verb,
+            "GREETING" | "USER" | "PASS" | "ACCT" | "QUIT" | "FEAT" | "AUTH" | "PBSZ" | "PROT" | "NOOP"
+        );
         if needs_login && !self.logged_in {
             return self.reply("530 Please login with USER and PASS.");
+        }
+        if let Some(refusal) = self.refused_in_clear(verb) {
+            return self.reply(refusal);
         }
         match verb {
             "GREETING" => self.reply("220 scripted"),
@@ -211,10 +234,13 @@ impl Session<'_> {
                 self.reply("331 Please specify the password.")
             }
             "PASS" => self.pass(arg),
+            "AUTH" => self.auth(arg),
+            "PBSZ" | "PROT" => self.protect(verb, arg),
             "FEAT" => {
                 let mlst = if self.core.traits.mlst { " MLST type*;size*;modify*;unique*;\r\n" } else { "" };
+                let auth = if self.configs.is_some() { " AUTH TLS\r\n PBSZ\r\n PROT\r\n" } else { "" };
                 self.reply(&format!(
-                    "211-Features:\r\n EPRT\r\n EPSV\r\n MDTM\r\n{mlst} PASV\r\n REST STREAM\r\n SIZE\r\n UTF8\r\n211 End"
+                    "211-Features:\r\n{auth} EPRT\r\n EPSV\r\n MDTM\r\n{mlst} PASV\r\n REST STREAM\r\n SIZE\r\n UTF8\r\n211 End"
                 ))
             }
             "TYPE" => {
@@ -286,7 +312,7 @@ impl Session<'_> {
     }
 
     fn open(&mut self, verb: &str, arg: &str) -> bool {
-        match data::arrange(&self.stream, verb, arg) {
+        match data::arrange(self.stream.socket(), verb, arg) {
             Ok((meeting, reply)) => {
                 self.meeting = Some(meeting);
                 self.reply(&reply)
@@ -313,6 +339,8 @@ impl Session<'_> {
             verdict_first: false,
             hang_up: false,
             pace: self.core.traits.pace,
+            handshake: Handshake::Usual,
+            identity: None,
         })
     }
 
@@ -320,12 +348,20 @@ impl Session<'_> {
     fn deliver(&mut self, delivery: &Delivery) -> bool {
         self.rest = 0;
         let Some(meeting) = self.meeting.take() else { return self.reply("425 Use PORT or PASV first.") };
-        let Some(mut stream) = meeting.meet(self.core) else {
+        let Some(stream) = meeting.meet(self.core) else {
             return self.reply("425 Failed to establish connection.");
         };
+        let mut stream = Line::new(stream, self.core);
+        let secure_first = self.demands() == Demand::Proftpd;
+        if secure_first && let Err(refusal) = self.secure_data(&mut stream, delivery) {
+            return self.refuse_data(&refusal);
+        }
         let (verdict, opening) = (delivery.verdict.clone(), delivery.opening.clone());
         if !(opening.is_empty() || (self.reply(&opening) && self.flush())) {
             return false;
+        }
+        if !secure_first && let Err(refusal) = self.secure_data(&mut stream, delivery) {
+            return self.refuse_data(&refusal);
         }
         if !self.overhear() {
             return self.reply("426 Connection closed; transfer aborted.");
@@ -350,12 +386,12 @@ impl Session<'_> {
         }
     }
 
-    fn reply(&mut self, line: &str) -> bool {
+    pub(super) fn reply(&mut self, line: &str) -> bool {
         let line = self.words.take().map_or_else(|| line.to_owned(), |words| words(line));
         self.write(format!("{line}\r\n").as_bytes())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> bool {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> bool {
         if bytes.len() > 1 {
             self.core.note(self.number, false, &String::from_utf8_lossy(&bytes[..bytes.len().min(400)]));
         }

@@ -5,7 +5,8 @@ const DAY: u64 = 86_400;
 const ERA: u64 = 146_097;
 
 /// A time in seconds since 1970-01-01 UTC as RFC 3339 has it: `2026-11-22T17:08:49Z`.
-pub(super) fn rfc3339(seconds: u64) -> String {
+#[must_use]
+pub fn rfc3339(seconds: u64) -> String {
     let (mut days, clock) = (seconds / DAY, seconds % DAY);
     let mut year = 1970 + days / ERA * 400;
     days %= ERA;
