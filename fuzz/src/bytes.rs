@@ -75,7 +75,8 @@ impl Folder {
     /// Writes a file that only its owner can read.
     pub(crate) fn write(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.0.join(name);
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).expect("a file");
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path).expect("a file");
         file.write_all(content).expect("its content");
         path
     }

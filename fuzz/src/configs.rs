@@ -1,23 +1,25 @@
 //! netrc and the settings file.
 
-use crate::bytes::in_folder;
-use crate::{MARK, assert_secret};
+use super::bytes::in_folder;
+use super::{MARK, assert_secret, knows_mark};
 use ftpq::config::{Config, Netrc};
 use ftpq::model::{Account, HostKey};
 
 /// A login is found for the very host and user that stand in the file, and no error shows a word of it.
 pub fn netrc(data: &[u8]) {
+    if knows_mark(data) {
+        return;
+    }
     let marked = [format!("machine h login u password {MARK} ").as_bytes(), data].concat();
     in_folder(|folder| {
         one_netrc(Netrc::read(&folder.write("netrc", data)), data);
         let read = Netrc::read(&folder.write("netrc", &marked));
-        // What follows may name another password for the same machine, never for another.
+        // What follows may say more of the same machine, and nothing of it is another's.
         if let Ok(netrc) = &read {
             for host in ["H2", "h.example", "xh"] {
                 let found = netrc.login(host, None);
                 assert!(found.is_none_or(|login| login.password.reveal() != MARK), "{host} gets the password of h");
             }
-            assert_ne!(netrc.login("h", Some("other")).map(|login| login.password.reveal().to_owned()).as_deref(), Some(MARK));
         }
         one_netrc(read, &marked);
     });
@@ -30,7 +32,7 @@ fn one_netrc(read: Result<Netrc, ftpq::config::ConfigError>, text: &[u8]) {
     };
     assert_secret(&format!("{netrc:?}"));
     let holds = |word: &str| {
-        let text = String::from_utf8_lossy(text).to_lowercase();
+        let text = String::from_utf8_lossy(text).to_lowercase().replace(['\\', '"'], "");
         text.contains(&word.to_lowercase())
     };
     for host in ["h", "example.org", "no.such.host.in.it"] {

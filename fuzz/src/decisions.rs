@@ -1,6 +1,6 @@
 //! What is done with a file, and the map of one that comes in pieces.
 
-use crate::bytes::Bytes;
+use super::bytes::Bytes;
 use ftpq::model::{Algorithm, Checksum, Existing, Expectation, Identity, Progress, Span, TransferType};
 use ftpq::policy::{Facts, FinalFile, Meeting, OVERLAP, PieceId, Pieces, Plan, known_progress, plan, same_identity};
 
@@ -46,8 +46,8 @@ fn resume(bytes: &mut Bytes<'_>) {
         modified: b.maybe(|b| i64::try_from(b.length()).unwrap_or(1_767_323_045)),
         digest_matches: b.maybe(Bytes::flag),
     });
-    let existing =
-        [Existing::Check, Existing::Resume, Existing::Overwrite, Existing::Skip, Existing::Error][usize::from(bytes.below(5))];
+    let existing = [Existing::Check, Existing::Resume, Existing::Overwrite, Existing::Skip, Existing::Error]
+        [usize::from(bytes.below(5))];
     let facts = Facts {
         remote: &remote,
         expect: &expect,
@@ -83,13 +83,16 @@ fn resume(bytes: &mut Bytes<'_>) {
         Plan::Patch { held, .. } => {
             continued(&facts);
             assert!(!facts.no_rest, "{facts:?}");
-            assert!(!held.is_empty() && held.iter().all(|span| span.start < span.end && span.end <= length), "{plan:?}");
+            assert!(
+                !held.is_empty() && held.iter().all(|span| span.start < span.end && span.end <= length),
+                "{plan:?}"
+            );
             assert!(held.iter().all(|span| span.end <= size(&facts)), "{plan:?}");
             let map = Pieces::new(size(&facts), held);
             assert!(map.total() <= size(&facts));
         }
         Plan::Fresh { .. } => {}
-        Plan::Refuse(failure) => crate::assert_shown(&failure.to_string()),
+        Plan::Refuse(failure) => super::assert_shown(&failure.to_string()),
     }
 }
 

@@ -1,11 +1,11 @@
 //! The state machines of login and retrieval, fed with whatever replies.
 
-use crate::bytes::Bytes;
-use crate::{MARK, assert_secret, assert_shown};
+use super::bytes::Bytes;
+use super::{MARK, assert_secret, assert_shown};
 use ftpq::model::Secret;
 use ftpq::wire::{
-    Burst, Command, Credentials, Decoder, End, Input, Login, LoginStep, Marker, Opening, Place, Reply, Retrieve,
-    RetrievePlan, Sequence, Step,
+    Burst, Command, Credentials, Decoder, End, Input, Login, LoginStep, Marker, Opening, Place, Privacy, Reply,
+    Retrieve, RetrievePlan, Sequence, Step,
 };
 
 /// Dialogues of a login, of a transfer, and of several commands at once.
@@ -34,28 +34,43 @@ fn reply(line: &[u8]) -> Option<Reply> {
     decoder.next_reply().ok().flatten()
 }
 
-/// A password is sent once at most, only after the server asked for it behind USER; nothing shown holds it; and after
-/// the end nothing is sent any more.
+/// A password is sent once at most, only after the server asked for it behind USER, and where privacy is required never
+/// before TLS is up; nothing shown holds it; a session that was to be private is; after the end nothing is sent any more.
 fn login(bytes: &mut Bytes<'_>) {
     let choice = bytes.byte();
     let secret = (choice & 1 == 1).then(|| Secret::new(MARK));
     let account = (choice & 2 == 2).then(|| Secret::new(format!("{MARK}2")));
-    let mut login = Login::new(Credentials { user: "u".to_owned(), secret: secret.clone(), account: account.clone() });
+    let privacy = [Privacy::None, Privacy::Required, Privacy::Preferred, Privacy::Given][usize::from(choice >> 3 & 3)];
+    let mut login = Login::new(Credentials { user: "u".to_owned(), secret: secret.clone(), account: account.clone() })
+        .with_privacy(privacy);
     if choice & 4 == 4 {
         login = login.together();
     }
     let mut sent: Vec<Command> = Vec::new();
-    let mut over = false;
+    let (mut over, mut private) = (false, privacy == Privacy::Given);
     while !bytes.is_empty() {
-        let Some(reply) = reply(bytes.line()) else { continue };
+        let Some(mut reply) = reply(bytes.line()) else { continue };
+        // As the control connection does with what it sent.
+        reply.hide(MARK.as_bytes());
         assert_secret(&format!("{login:?}"));
-        let commands = match login.on(&reply) {
+        let mut step = login.on(&reply);
+        if let Ok(LoginStep::Secure) = step {
+            assert!(!private && !over && privacy != Privacy::None, "TLS that nobody wants");
+            assert_eq!(sent.last().map(Command::verb), Some("AUTH"), "TLS that was not asked for");
+            assert!(matches!(reply.code.get(), 234 | 334));
+            private = true;
+            step = Ok(login.secured());
+        }
+        let commands = match step {
             Ok(LoginStep::Send(command)) => vec![command],
             Ok(LoginStep::SendAll(commands)) => commands,
             Ok(LoginStep::Wait) => Vec::new(),
+            Ok(LoginStep::Secure) => panic!("TLS within TLS"),
             Ok(LoginStep::Done(ready)) => {
                 assert!(!over, "done twice");
                 assert!(ready.directory.is_none_or(|path| !path.is_empty()));
+                assert_eq!(ready.is_private, private);
+                assert!(!private || sent.iter().any(|c| *c == Command::ProtPrivate), "data in the clear: {sent:?}");
                 over = true;
                 Vec::new()
             }
@@ -72,15 +87,18 @@ fn login(bytes: &mut Bytes<'_>) {
                 assert_eq!(reply.code.get(), 331, "PASS that nobody asked for");
                 assert!(matches!(sent.last(), Some(Command::User(_))), "PASS behind {:?}", sent.last());
             }
+            let open = matches!(command, Command::User(_) | Command::Pass(_) | Command::Acct(_)) && !private;
+            assert!(!open || privacy != Privacy::Required, "{command} before TLS");
             assert_secret(&format!("{command} {command:?}"));
             assert!(command.encode().is_ok());
             sent.push(command);
         }
-        for verb in ["USER", "PASS", "ACCT", "FEAT"] {
+        for verb in ["USER", "PASS", "ACCT", "FEAT", "PROT"] {
             assert!(sent.iter().filter(|command| command.verb() == verb).count() <= 1, "{verb} twice: {sent:?}");
         }
         assert!(secret.is_some() || !sent.iter().any(|command| command.verb() == "PASS"));
         assert!(account.is_some() || !sent.iter().any(|command| command.verb() == "ACCT"));
+        assert!(privacy != Privacy::None || !sent.iter().any(|command| command.verb() == "AUTH"));
     }
 }
 

@@ -43,6 +43,11 @@ pub const TARGETS: [(&str, Target); 13] = [
 /// A password that no input holds by chance: where it is seen, it got out.
 pub(crate) const MARK: &str = "hUnTeR2mArK";
 
+/// Whether the fuzzer has learned the password from the comparisons that look for it, and puts it where it likes.
+pub(crate) fn knows_mark(data: &[u8]) -> bool {
+    data.windows(MARK.len()).any(|window| window == MARK.as_bytes())
+}
+
 /// Panics where a text could drive a terminal.
 pub(crate) fn assert_shown(text: &str) {
     assert!(!text.contains(char::is_control), "a control character gets out: {text:?}");

@@ -1,6 +1,6 @@
 //! What the queue stores.
 
-use crate::lists::sound_job;
+use super::lists::sound_job;
 use ftpq::disk::Label;
 use ftpq::model::{Account, HostFacts, IdSet, JobId, JobRecord, JobSpec, ManifestLine, Progress};
 use ftpq::queue::fuzzing as queue;
@@ -36,7 +36,8 @@ fn frame(bytes: &[u8]) {
     }
     let mut sealed = queue::seal_frame(bytes);
     assert_eq!(queue::open_frame(&sealed).as_deref(), Ok(bytes));
-    let at = bytes.iter().fold(0usize, |sum, &b| sum.wrapping_mul(31).wrapping_add(usize::from(b))) % (sealed.len() * 8);
+    let at =
+        bytes.iter().fold(0usize, |sum, &b| sum.wrapping_mul(31).wrapping_add(usize::from(b))) % (sealed.len() * 8);
     sealed[at / 8] ^= 1 << (at % 8);
     assert!(queue::open_frame(&sealed).is_err(), "bit {at}");
 }

@@ -232,7 +232,8 @@ fn outlived(version: &'static str, kept: u32, seconds: u32) -> String {
     // With TLS 1.3 a client has seen the end of the handshake before the server says no.
     assert!(full <= refused, "{full} full, {refused} refused\n{ended}");
     assert_eq!(control, refused + 1, "each refusal costs one session\n{ended}");
-    let first = ended.events("done").iter().find(|e| e["destination"]["path"] == "a").unwrap()["seconds"].as_f64().unwrap();
+    let first =
+        ended.events("done").iter().find(|e| e["destination"]["path"] == "a").unwrap()["seconds"].as_f64().unwrap();
     let (kept, took) = (if kept == 0 { 300 } else { kept }, ended.took);
     format!(
         "proftpd, TLS {version}, sessions resumed for {kept} s: a transfer of {first:.0} s, then 3 files: all equal, \
