@@ -99,7 +99,9 @@ pub fn known_progress(record: Option<&Progress>, label: Option<&Progress>, boot_
         (false, true) => (&record.boot_id, &record.ranges),
         _ => (&label.boot_id, &label.ranges),
     };
-    let bytes = |p: &Progress| p.durable_ranges.iter().map(|s| s.end.saturating_sub(s.start)).sum::<u64>();
+    // A made-up label may hold ranges of any length.
+    let length = |s: &Span| s.end.saturating_sub(s.start);
+    let bytes = |p: &Progress| p.durable_ranges.iter().map(length).fold(0u64, u64::saturating_add);
     let sure = if bytes(record) >= bytes(label) { record } else { label };
     Some(Progress {
         identity: label.identity.clone(),

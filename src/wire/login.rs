@@ -168,6 +168,15 @@ impl Login {
     /// # Errors
     /// When the server refuses, asks for what is not known, or breaks the dialogue.
     pub fn on(&mut self, reply: &Reply) -> Result<LoginStep, Failure> {
+        let step = self.step(reply);
+        if step.is_err() {
+            // Whatever comes now, nothing more is said.
+            self.at = At::Over;
+        }
+        step
+    }
+
+    fn step(&mut self, reply: &Reply) -> Result<LoginStep, Failure> {
         let code = reply.code.get();
         if self.stage() == Stage::Prepare && matches!(code, 421 | 430 | 530) {
             return Err(self.refused(reply));

@@ -224,6 +224,7 @@ fn hand_over(ftpq: &mut Ftpq, sources: &[Source]) -> Vec<Ended> {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "one run, and all the places that are searched after it")]
 fn cve_2018_20483_no_password_is_anywhere_but_with_its_server_and_in_the_credential_file() {
     const NAMES: [&str; 14] = [
         "argument",

@@ -37,7 +37,7 @@ fn every_demand_for_reuse_is_met_over_four_connections() {
     for (demand, (name, versions)) in
         DEMANDS.into_iter().flat_map(|d| [("1.2", TLS_12), ("1.3", TLS_13)].map(|v| (d, v)))
     {
-        let case = Case::honest(|tls| Tls { demand, versions, ..tls });
+        let case = Case::honest(|tls| Tls { versions, demand, ..tls });
         let (ended, story) = all_arrive(&case, 40, &["--per-host", "4", "--retries", "0"]);
         let by_server = case.server.core().data_handshakes();
         // The other side of the same count.

@@ -111,7 +111,7 @@ fn truncation_of_a_file_of_unknown_size_is_a_failure() {
 fn truncation_by_an_injected_fin_is_found_out_at_any_byte() {
     for upto in [0, 1, 16_384, LEN - 1] {
         let (case, data) =
-            case(move |before, honest| (before == 0).then(|| Delivery { upto, end: End::Cut, ..honest }));
+            case(move |before, honest| (before == 0).then_some(Delivery { upto, end: End::Cut, ..honest }));
         let (ended, story) = case.run(&[]);
         assert_eq!(ended.code, Some(0), "cut at {upto}\n{story}");
         case.ftpq.assert_file("a.bin", &data, &story);

@@ -88,6 +88,22 @@ fn a_wrong_password_is_sent_once() {
 }
 
 #[test]
+fn after_a_failure_nothing_is_said() {
+    for (together, replies) in [
+        (false, vec!["220 hi", "331 pw?"]),
+        (true, vec!["230 in", "200 I", "211 none", "257 \"/\""]),
+        (false, vec!["220 hi", "530 no"]),
+    ] {
+        let mut login = if together { login(None, None).together() } else { login(None, None) };
+        let steps: Vec<_> = replies.iter().map(|text| login.on(&reply(text))).collect();
+        assert!(steps.last().unwrap().is_err(), "{replies:?}");
+        for text in ["220 hi", "230 in", "331 pw?", "234 go", "200 ok", "150 go"] {
+            assert!(login.on(&reply(text)).is_err(), "{text} behind {replies:?}");
+        }
+    }
+}
+
+#[test]
 fn what_is_not_known_is_not_made_up() {
     let (sent, end) = play(login(None, None), &["220 hi", "331 pw?"]);
     let failure = end.unwrap_err();

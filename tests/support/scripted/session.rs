@@ -58,6 +58,7 @@ pub(super) fn serve(core: &Arc<Core>, stream: TcpStream, number: usize) {
     core.leave();
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, each with a name")]
 pub(super) struct Session<'a> {
     pub(super) core: &'a Arc<Core>,
     pub(super) stream: Line,
