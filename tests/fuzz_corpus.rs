@@ -65,9 +65,8 @@ fn word(line: &str) -> Vec<u8> {
 
 /// Runs a body, and says of which input it panicked.
 fn run(target: &str, body: targets::Target, name: &str, input: &[u8]) {
-    if catch_unwind(AssertUnwindSafe(|| body(input))).is_err() {
-        panic!("{target}: {name}, as {}", input.escape_ascii());
-    }
+    let ended = catch_unwind(AssertUnwindSafe(|| body(input)));
+    assert!(ended.is_ok(), "{target}: {name}, as {}", input.escape_ascii());
 }
 
 fn replay(target: &str) {

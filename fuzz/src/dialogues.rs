@@ -4,8 +4,8 @@ use super::bytes::Bytes;
 use super::{MARK, assert_secret, assert_shown};
 use ftpq::model::Secret;
 use ftpq::wire::{
-    Burst, Command, Credentials, Decoder, End, Input, Login, LoginStep, Marker, Opening, Place, Privacy, Reply,
-    Retrieve, RetrievePlan, Sequence, Step,
+    Burst, Command, Credentials, Decoder, End, Input, Login, LoginStep, Marker, Opening, Place, Privacy, Redactor,
+    Reply, Retrieve, RetrievePlan, Sequence, Step,
 };
 
 /// Dialogues of a login, of a transfer, and of several commands at once.
@@ -41,8 +41,14 @@ fn login(bytes: &mut Bytes<'_>) {
     let secret = (choice & 1 == 1).then(|| Secret::new(MARK));
     let account = (choice & 2 == 2).then(|| Secret::new(format!("{MARK}2")));
     let privacy = [Privacy::None, Privacy::Required, Privacy::Preferred, Privacy::Given][usize::from(choice >> 3 & 3)];
-    let mut login = Login::new(Credentials { user: "u".to_owned(), secret: secret.clone(), account: account.clone() })
-        .with_privacy(privacy);
+    let tls_only = choice & 32 == 32;
+    let mut login = Login::new(Credentials {
+        user: "u".to_owned(),
+        secret: secret.clone(),
+        account: account.clone(),
+        tls_only,
+    })
+    .with_privacy(privacy);
     if choice & 4 == 4 {
         login = login.together();
     }
@@ -51,7 +57,7 @@ fn login(bytes: &mut Bytes<'_>) {
     while !bytes.is_empty() {
         let Some(mut reply) = reply(bytes.line()) else { continue };
         // As the control connection does with what it sent.
-        reply.hide(MARK.as_bytes());
+        reply.hide(&Redactor::new([&Secret::new(MARK)]));
         assert_secret(&format!("{login:?}"));
         let mut step = login.on(&reply);
         if let Ok(LoginStep::Secure) = step {
@@ -70,7 +76,7 @@ fn login(bytes: &mut Bytes<'_>) {
                 assert!(!over, "done twice");
                 assert!(ready.directory.is_none_or(|path| !path.is_empty()));
                 assert_eq!(ready.is_private, private);
-                assert!(!private || sent.iter().any(|c| *c == Command::ProtPrivate), "data in the clear: {sent:?}");
+                assert!(!private || sent.contains(&Command::ProtPrivate), "data in the clear: {sent:?}");
                 over = true;
                 Vec::new()
             }
@@ -89,6 +95,8 @@ fn login(bytes: &mut Bytes<'_>) {
             }
             let open = matches!(command, Command::User(_) | Command::Pass(_) | Command::Acct(_)) && !private;
             assert!(!open || privacy != Privacy::Required, "{command} before TLS");
+            let bare = matches!(command, Command::Pass(_) | Command::Acct(_)) && !private;
+            assert!(!(bare && tls_only), "{command} without the TLS that its password needs");
             assert_secret(&format!("{command} {command:?}"));
             assert!(command.encode().is_ok());
             sent.push(command);

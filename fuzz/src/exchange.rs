@@ -28,7 +28,7 @@ pub fn exchange(data: &[u8]) {
                 assert_secret(&format!("{kept:?}"));
                 let account = Account::try_from("ftp://bob@h".to_owned()).unwrap();
                 if let Some(secret) = kept.get(&account) {
-                    assert!(text.contains("bob") || text.contains('\\'), "a password of nobody's: {secret}");
+                    assert!(text.contains("bob") || text.contains('\\'), "a password of nobody's: {secret:?}");
                 }
             }
         }

@@ -223,15 +223,12 @@ fn with_marks(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len() * 2);
     let mut rest = text;
     while let Some((&first, others)) = rest.split_first() {
-        match rest.strip_prefix(b"ftp://u@") {
-            Some(after) => {
-                out.extend(format!("ftp://u:{MARK}@").bytes());
-                rest = after;
-            }
-            None => {
-                out.push(first);
-                rest = others;
-            }
+        if let Some(after) = rest.strip_prefix(b"ftp://u@") {
+            out.extend(format!("ftp://u:{MARK}@").bytes());
+            rest = after;
+        } else {
+            out.push(first);
+            rest = others;
         }
     }
     out

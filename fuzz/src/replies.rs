@@ -1,9 +1,9 @@
 //! Replies, and what is read from them.
 
 use super::{MARK, assert_shown};
-use ftpq::model::Stage;
+use ftpq::model::{Secret, Stage};
 use ftpq::wire::{
-    Broken, Command, Context, Decoder, Features, Reply, announced_size, classify, directory, entry,
+    Broken, Command, Context, Decoder, Features, Redactor, Reply, announced_size, classify, directory, entry,
     extended_passive_port, modification_time, passive_address, size,
 };
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -58,13 +58,11 @@ pub fn replies(data: &[u8]) {
         assert_shown(&reply.text());
         // 300 characters, of which each may become an escape.
         assert!(reply.text().len() <= 304 * 10, "{}", reply.text().len());
-        let secret = bytes.get(..2).unwrap_or_default();
-        reply.hide(secret);
-        let leaks = |line: &Vec<u8>| line.windows(2).any(|window| window == secret);
-        assert!(
-            secret.len() < 2 || secret.contains(&b'*') || !reply.lines.iter().any(leaks),
-            "{secret:?} in {reply:?}"
-        );
+        // As long as is looked for anywhere.
+        let secret = bytes.get(..4).and_then(|secret| std::str::from_utf8(secret).ok()).unwrap_or_default();
+        reply.hide(&Redactor::new([&Secret::new(secret)]));
+        let leaks = |line: &Vec<u8>| line.windows(4).any(|window| window == secret.as_bytes());
+        assert!(secret.is_empty() || secret.contains('*') || !reply.lines.iter().any(leaks), "{secret:?} in {reply:?}");
     }
     // By a word of its own, since it costs as much as thousands of others.
     if let Some(bytes) = bytes.strip_prefix(b"FLOOD") {
@@ -83,13 +81,9 @@ fn flood(bytes: &[u8]) {
         if decoder.feed(bytes).is_err() {
             return;
         }
-        loop {
-            match decoder.next_reply() {
-                // Replies without end are for the deadline to stop.
-                Ok(Some(_)) => return,
-                Ok(None) => break,
-                Err(_) => return,
-            }
+        // Replies without end are for the deadline to stop.
+        if !matches!(decoder.next_reply(), Ok(None)) {
+            return;
         }
         fed += bytes.len();
     }
@@ -174,7 +168,7 @@ pub fn answers(data: &[u8]) {
             assert_shown(&failure.to_string());
         }
         let mut hidden = reply.clone();
-        hidden.hide(MARK.as_bytes());
+        hidden.hide(&Redactor::new([&Secret::new(MARK)]));
     }
 }
 
