@@ -1,4 +1,4 @@
-//! The settings file, netrc and password files: read once, asked per host.
+//! The settings file, netrc, password files, certificates and keys: read once, asked per host.
 //!
 //! Nothing here prints a password: errors name a file and a line, `Debug` shows `***`.
 

@@ -1,6 +1,6 @@
 //! What follows from the end of a worker's turn, and from the end of a run.
 
-use super::clock;
+use super::clock::{self, Time};
 use super::dispatcher::{Dispatcher, LET_GO};
 use super::hosts::{Fetch, Host, Proof};
 use super::settle::is_before_login;
@@ -147,7 +147,7 @@ impl Dispatcher {
         attempt: Attempt,
         (progress, failure): (Option<Progress>, Failure),
     ) -> Result<(), QueueError> {
-        let (key, now) = (account.host_key(), clock::now());
+        let (key, now) = (account.host_key(), clock::ticks());
         let patience = self.patience(&key);
         let job = claim.job().clone();
         let Some(host) = self.hosts.known.get_mut(&key) else { return self.release([claim]).await };
@@ -159,13 +159,13 @@ impl Dispatcher {
         }
         host.troubles += 1;
         if host.troubles <= patience {
-            let at = now + delay(host.troubles, clock::dice()).as_secs().max(1);
-            host.wait_until = at;
+            let wait = delay(host.troubles, clock::dice()).as_secs().max(1);
+            host.wait_until = now + wait;
             // One goes ahead and looks; the others follow once it got in.
             self.hosts.unprove(account);
             let settlement = Settlement::Release { attempt: Some(attempt), progress };
             let state = self.shop.queue.settle(claim, settlement).await?;
-            self.shop.announce(&job, state, &failure, Some(at));
+            self.shop.announce(&job, state, &failure, Some(clock::now() + wait));
             return Ok(());
         }
         host.held = Some(failure.clone());
@@ -178,12 +178,12 @@ impl Dispatcher {
     }
 
     pub(super) async fn too_many(&mut self, account: &Account, failure: Failure) -> Result<(), QueueError> {
-        let (key, now) = (account.host_key(), clock::now());
+        let (key, now) = (account.host_key(), Time::now());
         let patience = self.patience(&key);
         let Some(host) = self.hosts.known.get_mut(&key) else { return Ok(()) };
         let changed = host.too_many(is_before_login(&failure), now, clock::dice());
-        if host.wait_until > now {
-            let text = format!("{key}: {failure}; trying again in {} s", host.wait_until - now);
+        if host.wait_until > now.ticks {
+            let text = format!("{key}: {failure}; trying again in {} s", host.wait_until - now.ticks);
             self.shop.observer.event(&Event::Notice { text });
         }
         let given_up = host.signed_in == 0 && host.refusals > patience;

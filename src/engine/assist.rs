@@ -134,7 +134,7 @@ impl Dispatcher {
                 self.hosts.helping.dismiss_one(Some(key));
             }
         }
-        let (connections, now) = (self.connections(), clock::now());
+        let (connections, now) = (self.connections(), clock::ticks());
         for account in &self.hosts.turns {
             let waits = self.hosts.accounts.get(account).is_some_and(Books::has_work);
             if !waits || self.hosts.is_held(account) || self.hosts.admits(account, connections, now) {
@@ -151,7 +151,7 @@ impl Dispatcher {
     }
 
     fn next_invitation(&self) -> Option<(JobId, Invitation)> {
-        let (connections, now) = (self.connections(), clock::now());
+        let (connections, now) = (self.connections(), clock::ticks());
         let mut offers: Vec<&Offer> = self.hosts.helping.offers.values().collect();
         offers.sort_by_key(|offer| std::cmp::Reverse(offer.split.left()));
         offers.into_iter().find_map(|offer| {
@@ -183,7 +183,7 @@ impl Dispatcher {
         let reused = idle.is_some();
         let mut link = match idle {
             Some(link) => link,
-            None if !self.hosts.admits(&account, self.connections(), clock::now()) => return false,
+            None if !self.hosts.admits(&account, self.connections(), clock::ticks()) => return false,
             None => {
                 let quirks = self.hosts.known.get(&account.host_key()).map(|host| host.facts.quirks);
                 let Ok(mut dial) = self.logins.dial(&account, options.clone(), quirks.unwrap_or_default()) else {
@@ -216,7 +216,7 @@ impl Dispatcher {
     pub(super) async fn helped(&mut self, helped: Helped) -> Result<(), QueueError> {
         let Helped { number, link, signed_in, help } = helped;
         let Some((job, account)) = self.hosts.helping.left(number) else { return Ok(()) };
-        let (key, quirks, now) = (account.host_key(), link.quirks(), clock::now());
+        let (key, quirks, now) = (account.host_key(), link.quirks(), clock::ticks());
         self.put_by(&account, link, signed_in);
         if self.hosts.known.get_mut(&key).is_some_and(|host| host.learn(quirks)) {
             self.remember(&key, None).await?;

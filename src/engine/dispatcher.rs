@@ -1,9 +1,10 @@
 //! The one task that decides what is begun: it hears workers, users and the clock in one place.
 
+use super::clock::{self, Time};
 use super::hosts::{Books, Fetch, Host, Hosts, Proof};
 use super::logins::Logins;
 use super::worker::{Desk, Shop, Word};
-use super::{RunOrder, RunReport, clock};
+use super::{RunOrder, RunReport};
 use crate::config::Config;
 use crate::model::{
     Account, CertificateCheck, Claim, Event, Failure, FailureKind, HostKey, JobId, Protection, Settings, TlsInUse,
@@ -59,6 +60,8 @@ pub(super) struct Outlook {
     pub(super) next_due: Option<u64>,
     /// Something changed in the queue.
     pub(super) is_stale: bool,
+    /// How far the time of day was ahead of the ticks.
+    lead: u64,
     begun: Instant,
     refreshed: Option<Instant>,
     /// How long the last look took.
@@ -70,7 +73,24 @@ impl Outlook {
     /// Nothing is known yet.
     pub(super) fn new() -> Self {
         let now = Instant::now();
-        Self { next_due: None, is_stale: true, begun: now, refreshed: None, cost: Duration::ZERO, ticked: now }
+        Self {
+            next_due: None,
+            is_stale: true,
+            lead: Time::now().lead(),
+            begun: now,
+            refreshed: None,
+            cost: Duration::ZERO,
+            ticked: now,
+        }
+    }
+
+    /// Somebody may have set the clock: then what is due is another question.
+    fn watch_the_clock(&mut self) {
+        let lead = Time::now().lead();
+        // The two are not asked at the very same moment.
+        if lead.abs_diff(self.lead) > 1 {
+            (self.lead, self.is_stale) = (lead, true);
+        }
     }
 
     /// Whether a look now would be too soon after the last: a queue of many hosts is not walked through after every
@@ -162,7 +182,7 @@ impl Dispatcher {
         if !self.hosts.known.contains_key(&key) {
             let facts = self.shop.queue.facts(&key).await?.unwrap_or_default();
             let wish = self.order.per_host.or_else(|| self.order.config.per_host(&key)).unwrap_or_default();
-            let mut host = Host::new(wish, facts, self.outlook.begun.elapsed(), clock::now());
+            let mut host = Host::new(wish, facts, self.outlook.begun.elapsed(), Time::now());
             host.flow.bytes = self.shop.board.bytes_counter();
             self.hosts.known.insert(key.clone(), host);
         }
@@ -180,19 +200,19 @@ impl Dispatcher {
             return Ok(());
         }
         let connections = self.connections();
-        let now = clock::now();
+        let now = Time::now();
         // Each account that has work is looked at once for each job it gets, and once more in vain.
         let mut in_vain = 0;
         let most = usize::try_from(connections).unwrap_or(usize::MAX).saturating_add(STORING);
         while in_vain < self.hosts.turns.len() && self.hosts.has_room(connections) && self.running.len() < most {
             let Some(account) = self.hosts.turns.pop_front() else { break };
-            if self.hosts.admits(&account, connections, now)
-                && let Some(claim) = self.next_claim(&account, now)
+            if self.hosts.admits(&account, connections, now.ticks)
+                && let Some(claim) = self.next_claim(&account, now.day)
             {
                 self.begin(&account, claim).await?;
                 in_vain = 0;
-                self.hosts.next_turn(account, now);
-            } else if self.hosts.next_turn(account, now) {
+                self.hosts.next_turn(account, now.ticks);
+            } else if self.hosts.next_turn(account, now.ticks) {
                 in_vain += 1;
             }
         }
@@ -232,7 +252,7 @@ impl Dispatcher {
         let reused = idle.is_some();
         let link = match idle {
             Some(link) => Ok(link),
-            None if !self.hosts.admits(account, self.connections(), clock::now()) => {
+            None if !self.hosts.admits(account, self.connections(), clock::ticks()) => {
                 // The session at rest was dead, and meanwhile there is no room for a new one.
                 self.hosts.books(account).claims.push_front(claim);
                 return Ok(());
@@ -336,33 +356,34 @@ impl Dispatcher {
         if self.outlook.is_stale || !self.running.is_empty() || !self.hosts.is_asleep() {
             return TICK;
         }
-        let due = self.outlook.next_due.into_iter().chain(self.hosts.next_wake()).min();
-        due.map_or(SLEEP, clock::until).clamp(TICK, SLEEP)
+        let (due, wake) = (self.outlook.next_due.map(clock::until), self.hosts.next_wake().map(clock::until_tick));
+        due.into_iter().chain(wake).min().unwrap_or(SLEEP).clamp(TICK, SLEEP)
     }
 
     async fn tick(&mut self) -> Result<(), QueueError> {
         self.outlook.ticked = Instant::now();
-        let now = clock::now();
+        self.outlook.watch_the_clock();
+        let now = Time::now();
         self.tune(now).await?;
         // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
-        let crowded = self.hosts.wake(now);
+        let crowded = self.hosts.wake(now.ticks);
         self.rest(crowded);
         Ok(())
     }
 
     /// Sets each host's number of connections by what came from it.
-    async fn tune(&mut self, now: u64) -> Result<(), QueueError> {
+    async fn tune(&mut self, now: Time) -> Result<(), QueueError> {
         let (elapsed, connections) = (self.outlook.begun.elapsed(), self.connections());
         let mut learned = Vec::new();
         for (key, host) in &mut self.hosts.known {
-            host.budget.grow(now);
+            host.budget.grow(now.ticks);
             // What others do not use of the connections over all hosts can be had.
             let cap = connections.saturating_sub(self.hosts.open.saturating_sub(host.open));
             let waits = |account: &Account| {
                 let has_work = self.hosts.accounts.get(account).is_some_and(Books::has_work);
                 has_work || self.hosts.helping.wants(account)
             };
-            if host.open > 0 && host.tune(elapsed, cap, host.accounts.iter().any(waits), now) {
+            if host.open > 0 && host.tune(elapsed, cap, host.accounts.iter().any(waits), now.day) {
                 learned.push(key.clone());
             }
         }

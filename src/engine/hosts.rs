@@ -1,6 +1,7 @@
 //! Hosts and accounts of a run: budgets, sessions at rest, and who is left alone.
 
 use super::assist::Helping;
+use super::clock::Time;
 use crate::ftp::Gate;
 use crate::model::{Account, Claim, Failure, HostFacts, HostKey, PerHost, Quirks};
 use crate::policy::{Budget, Learned, Sample, Tuning, delay};
@@ -20,7 +21,7 @@ pub(super) struct Host {
     pub(super) open: u32,
     /// Links that are signed in.
     pub(super) signed_in: u32,
-    /// Nothing is begun before this time, in seconds since 1970-01-01 UTC.
+    /// Nothing is begun before so many ticks.
     pub(super) wait_until: u64,
     /// Refusals in a row while no connection of ours stood.
     pub(super) refusals: u32,
@@ -109,13 +110,13 @@ pub(super) struct Hosts {
 }
 
 impl Host {
-    /// A host of which nothing was done yet; `elapsed` is the time since the run began, `now` the time of day.
-    pub(super) fn new(wish: PerHost, facts: HostFacts, elapsed: Duration, now: u64) -> Self {
+    /// A host of which nothing was done yet; `elapsed` is the time since the run began.
+    pub(super) fn new(wish: PerHost, facts: HostFacts, elapsed: Duration, now: Time) -> Self {
         let (allowed, tuning) = match wish {
             PerHost::Most(most) => (most, Tuning::fixed(most)),
-            PerHost::Auto => (Tuning::MOST, Tuning::search(remembered(&facts, now), elapsed)),
+            PerHost::Auto => (Tuning::MOST, Tuning::search(remembered(&facts, now.day), elapsed)),
         };
-        let budget = Budget::new(allowed, facts.connection_limit, now);
+        let budget = Budget::new(allowed, facts.connection_limit, now.ticks);
         Self {
             budget,
             tuning,
@@ -139,21 +140,21 @@ impl Host {
 
     /// Takes note of a refusal to take one more connection, or, once signed in, one more transfer. Returns whether the
     /// budget changed.
-    pub(super) fn too_many(&mut self, at_login: bool, now: u64, dice: f64) -> bool {
+    pub(super) fn too_many(&mut self, at_login: bool, now: Time, dice: f64) -> bool {
         let working = if at_login { self.signed_in } else { self.signed_in.saturating_sub(1) };
-        let changed = self.budget.refused(working, now);
+        let changed = self.budget.refused(working, now.ticks);
         // Refusals of connections that were under way together count once.
-        if at_login && self.signed_in == 0 && self.wait_until <= now {
+        if at_login && self.signed_in == 0 && self.wait_until <= now.ticks {
             self.refusals += 1;
-            self.wait_until = now + delay(self.refusals, dice).as_secs().max(1);
+            self.wait_until = now.ticks + delay(self.refusals, dice).as_secs().max(1);
         }
         if changed {
-            self.note_limit(now);
+            self.note_limit(now.day);
         }
         changed
     }
 
-    /// Takes note of a connection that got in. Returns whether the budget changed.
+    /// Takes note of a connection that got in, at this time of day. Returns whether the budget changed.
     pub(super) fn got_in(&mut self, now: u64) -> bool {
         self.signed_in += 1;
         self.troubles = 0;
@@ -214,7 +215,8 @@ impl Host {
 
 /// What an earlier run found out, while it stands.
 fn remembered(facts: &HostFacts, now: u64) -> Option<Learned> {
-    let stands = |at: u64| now.saturating_sub(at) < Tuning::STANDS;
+    // Either way: what was learned while the clock was ahead would otherwise stand until it gets there.
+    let stands = |at: u64| now.abs_diff(at) < Tuning::STANDS;
     let learned = Learned { connections: facts.useful_connections?, is_most: facts.useful_learned_at.is_some() };
     facts.useful_learned_at.is_none_or(stands).then_some(learned)
 }
@@ -267,7 +269,7 @@ impl Hosts {
         self.resting == 0 && self.turns.is_empty()
     }
 
-    /// When the first host that is waited for may be tried again, in seconds since 1970-01-01 UTC.
+    /// When the first host that is waited for may be tried again, in ticks.
     pub(super) fn next_wake(&self) -> Option<u64> {
         let waited = self.accounts.iter().filter(|(account, books)| books.has_work() && !self.is_held(account));
         waited.filter_map(|(account, _)| self.known.get(&account.host_key())).map(|host| host.wait_until).min()
@@ -434,8 +436,10 @@ mod tests {
         assert_eq!((hosts.is_asleep(), hosts.next_wake()), (true, None));
         for (name, until) in [("a", 900), ("b", 700), ("c", 500)] {
             let account = Account::try_from(format!("ftp://{name}")).unwrap();
-            let host =
-                Host { wait_until: until, ..Host::new(PerHost::Most(4), HostFacts::default(), Duration::ZERO, 0) };
+            let host = Host {
+                wait_until: until,
+                ..Host::new(PerHost::Most(4), HostFacts::default(), Duration::ZERO, Time { day: 0, ticks: 0 })
+            };
             hosts.known.insert(account.host_key(), host);
             hosts.note_work(&account, name != "c");
         }

@@ -82,6 +82,12 @@ impl Ahead {
         ahead
     }
 
+    /// What the greeting tells of the server's ways.
+    #[cfg(test)]
+    pub(super) fn queues_by_name(&self) -> Option<bool> {
+        self.queues_by_name
+    }
+
     /// Takes note of what is known of the server, and of what the user vouches for.
     pub(super) fn trust(&mut self, quirks: Quirks, pipelining: Pipelining) {
         let vouched = matches!(pipelining, Pipelining::Burst | Pipelining::Deep);
@@ -179,6 +185,9 @@ impl Session {
     /// # Errors
     /// When it is none, or none comes: nothing goes behind RETR on this host any more, and the session is over.
     pub(super) async fn settle(&mut self) -> Result<(), Failure> {
+        if self.is_foreign {
+            return Err(trouble::out_of_step(Stage::Prepare, "the session was opened with other settings of TLS"));
+        }
         let Some(verb) = self.control.left_behind() else { return Ok(()) };
         let reply = match self.control.reply_ahead(Stage::Data).await {
             Ok(reply) => reply,

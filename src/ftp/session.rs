@@ -33,7 +33,7 @@ pub struct Session {
     pub(super) ahead: Ahead,
     transfer_type: TransferType,
     /// The next transfer asks for another use of TLS than this session was opened with.
-    is_foreign: bool,
+    pub(super) is_foreign: bool,
     /// The login directory, where it could be read.
     home: Option<Vec<u8>>,
     /// Directories gone down from the login directory; used only where paths can't be put together.
@@ -107,8 +107,8 @@ impl Session {
         let login = if together { login.together() } else { login };
         let ready = converse(&mut control, login, (dial, security.as_mut())).await?;
         control.set_logged_in();
-        if !ready.is_private {
-            security = None;
+        if !ready.is_private && security.take().is_some() {
+            control.note("* the server offers no TLS: going on in the clear, as `tls = \"prefer\"` allows");
         }
         Ok(Self {
             control,

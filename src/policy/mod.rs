@@ -15,5 +15,5 @@ pub use rate::Bucket;
 pub use resume::{
     Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, overshoots, plan, same_identity, unix_seconds,
 };
-pub use retry::{Decision, decide, delay};
+pub use retry::{Decision, LONGEST_DELAY, decide, delay};
 pub use tuning::{Learned, Sample, Tuning};

@@ -22,11 +22,13 @@ pub fn decide(failure: &Failure, fruitless: u32, retries: u32, dice: f64) -> Dec
     }
 }
 
-/// The wait before the next try after `failures` failures in a row: 1 s, doubling up to 5 minutes (which is what
-/// public archives ask for), less up to a quarter by `dice`, so that clients don't return together.
+/// Longest wait before the next try, in seconds: what public archives ask for.
+pub const LONGEST_DELAY: u64 = 300;
+
+/// The wait before the next try after `failures` failures in a row: 1 s, doubling up to [`LONGEST_DELAY`], less up to a quarter by `dice`, so that clients don't return together.
 #[must_use]
 pub fn delay(failures: u32, dice: f64) -> Duration {
-    let doubled = 1u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX).min(300);
+    let doubled = 1u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX).min(LONGEST_DELAY);
     Duration::from_secs(doubled).mul_f64(1.0 - 0.25 * dice.clamp(0.0, 1.0))
 }
 

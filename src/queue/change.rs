@@ -1,7 +1,7 @@
 //! What workers and users do to jobs: claim, settle, change, look.
 
 use super::books::Books;
-use super::index::{ranges, set_of};
+use super::index::{has_come, ranges, set_of};
 use super::journal::Entry;
 use super::{Changes, GroupLoad, QueueError};
 use crate::model::{
@@ -102,7 +102,7 @@ impl Books {
                     continue;
                 }
                 match (state, self.index.due_of(id)) {
-                    (JobState::Waiting, Some(at)) if at > now => {
+                    (JobState::Waiting, Some(at)) if !has_come(at, now) => {
                         load.waiting += 1;
                         load.next_due = Some(load.next_due.map_or(at, |first| first.min(at)));
                     }

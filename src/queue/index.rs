@@ -3,6 +3,7 @@
 use super::order::{Class, Rank};
 use super::pack::States;
 use crate::model::{Account, Counts, IdSet, JobId, JobState};
+use crate::policy::LONGEST_DELAY;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -54,19 +55,23 @@ pub(super) struct Lane {
     ripe: BTreeSet<Rank>,
 }
 
-/// Longer than any wait before a retry, in seconds.
-const LONGEST_WAIT: u64 = 3_600;
+/// Longer than any wait before a retry, in seconds; clocks are put right by some seconds without anybody's doing.
+const LONGEST_WAIT: u64 = LONGEST_DELAY + 60;
+
+/// Whether the time has come for a job that waits until `at`. No wait is so long that it ends much later than now: then
+/// the clock was set back since.
+pub(super) fn has_come(at: u64, now: u64) -> bool {
+    at <= now || at > now.saturating_add(LONGEST_WAIT)
+}
 
 impl Lane {
     /// Moves waiting jobs whose time has come to the claimable ones.
     pub(super) fn ripen(&mut self, now: u64) {
-        while let Some((_, rank)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
+        while let Some((_, rank)) = self.due.first().copied().filter(|(at, _)| has_come(*at, now)) {
             self.due.pop_first();
             self.ripe.insert(rank);
         }
-        // No wait is this long: the clock was set back.
-        let too_late = now.saturating_add(LONGEST_WAIT);
-        while let Some((_, rank)) = self.due.last().copied().filter(|(at, _)| *at > too_late) {
+        while let Some((_, rank)) = self.due.last().copied().filter(|(at, _)| has_come(*at, now)) {
             self.due.pop_last();
             self.ripe.insert(rank);
         }

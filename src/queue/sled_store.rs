@@ -1,8 +1,9 @@
 //! The store on disk: sled 0.34.
 //!
-//! Three of its traits shape this file. `flush` is `sync_file_range` and no fsync: the log is synced here, and so are
+//! Four of its traits shape this file. `flush` is `sync_file_range` and no fsync: the log is synced here, and so are
 //! the blob files that large pages are moved to. `flush_async` deadlocks with several callers: it is never used. It
-//! panics on most damage: every call stands inside `catch_unwind`.
+//! panics on most damage: every call stands inside `catch_unwind`. It stumbles over snapshots of its own that were not
+//! written to their end: they are removed before it sees them.
 
 use super::backend::{Backend, Batch, Visit};
 use super::{QueueError, files};
@@ -38,6 +39,7 @@ impl SledStore {
 
     fn open_unguarded(dir: &Path) -> Result<Self, QueueError> {
         let new = !dir.join("db").exists();
+        remove_half_snapshots(dir)?;
         let config = sled::Config::new().path(dir).cache_capacity(CACHE).flush_every_ms(None);
         let mut tries = 0u32;
         let db = loop {
@@ -91,6 +93,23 @@ impl SledStore {
         self.synced_blobs = present;
         Ok(())
     }
+}
+
+/// Removes snapshots that a kill or a full disk left half written. sled would take one for the newest, which it is by its
+/// name, and find it damaged; the log holds all that it was made of.
+fn remove_half_snapshots(dir: &Path) -> Result<(), QueueError> {
+    let entries = match fs::read_dir(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        result => result.map_err(|e| QueueError::io("reading", dir, &e))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(|e| QueueError::io("reading", dir, &e))?.path();
+        let is_snapshot = path.file_stem().is_some_and(|stem| stem.to_string_lossy().starts_with("snap."));
+        if is_snapshot && path.extension().is_some_and(|extension| extension == "generating") {
+            fs::remove_file(&path).map_err(|e| QueueError::io("removing", &path, &e))?;
+        }
+    }
+    Ok(())
 }
 
 impl Backend for SledStore {

@@ -40,6 +40,8 @@ impl Link {
         if let Some(broken) = self.session.take_if(|session| !session.is_usable()) {
             self.dial.quirks = broken.quirks();
             self.dial.strikes = broken.strikes();
+            // One that is in order, but of no use any more, makes room for the next first.
+            broken.quit().await;
         }
         match &mut self.session {
             Some(session) => Ok(session),

@@ -1,54 +1,8 @@
 //! A full file system: nothing is lost, it is said, and the next run goes on.
 
+pub(crate) use crate::support::disk::Small;
 use crate::support::{Act, Delivery, Ended, Ftpq, Scripted, Traits, bytes::difference, pseudo_random, report, watch};
-use std::{
-    fs,
-    io::Write,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
-
-/// A small file system of its own; unmounted when dropped.
-pub(crate) struct Small(PathBuf);
-
-impl Small {
-    /// A tmpfs of this size.
-    pub(crate) fn mount(at: &Path, mebibytes: u32) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        let size = format!("size={mebibytes}m");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
-        mounted.is_ok_and(|o| o.status.success()).then(|| Self(at.to_owned()))
-    }
-
-    /// An ext2 of 12 MiB, which can't reserve space beforehand.
-    fn mount_ext2(at: &Path) -> Option<Self> {
-        Self::mount_image(at, "mkfs.ext2", 12)
-    }
-
-    /// A file system of a disk's kind, made by this program, of this size.
-    pub(crate) fn mount_image(at: &Path, maker: &str, mebibytes: u64) -> Option<Self> {
-        fs::create_dir_all(at).unwrap();
-        let image = at.with_extension("img");
-        fs::File::create(&image).unwrap().set_len(mebibytes << 20).unwrap();
-        let done = |command: &mut Command| command.output().is_ok_and(|o| o.status.success());
-        let made = done(Command::new(maker).args(["-q", "-F"]).arg(&image));
-        let mounted = made && done(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(at));
-        mounted.then(|| Self(at.to_owned()))
-    }
-
-    fn grow(&self, mebibytes: u32) {
-        let size = format!("remount,size={mebibytes}m");
-        let done = Command::new("mount").args(["-o", &size]).arg(&self.0).output();
-        assert!(done.is_ok_and(|o| o.status.success()), "the small file system does not grow");
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).output();
-    }
-}
+use std::{fs, io::Write, os::unix::fs::PermissionsExt, time::Duration};
 
 fn assert_said(ended: &Ended, words: &[&str]) {
     let text = ended.err.to_lowercase();
@@ -198,4 +152,49 @@ fn a_folder_without_permission_is_exit_5_and_names_the_folder() {
     assert!(matches!(ended.code, Some(1 | 5)), "{ended}");
     assert!(ended.err.contains("sub"), "it does not say what is in the way\n{ended}");
     assert_eq!(fs::read(ftpq.downloads().join("sub")).unwrap(), b"not a folder", "{ended}");
+}
+
+/// Takes all the space that is left of a file system.
+fn fill(place: &std::path::Path) -> std::path::PathBuf {
+    let path = place.join("filler");
+    let file = fs::File::create(&path).unwrap();
+    let mut at = 0;
+    for bits in (12..24).rev() {
+        while rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), at, 1 << bits).is_ok() {
+            at += 1 << bits;
+        }
+    }
+    path
+}
+
+/// The queue lies on the disk that fills up, and one run after the other meets it: the store must stay whole, so that it
+/// need not be built anew from the journal.
+#[test]
+fn a_disk_that_fills_up_under_the_queue_damages_nothing() {
+    let ftpq = Ftpq::new();
+    let place = ftpq.queue();
+    let Some(_small) = Small::mount(&place, 16) else {
+        return report::skip("needs root, to mount a small file system");
+    };
+    fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
+    let server = Scripted::with(Traits { pace: 400_000, ..Traits::default() }, |_| Act::Usual);
+    let names: Vec<String> = (0..120).map(|n| format!("f{n}")).collect();
+    names.iter().for_each(|name| server.put(name, pseudo_random(114, 20_000)));
+    let list: String = names.iter().map(|name| format!("{}\n", server.url(name))).collect();
+    let list = ftpq.write("list", list);
+    let mut said = ftpq.run(&["add", &list]).expect_code(0).everything();
+    for round in 0..6 {
+        let run = ftpq.spawn(&["run"]);
+        let before = server.core().sent_total();
+        assert!(watch::wait_for(Duration::from_secs(20), || server.core().sent_total() > before + 100_000));
+        let filler = fill(&place);
+        let ended = run.wait(Duration::from_secs(20)).expect_code(5);
+        let again = ftpq.run(&["run"]);
+        fs::remove_file(filler).unwrap();
+        said += &format!("round {round}: {ended}{again}");
+    }
+    let last = ftpq.run(&["run"]).expect_code(0);
+    let damaged =
+        fs::read_dir(&place).unwrap().flatten().filter(|e| e.file_name().to_string_lossy().contains("damaged"));
+    assert_eq!(damaged.count(), 0, "{said}{last}");
 }

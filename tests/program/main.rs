@@ -15,6 +15,7 @@ mod support;
 mod adding;
 mod bulk;
 mod changing;
+mod clock;
 mod crash;
 mod disk_full;
 mod failpoints;

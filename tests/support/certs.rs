@@ -7,8 +7,9 @@ use rcgen::{
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use sha2::{Digest, Sha256};
 
-/// Where the tests' servers are found.
-const HERE: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+/// Where the tests' servers are found; those of tests/chaos have names.
+const HERE: [&str; 7] =
+    ["localhost", "127.0.0.1", "::1", "scripted.test", "vsftpd.test", "proftpd.test", "pure-ftpd.test"];
 
 /// A certificate authority of a test's own.
 pub(crate) struct Authority {

@@ -2,6 +2,8 @@
 
 pub(crate) mod bytes;
 pub(crate) mod certs;
+pub(crate) mod clock;
+pub(crate) mod disk;
 pub(crate) mod ftpq;
 pub(crate) mod real;
 pub(crate) mod report;

@@ -81,6 +81,8 @@ pub(crate) struct Server {
     kind: Kind,
     folder: TempDir,
     address: SocketAddr,
+    passive: (u16, u16),
+    args: Vec<String>,
     child: Child,
     options: Options,
     authority: Authority,
@@ -130,6 +132,30 @@ impl Server {
         file.set_modified(UNIX_EPOCH + Duration::from_secs(MODIFIED)).unwrap();
     }
 
+    /// Address of the control port.
+    #[allow(dead_code, reason = "tests/chaos.rs needs it")]
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// First and last port that data connections may come to.
+    #[allow(dead_code, reason = "tests/chaos.rs needs it")]
+    pub(crate) fn passive(&self) -> (u16, u16) {
+        self.passive
+    }
+
+    /// Kills the server with all its sessions; its files and its ports stay what they are.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts a killed server again, and does not wait until it listens.
+    #[allow(dead_code, reason = "tests/chaos.rs needs it")]
+    pub(crate) fn start_again(&mut self) {
+        self.child = spawn(self.kind, self.folder.path(), &self.args);
+    }
+
     /// The URL of a file; with `login` as user, otherwise anonymous.
     pub(crate) fn url(&self, path: &str, login: bool) -> String {
         let user = if login { "user:password@" } else { "" };
@@ -170,7 +196,8 @@ impl Server {
         lines.filter_map(|line| line.split_whitespace().nth(7)?.parse::<u64>().ok()).sum()
     }
 
-    fn root(&self) -> PathBuf {
+    /// The folder that it serves.
+    pub(crate) fn root(&self) -> PathBuf {
         self.folder.path().join("root")
     }
 
@@ -199,7 +226,7 @@ impl Server {
                 return Err(format!("{} ended on {address} with {status}: {}", kind.name(), log_of(path)));
             }
             if TcpStream::connect(address).is_ok() {
-                return Ok(Self { kind, folder, address, child, options, authority });
+                return Ok(Self { kind, folder, address, passive, args, child, options, authority });
             }
             if begin.elapsed() > Duration::from_secs(10) {
                 let _ = child.kill();
@@ -213,8 +240,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
         if thread::panicking() {
             eprintln!("log of {} on {}:\n{}", self.kind.name(), self.address, self.log());
         }

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
@@ -58,6 +59,9 @@ pub(crate) fn parts_below(folder: &Path) -> Vec<PathBuf> {
     files_below(folder).into_iter().filter(|p| p.to_string_lossy().contains("ftpq-part")).collect()
 }
 
+/// What a file under its final name is known by, as long as nobody touches it.
+type Look = (u64, u64, i64, i64);
+
 /// Looks at final names all the time, and remembers any that held less than its whole content.
 pub(crate) struct Watcher {
     stop: Arc<AtomicBool>,
@@ -68,24 +72,35 @@ pub(crate) struct Watcher {
 impl Watcher {
     /// Watches these final names; each is to hold exactly these bytes from the moment it appears.
     pub(crate) fn new(expected: BTreeMap<PathBuf, Vec<u8>>) -> Self {
+        let versions = expected.into_iter().map(|(path, data)| (path, vec![Arc::new(data)])).collect();
+        Self::of_versions(versions, Duration::from_millis(1))
+    }
+
+    /// Watches final names of files that change on the server: each is to hold one version of it, and the whole of that.
+    pub(crate) fn of_versions(expected: BTreeMap<PathBuf, Vec<Arc<Vec<u8>>>>, pause: Duration) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let breaches = Arc::new(Mutex::new(Vec::new()));
         let (stopped, found) = (Arc::clone(&stop), Arc::clone(&breaches));
         let thread = thread::spawn(move || {
             let mut rounds = 0;
-            let mut whole: BTreeMap<&PathBuf, bool> = BTreeMap::new();
+            let mut known: BTreeMap<&PathBuf, Look> = BTreeMap::new();
             while !stopped.load(Ordering::SeqCst) {
                 rounds += 1;
-                for (path, data) in &expected {
+                for (path, versions) in &expected {
                     let Ok(meta) = fs::metadata(path) else { continue };
-                    // The content is compared once, when the name appears; its length every time.
-                    let first = whole.insert(path, true).is_none();
-                    if meta.len() != data.len() as u64 || (first && fs::read(path).ok().as_ref() != Some(data)) {
-                        let text = format!("{} held {} of {} bytes", path.display(), meta.len(), data.len());
+                    // The content is compared when the name appears, and whenever something about it is another.
+                    let look = (meta.len(), meta.ino(), meta.mtime(), meta.mtime_nsec());
+                    if known.insert(path, look) == Some(look) {
+                        continue;
+                    }
+                    let Ok(data) = fs::read(path) else { continue };
+                    if !versions.iter().any(|version| **version == data) {
+                        let whole: Vec<usize> = versions.iter().map(|v| v.len()).collect();
+                        let text = format!("{} held {} bytes that are none of {whole:?}", path.display(), data.len());
                         found.lock().unwrap().push(text);
                     }
                 }
-                thread::sleep(Duration::from_millis(1));
+                thread::sleep(pause);
             }
             rounds
         });

@@ -24,6 +24,9 @@ mod tickets;
 mod trouble;
 mod verifier;
 
+#[cfg(test)]
+mod tests;
+
 pub use policy::{TlsMode, TlsPolicy};
 pub(super) use security::Security;
 pub(super) use stream::{Stream, peek};

@@ -54,6 +54,9 @@ pub(in crate::ftp) fn data(error: &io::Error) -> Failure {
             let message = "the server sends data in the clear, or no TLS, over a connection that is to be private";
             Failure::permanent(Stage::Data, Cause::TlsRefused, message).with_advice("ask the server's operator")
         }
+        Some(error @ Error::AlertReceived(_)) if refusal::client_refused(error).is_some() => {
+            handshake_failure(Stage::Data, error)
+        }
         Some(Error::AlertReceived(alert)) => reuse(&format!("the server broke off its TLS handshake ({alert:?})")),
         Some(error) => handshake_failure(Stage::Data, error),
         None => reuse(&format!("the server closed it during its TLS handshake ({error})")),

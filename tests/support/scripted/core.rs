@@ -71,6 +71,8 @@ pub(crate) struct Traits {
     pub(crate) mlst: bool,
     /// Bytes a second of each transfer; 0 for no limit.
     pub(crate) pace: u64,
+    /// First and last port of data connections; `None` for any.
+    pub(crate) passive: Option<(u16, u16)>,
     /// Control connections at a time.
     pub(crate) max_sessions: usize,
     /// What is said to a connection beyond that before it is closed; empty for nothing.
@@ -94,6 +96,7 @@ impl Default for Traits {
             rest_must_be_last: false,
             mlst: false,
             pace: 0,
+            passive: None,
             max_sessions: usize::MAX,
             full: "421 There are too many connections from your internet address.".to_owned(),
             drip_ms: None,
@@ -151,8 +154,19 @@ impl Core {
 
     /// Puts a file there, or replaces it.
     pub(crate) fn put(&self, path: &str, data: Vec<u8>, modified: &str) {
-        let file = RemoteFile { data: Arc::new(data), modified: modified.to_owned() };
+        self.put_shared(path, Arc::new(data), modified);
+    }
+
+    /// The same with content that others hold too.
+    pub(crate) fn put_shared(&self, path: &str, data: Arc<Vec<u8>>, modified: &str) {
+        let file = RemoteFile { data, modified: modified.to_owned() };
         self.lock().files.insert(path.to_owned(), file);
+    }
+
+    /// Takes a file away.
+    #[allow(dead_code, reason = "tests/chaos.rs needs it")]
+    pub(crate) fn remove(&self, path: &str) {
+        self.lock().files.remove(path);
     }
 
     /// The file at a path.

@@ -4,6 +4,7 @@ use super::{Core, Delivery, End, tls::Line};
 use std::{
     io::{Read, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    sync::atomic::{AtomicU16, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -17,14 +18,19 @@ pub(super) enum Meeting {
 }
 
 /// Arranges a data connection: the meeting and the reply, or the refusal.
-pub(super) fn arrange(control: &TcpStream, verb: &str, arg: &str) -> Result<(Meeting, String), String> {
+pub(super) fn arrange(
+    control: &TcpStream,
+    passive: Option<(u16, u16)>,
+    verb: &str,
+    arg: &str,
+) -> Result<(Meeting, String), String> {
     let own = control.local_addr().map_err(|e| format!("425 {e}"))?.ip();
     match verb {
         "PORT" => there(parse_port(arg)),
         "EPRT" => there(parse_eprt(arg)),
         "PASV" if own.is_ipv6() => Err("425 PASV is for IPv4.".to_owned()),
         _ => {
-            let listener = TcpListener::bind((own, 0)).map_err(|e| format!("425 {e}"))?;
+            let listener = listen(own, passive).ok_or("425 No port is free.")?;
             let port = listener.local_addr().map_err(|e| format!("425 {e}"))?.port();
             let reply = if verb == "EPSV" {
                 format!("229 Entering Extended Passive Mode (|||{port}|).")
@@ -35,6 +41,16 @@ pub(super) fn arrange(control: &TcpStream, verb: &str, arg: &str) -> Result<(Mee
             Ok((Meeting::Here(listener), reply))
         }
     }
+}
+
+/// A listener on a free port; of a range on the one behind that of the last call, so that none is used again soon.
+fn listen(own: IpAddr, passive: Option<(u16, u16)>) -> Option<TcpListener> {
+    static CALLS: AtomicU16 = AtomicU16::new(0);
+    let Some((low, high)) = passive else { return TcpListener::bind((own, 0)).ok() };
+    (low..=high).find_map(|_| {
+        let port = low + CALLS.fetch_add(1, Ordering::Relaxed) % (high - low + 1);
+        TcpListener::bind((own, port)).ok()
+    })
 }
 
 fn there(address: Option<SocketAddr>) -> Result<(Meeting, String), String> {

@@ -312,7 +312,7 @@ impl Session<'_> {
     }
 
     fn open(&mut self, verb: &str, arg: &str) -> bool {
-        match data::arrange(self.stream.socket(), verb, arg) {
+        match data::arrange(self.stream.socket(), self.core.traits.passive, verb, arg) {
             Ok((meeting, reply)) => {
                 self.meeting = Some(meeting);
                 self.reply(&reply)

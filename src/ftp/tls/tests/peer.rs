@@ -205,12 +205,35 @@ impl Peer {
         listener
     }
 
+    /// EPSV, answered, and these commands in one write, answered.
+    pub(super) fn epsv_with(&mut self, burst: &[(&str, &str)]) -> TcpListener {
+        let listener = self.epsv();
+        for (command, reply) in burst {
+            self.answer(command, reply);
+        }
+        listener
+    }
+
     /// EPSV and RETR up to the 150; returns the data connection, whose handshake is still to come.
     pub(super) fn accept_retr(&mut self, path: &str) -> Link {
         let listener = self.epsv();
         let (data, _) = listener.accept().unwrap();
         self.answer(&format!("RETR {path}"), "150 go");
         Link::plain(data)
+    }
+}
+
+/// What a guest dials at that port of this machine.
+pub(super) fn dial(tls: TlsPolicy, port: u16) -> Dial {
+    Dial {
+        ticket: None,
+        account: Account { scheme: Scheme::Ftp, user: "anonymous".into(), host: "localhost".into(), port },
+        login: Login { user: "anonymous".into(), secret: None, account: None },
+        options: SessionOptions { timeout: Duration::from_secs(20), tls, ..SessionOptions::default() },
+        quirks: Quirks::default(),
+        strikes: 0,
+        only_tls12: false,
+        trace: None,
     }
 }
 
@@ -236,17 +259,8 @@ impl Play {
         });
         let dialogue = Arc::new(Mutex::new(Vec::new()));
         let book = Arc::clone(&dialogue);
-        let options = SessionOptions { timeout: Duration::from_secs(20), tls: policy, ..SessionOptions::default() };
-        let dial = Dial {
-            ticket: None,
-            account: Account { scheme: Scheme::Ftp, user: "anonymous".into(), host: "localhost".into(), port },
-            login: Login { user: "anonymous".into(), secret: None, account: None },
-            options,
-            quirks: Quirks::default(),
-            strikes: 0,
-            only_tls12: false,
-            trace: Some(Arc::new(move |line: &str| book.lock().unwrap().push(line.to_owned()))),
-        };
+        let mut dial = dial(policy, port);
+        dial.trace = Some(Arc::new(move |line: &str| book.lock().unwrap().push(line.to_owned())));
         Self { dial, dialogue, script, _folder: folder }
     }
 
