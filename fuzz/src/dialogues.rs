@@ -42,13 +42,9 @@ fn login(bytes: &mut Bytes<'_>) {
     let account = (choice & 2 == 2).then(|| Secret::new(format!("{MARK}2")));
     let privacy = [Privacy::None, Privacy::Required, Privacy::Preferred, Privacy::Given][usize::from(choice >> 3 & 3)];
     let tls_only = choice & 32 == 32;
-    let mut login = Login::new(Credentials {
-        user: "u".to_owned(),
-        secret: secret.clone(),
-        account: account.clone(),
-        tls_only,
-    })
-    .with_privacy(privacy);
+    let mut login =
+        Login::new(Credentials { user: "u".to_owned(), secret: secret.clone(), account: account.clone(), tls_only })
+            .with_privacy(privacy);
     if choice & 4 == 4 {
         login = login.together();
     }

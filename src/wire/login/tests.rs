@@ -312,8 +312,8 @@ fn a_password_for_tls_is_never_sent_without() {
     for (privacy, replies) in [
         (Privacy::None, &["220 hi", "331 pw?"][..]),
         (Privacy::None, &["220 hi", "332 acct?"]),
-        (Privacy::Preferred, &["220 hi", "502 no AUTH", "331 pw?"]),
-        (Privacy::Preferred, &["220 hi", "502 no AUTH", "332 acct?"]),
+        (Privacy::Preferred, &["220 hi", "502 no AUTH TLS", "502 no AUTH SSL", "331 pw?"]),
+        (Privacy::Preferred, &["220 hi", "502 no AUTH TLS", "502 no AUTH SSL", "332 acct?"]),
     ] {
         let (sent, end) = play(guarded(privacy), replies);
         assert!(!sent.iter().any(|line| line.starts_with("PASS") || line.starts_with("ACCT")), "{sent:?}");
