@@ -27,9 +27,9 @@ use std::{
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-/// Ports of the scripted server's data connections.
-const PASSIVE: (u16, u16) = (33_000, 33_400);
-const CONTROL: u16 = 32_900;
+/// Ports of the scripted server: below those of the real ones, and of those that the system gives to clients.
+const PASSIVE: (u16, u16) = (9_100, 9_500);
+const CONTROL: u16 = 9_000;
 
 /// What the scripted server is to have when it is started again.
 type Shelf = BTreeMap<String, (Arc<Vec<u8>>, String)>;

@@ -2,7 +2,7 @@
 
 pub(crate) use crate::support::disk::Small;
 use crate::support::{Act, Delivery, Ended, Ftpq, Scripted, Traits, bytes::difference, pseudo_random, report, watch};
-use std::{fmt::Write as _, fs, io::Write, os::unix::fs::PermissionsExt, time::Duration};
+use std::{fmt::Write as _, fs, io::Write, time::Duration};
 
 fn assert_said(ended: &Ended, words: &[&str]) {
     let text = ended.err.to_lowercase();
@@ -176,7 +176,6 @@ fn a_disk_that_fills_up_under_the_queue_damages_nothing() {
     let Some(_small) = Small::mount(&place, 16) else {
         return report::skip("needs root, to mount a small file system");
     };
-    fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).unwrap();
     let server = Scripted::with(Traits { pace: 400_000, ..Traits::default() }, |_| Act::Usual);
     let names: Vec<String> = (0..120).map(|n| format!("f{n}")).collect();
     names.iter().for_each(|name| server.put(name, pseudo_random(114, 20_000)));

@@ -282,7 +282,7 @@ fn a_server_that_refuses_in_clear_text_before_tls_is_tried_again() {
         let handshake = Handshake::Say(format!("{text}\r\n").into_bytes());
         let case = Case::honest(move |tls| Tls { handshake, implicit: true, ..tls });
         case.queue_one("ftps", &pseudo_random(518, 3000));
-        let (ended, story) = case.run(&["--retries", "1"]);
+        let (ended, story) = case.run(&[]);
         case.assert_nothing_in_clear(&story);
         assert!(ended.everything().contains(text), "{story}");
         assert!(case.server.core().sessions().1 > 1, "it was tried once\n{story}");

@@ -13,7 +13,8 @@ impl Small {
     /// A tmpfs of this size.
     pub(crate) fn mount(at: &Path, mebibytes: u32) -> Option<Self> {
         fs::create_dir_all(at).unwrap();
-        let size = format!("size={mebibytes}m");
+        // A queue may lie right there, and is for nobody else.
+        let size = format!("size={mebibytes}m,mode=700");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(at).output();
         mounted.is_ok_and(|o| o.status.success()).then(|| Self(at.to_owned()))
     }

@@ -81,7 +81,7 @@ impl Security {
             stream.handshake().await.map_err(|error| trouble::control(self.mode, &error))
         };
         match timeout(patience, handshake).await {
-            Ok(Err(failure)) => Err(self.refused_instead(stream).await.unwrap_or(failure)),
+            Ok(Err(failure)) => Err(self.refused_instead(stream, failure).await),
             Ok(done) => {
                 self.has_tls13 =
                     stream.agreed().and_then(|tls| tls.protocol_version()) == Some(ProtocolVersion::TLSv1_3);
@@ -91,17 +91,20 @@ impl Security {
         }
     }
 
-    /// The refusal, where a server that begins with TLS refuses the connection in clear text: one that is full does so, and one
-    /// whose process fails. That says nothing of its TLS. The words are nobody's in particular, and shown as such.
-    async fn refused_instead(&self, stream: &mut Stream) -> Option<Failure> {
-        if self.mode != TlsMode::Implicit {
-            return None;
+    /// What it means that a server which begins with TLS answered in clear text, if it did. One that is full or whose process
+    /// fails says so before any TLS; only a greeting shows that this port has none.
+    async fn refused_instead(&self, stream: &mut Stream, failure: Failure) -> Failure {
+        if self.mode != TlsMode::Implicit || !stream.has_clear_text() {
+            return failure;
         }
-        let reply = timeout(REFUSAL, stream.reply_instead()).await.ok()??;
-        let refuses = matches!(reply.code.class(), ReplyClass::Transient | ReplyClass::Permanent);
-        let failure = classify(&Context::new(Stage::Greeting, ""), &reply);
+        let reply = timeout(REFUSAL, stream.reply_instead()).await.ok().flatten();
+        let Some(reply) = reply else { return trouble::no_tls() };
+        if reply.is(ReplyClass::Completion) {
+            return failure.with_reply(&reply.text());
+        }
         // No login was tried, so none was refused; and what anybody on the way can say is no reason to give up for good.
-        (refuses && failure.kind == FailureKind::Transient).then_some(failure)
+        let refusal = classify(&Context::new(Stage::Greeting, ""), &reply);
+        if refusal.kind == FailureKind::Transient { refusal } else { trouble::no_tls().with_reply(&reply.text()) }
     }
 
     /// Begins TLS on a data connection: ClientHello goes out. The rest is [`Security::shake`]'s.

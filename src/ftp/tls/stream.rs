@@ -62,6 +62,11 @@ impl Stream {
         Ok(())
     }
 
+    /// Whether what came last is the beginning of a reply, where TLS should have been.
+    pub(super) fn has_clear_text(&self) -> bool {
+        self.tls.as_ref().and_then(|tls| tls.rubbish().first()).is_some_and(|byte| byte.is_ascii() && *byte >= b' ')
+    }
+
     /// The reply that came where the other side's part of the handshake should have come, if that is what came.
     pub(super) async fn reply_instead(&mut self) -> Option<Reply> {
         let mut decoder = Decoder::new();

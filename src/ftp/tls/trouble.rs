@@ -31,6 +31,13 @@ pub(in crate::ftp) fn injected(mode: TlsMode) -> Failure {
         .with_advice("nothing was sent to it; if it stays, ask the server's operator")
 }
 
+/// The server's side of the handshake is something else.
+pub(super) fn no_tls() -> Failure {
+    let message = "the server answered TLS in clear text";
+    Failure::transient(Stage::Secure, Cause::Protocol, message)
+        .with_advice("it is tried again; if it stays, check scheme and port: ftpes:// is for port 21, ftps:// for 990")
+}
+
 /// The handshake of the control connection failed.
 pub(super) fn control(mode: TlsMode, error: &io::Error) -> Failure {
     match inner(error) {
