@@ -27,8 +27,12 @@ pub fn exchange(data: &[u8]) {
             Ok(kept) => {
                 assert_secret(&format!("{kept:?}"));
                 let account = Account::try_from("ftp://bob@h".to_owned()).unwrap();
-                if let Some(secret) = kept.get(&account) {
-                    assert!(text.contains("bob") || text.contains('\\'), "a password of nobody's: {secret:?}");
+                if kept.get(&account).is_some() {
+                    assert!(text.contains("bob") || text.contains('\\'), "a password of nobody's: {kept:?}");
+                }
+                for (name, login) in kept.entries() {
+                    assert_secret(&format!("{login:?}"));
+                    assert!(text.contains('\\') || text.contains(name), "{name:?}");
                 }
             }
         }

@@ -517,6 +517,7 @@ pub(crate) const ROWS: &[Row] = &[
         &[
             "secrets::cve_2019_3500_a_password_is_in_the_credential_file_alone",
             "secrets::cve_2018_20483_no_password_in_a_files_attributes",
+            "secrets_everywhere::cve_2018_20483_no_password_is_anywhere_but_with_its_server_and_in_the_credential_file",
         ],
         "",
     ),

@@ -228,7 +228,6 @@ pub(super) fn dial(tls: TlsPolicy, port: u16) -> Dial {
     Dial {
         ticket: None,
         account: Account { scheme: Scheme::Ftp, user: "anonymous".into(), host: "localhost".into(), port },
-<<<<<<< HEAD
         login: Login {
             user: "anonymous".into(),
             secret: None,
@@ -237,9 +236,6 @@ pub(super) fn dial(tls: TlsPolicy, port: u16) -> Dial {
             tls_only: false,
             remark: None,
         },
-=======
-        login: Login { user: "anonymous".into(), secret: None, account: None, tls_only: false, remark: None },
->>>>>>> f3f7017
         options: SessionOptions { timeout: Duration::from_secs(20), tls, ..SessionOptions::default() },
         quirks: Quirks::default(),
         strikes: 0,
