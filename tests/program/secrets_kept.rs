@@ -46,6 +46,18 @@ fn a_login_serves_later_runs_until_logout() {
     assert_eq!(server.core().args("PASS").len(), 1, "the forgotten password was sent\n{ended}");
 }
 
+#[test]
+fn only_a_password_on_the_command_line_is_warned_of() {
+    let ftpq = Ftpq::new();
+    for (target, is_warned_of) in
+        [("ftpes://u@h:21", false), ("u@h:21", false), ("ftpes://u:pw12@h", true), ("u:pw12@h", true)]
+    {
+        let stdin: &[&str] = if is_warned_of { &[] } else { &["--password-stdin"] };
+        let said = ftpq.run_with_input(&[&["login", target], stdin].concat(), b"pw12").everything();
+        assert_eq!(said.contains("process list"), is_warned_of, "{target}: {said}");
+    }
+}
+
 /// A run that gave an account up goes on with it once it is told the right password.
 #[test]
 fn a_login_reaches_the_run_that_owns_the_queue() {
