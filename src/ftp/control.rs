@@ -1,7 +1,7 @@
 //! The control connection: commands, and the replies that belong to them.
 
 use super::dial::Trace;
-use super::tls::{Security, Stream, injected};
+use super::tls::{Security, Stream, TlsMode, injected};
 use super::trouble;
 use crate::model::{Failure, Stage, printable};
 use crate::wire::{Command, Context, Decoder, Place, Redactor, Reply, ReplyClass, Sequence, classify};
@@ -72,8 +72,8 @@ impl Control {
     /// # Errors
     /// When something came that nothing asked for, or the handshake fails.
     pub(super) async fn secure(&mut self, security: &mut Security) -> Result<(), Failure> {
-        if !self.is_untouched() {
-            return Err(self.fail(injected(security.mode())));
+        if let Some(failure) = self.unfit_for_tls(security.mode()) {
+            return Err(self.fail(failure));
         }
         match security.secure(&mut self.stream, self.timeout).await {
             Ok(agreed) => self.note(&format!("* {agreed}")),
@@ -386,6 +386,20 @@ impl Control {
     fn fail(&mut self, failure: Failure) -> Failure {
         self.broken = true;
         failure
+    }
+
+    /// Why TLS can't begin: something came that nothing asked for, or the connection is gone, which is another matter.
+    fn unfit_for_tls(&mut self, mode: TlsMode) -> Option<Failure> {
+        let is_idle = self.decoder.is_idle();
+        match self.stream.peek(&mut [0; 1]) {
+            _ if !is_idle => Some(injected(mode)),
+            Ok(None) => None,
+            Ok(Some(0)) => Some(trouble::closed(Stage::Secure)),
+            Err(error) => Some(trouble::lost(Stage::Secure, "control", &error)),
+            // Nothing was trusted yet, and what it is the handshake tells: a refusal, or the greeting of a port without TLS.
+            Ok(Some(_)) if mode == TlsMode::Implicit => None,
+            Ok(Some(_)) => Some(injected(mode)),
+        }
     }
 
     /// Whether nothing has arrived and the server has not closed. Asks the kernel, for tokio's readiness may be old.
