@@ -64,14 +64,18 @@ fn no_file_is_longer_than_can_be_read() {
 
 #[test]
 fn nothing_is_unsafe() {
+    let beside = ["tests", "benches", "fuzz/src", "fuzz/fuzz_targets"].into_iter().flat_map(files_below);
     let unsafe_files: Vec<PathBuf> = sources()
         .into_iter()
+        .chain(beside)
         .filter(|(_, text)| tokens(&plain(text)).iter().any(|t| t == "unsafe"))
         .map(|(path, _)| path)
         .collect();
     assert!(unsafe_files.is_empty(), "`unsafe` in {unsafe_files:?}");
-    let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
-    assert!(manifest.contains("unsafe_code = \"forbid\""), "Cargo.toml no longer forbids unsafe code");
+    for manifest in ["Cargo.toml", "fuzz/Cargo.toml"] {
+        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(manifest)).unwrap();
+        assert!(text.contains("unsafe_code = \"forbid\""), "{manifest} no longer forbids unsafe code");
+    }
 }
 
 #[test]
@@ -83,7 +87,14 @@ fn the_map_in_lib_rs_names_every_room() {
 
 /// Every Rust file under `src/`, by its path below it.
 fn sources() -> Vec<(PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let found = files_below("src");
+    assert!(found.len() > 10, "the sources were not found: {found:?}");
+    found
+}
+
+/// Every Rust file below a folder, by its path below it.
+fn files_below(folder: &str) -> Vec<(PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut found = Vec::new();
     let mut todo = vec![root.clone()];
     while let Some(folder) = todo.pop() {
@@ -98,7 +109,7 @@ fn sources() -> Vec<(PathBuf, String)> {
         }
     }
     found.sort();
-    assert!(found.len() > 10, "the sources were not found: {found:?}");
+    assert!(!found.is_empty(), "nothing was found below {folder}");
     found
 }
 

@@ -6,6 +6,19 @@
 mod client;
 mod line;
 mod message;
+
+/// What is said over the socket, for the fuzz targets alone.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// A request, read and written again; nothing where it is none.
+    #[must_use]
+    pub fn request_again(line: &[u8]) -> Option<Vec<u8>> {
+        let request: super::message::Request = serde_json::from_slice(line).ok()?;
+        serde_json::to_vec(&request).ok()
+    }
+}
+
 mod server;
 mod socket;
 

@@ -216,7 +216,7 @@ pub(super) struct LoginArgs {
     /// Whose password: [USER@]HOST[:PORT], or a URL. One that came with ftpes:// or ftps:// is never sent without TLS
     #[arg(value_name = "[USER@]HOST[:PORT]|URL")]
     pub(super) target: String,
-    /// User name, where none stands there [default: $FTPQ_USER]
+    /// User name, where none stands there [default: `$FTPQ_USER`]
     #[arg(long, value_name = "NAME", value_parser = user_name)]
     pub(super) user: Option<String>,
     /// File whose first line is the password [default: it is asked for]

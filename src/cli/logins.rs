@@ -24,7 +24,8 @@ struct Answer {
 /// Stores a password.
 pub(super) async fn login(face: &mut Face<'_>, args: LoginArgs) -> Result<Exit, Failed> {
     let config = face.config()?;
-    if holds_password(&args.target) || args.target.split_once('@').is_some_and(|(user, _)| user.contains(':')) {
+    let bare = args.target.split_once("://").map_or(args.target.as_str(), |(_, rest)| rest);
+    if holds_password(&args.target) || bare.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) {
         warn_of_password(face);
     }
     let (mut account, own) = target(&args.target)?;

@@ -112,7 +112,7 @@ pub(super) struct TlsOptions {
 #[derive(clap::Args)]
 #[command(next_help_heading = "Login")]
 pub(super) struct LoginOptions {
-    /// User name for URLs that have none [default: $FTPQ_USER, with the password in $FTPQ_PASSWORD]
+    /// User name for URLs that have none [default: `$FTPQ_USER`, with the password in `$FTPQ_PASSWORD`]
     #[arg(long, value_name = "NAME", value_parser = user_name)]
     pub(super) user: Option<String>,
     /// File whose first line is the password for URLs that have none

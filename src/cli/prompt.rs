@@ -52,7 +52,7 @@ pub(super) async fn password(login: &str) -> Result<(Secret, Stand), Failed> {
                 match heard {
                     Heard::Interrupt => return Err(Failed::Interrupted("no password was given")),
                     Heard::End(number) => std::process::exit(128 + number),
-                    Heard::Stop => stop(),
+                    Heard::Stop => signals.stop().await,
                 }
                 silence = Silence::new(&tty, &question).map_err(failed)?;
             }
@@ -132,6 +132,7 @@ struct Signals {
     hangup: Signal,
     quit: Signal,
     stop: Signal,
+    go_on: Signal,
 }
 
 impl Signals {
@@ -142,6 +143,7 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             quit: signal(SignalKind::quit())?,
             stop: signal(SignalKind::from_raw(Number::TSTP.as_raw()))?,
+            go_on: signal(SignalKind::from_raw(Number::CONT.as_raw()))?,
         })
     }
 
@@ -154,6 +156,12 @@ impl Signals {
             _ = self.quit.recv() => Heard::End(SignalKind::quit().as_raw_value()),
             _ = self.stop.recv() => Heard::Stop,
         }
+    }
+
+    /// Stops, until somebody continues it. This thread may run on for a moment: it waits for the signal to go on.
+    async fn stop(&mut self) {
+        stop();
+        self.go_on.recv().await;
     }
 
     /// From now on: stopping, hanging up and quitting for as long as the process lives, and being told to end for as long as

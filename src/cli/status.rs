@@ -118,6 +118,7 @@ fn quirks(quirks: Quirks) -> String {
         (no_size, "no SIZE"),
         (no_mdtm, "no MDTM"),
         (foreign_terminator, "ends replies with another code"),
+        (quirks.only_tls12, "TLS 1.2, since it refused data connections under 1.3"),
         (!pace.is_empty(), pace),
     ]
     .into_iter()

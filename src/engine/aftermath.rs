@@ -236,7 +236,9 @@ impl Dispatcher {
     ) -> Result<(), QueueError> {
         let mut concerns_others = aloud;
         for account in accounts {
-            concerns_others |= self.hosts.books(account).has_work();
+            let books = self.hosts.books(account);
+            // Those that wait for this login hold jobs too, and are turned away.
+            concerns_others |= books.has_work() || books.is_dialling();
             let claims = std::mem::take(&mut self.hosts.books(account).claims);
             self.release(claims).await?;
         }

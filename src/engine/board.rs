@@ -88,7 +88,7 @@ impl Board {
         let files: Vec<RunningFile> = running.files.values_mut().map(|(gauge, rate)| row(gauge, rate, now)).collect();
         drop(running);
         let (files_done, files_left) = (self.done.load(Relaxed), self.left.load(Relaxed));
-        let bytes_left = files.iter().filter_map(|f| Some(f.size?.saturating_sub(f.have))).sum();
+        let bytes_left = files.iter().filter_map(|f| Some(f.size?.saturating_sub(f.have))).fold(0, u64::saturating_add);
         let unsized_left = files_left.saturating_sub(files.iter().filter(|f| f.size.is_some()).count() as u64);
         let seconds_left = self.guess(rate, bytes_left, unsized_left, files_done);
         Snapshot {

@@ -89,6 +89,11 @@ impl Books {
     pub(super) fn has_work(&self) -> bool {
         self.more || self.fetch != Fetch::Not || !self.claims.is_empty()
     }
+
+    /// Whether there are links that are not signed in yet.
+    pub(super) fn is_dialling(&self) -> bool {
+        self.dialling > 0
+    }
 }
 
 /// A session at rest is closed after this time.

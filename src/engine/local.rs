@@ -259,7 +259,9 @@ impl Intake for LocalIntake {
                 Ok(changed)
             })?;
             let accepted = intake.accept().await?;
-            changed.into_iter().for_each(|name| desk.tell(Word::NewLogin(name)));
+            for name in changed {
+                desk.tell(Word::NewLogin(name));
+            }
             desk.tell(Word::Poke);
             Ok(Added { new: accepted.new, known: accepted.known })
         })

@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// Passwords of others on the same server that are looked for in what it says: each costs time on every line shown.
+const OTHERS: usize = 64;
+
 /// Everything that may hold a password, asked in this order: what this command gave for the very account and is to be
 /// kept nowhere; what came with the job's URL, or by `login`, and is kept in the credential file; what the command line
 /// gives for the user; the settings file; the keyring; netrc. What is for one account never goes to another.
@@ -93,7 +96,8 @@ impl Logins {
     /// then.
     pub(super) fn dial(&self, account: &Account, options: SessionOptions, quirks: Quirks) -> Result<Dial, Failure> {
         options.tls.prepare()?;
-        let login = self.login(account)?;
+        let mut login = self.login(account)?;
+        login.others = self.others(account);
         if login.tls_only && options.tls.mode() == TlsMode::Off {
             return Err(tls_only(account));
         }
@@ -124,6 +128,18 @@ impl Logins {
         let Some(secret) = lock(&self.used).get(account).cloned() else { return };
         // It is a remark for the next failure; without it nothing is lost but that.
         let _ = tokio::task::block_in_place(|| lock(&self.credentials).note(account, &secret, refused_at));
+    }
+
+    /// The passwords of other users on the same server: what it heard in one session it may repeat in another.
+    fn others(&self, account: &Account) -> Vec<Secret> {
+        let (own, host) = (account.credential(), format!("@{}", account.host_key()));
+        let here = |name: &str| name.ends_with(&host) && *name != own;
+        let credentials = lock(&self.credentials);
+        let kept = credentials.entries().filter(|(name, _)| here(name)).map(|(_, kept)| kept);
+        let lent = self.lent.iter().filter(|(name, _)| here(name)).map(|(_, kept)| kept);
+        let meant = self.given.as_ref().filter(|_| self.meant.contains_key(&account.host_key()));
+        let known = kept.chain(lent).filter_map(|kept| kept.password.clone());
+        known.chain(meant.map(|given| given.secret.clone())).take(OTHERS).collect()
     }
 
     fn kept(&self, account: &Account) -> Option<Kept> {
@@ -157,7 +173,7 @@ impl Logins {
         if from_file.is_some() {
             return Ok(Login::new(user, from_file));
         }
-        if let Some(Kept { password, tls, .. }) = self.from_keyring(account)? {
+        if let Some(Kept { password, tls, .. }) = self.in_keyring(account)? {
             return Ok(Login { tls_only: tls, ..Login::new(user, password) });
         }
         let named = Some(account.user.as_str()).filter(|_| !account.is_anonymous());
@@ -169,7 +185,7 @@ impl Logins {
         }
     }
 
-    fn from_keyring(&self, account: &Account) -> Result<Option<Kept>, Failure> {
+    fn in_keyring(&self, account: &Account) -> Result<Option<Kept>, Failure> {
         if !self.config.keyring || account.is_anonymous() {
             return Ok(None);
         }

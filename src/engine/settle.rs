@@ -65,7 +65,8 @@ pub(super) fn is_host_trouble(failure: &Failure) -> bool {
 /// Whether TLS with the server failed for good, on the control or on a data connection: it would for every other file of
 /// the account too.
 pub(super) fn is_untrusted(failure: &Failure) -> bool {
-    let over_tls = failure.stage == Stage::Secure || matches!(failure.cause, Cause::Certificate | Cause::TlsRefused);
+    let by_cause = matches!(failure.cause, Cause::Certificate | Cause::TlsRefused | Cause::TlsReuse);
+    let over_tls = failure.stage == Stage::Secure || by_cause;
     over_tls && failure.kind != FailureKind::Transient
 }
 
@@ -170,6 +171,7 @@ mod tests {
             (Failure::local(Stage::Secure, Cause::LocalIo, "x"), true),
             (Failure::transient(Stage::Secure, Cause::Disconnected, "x"), false),
             (Failure::transient(Stage::Data, Cause::TlsReuse, "x"), false),
+            (Failure::permanent(Stage::Data, Cause::TlsReuse, "x"), true),
             (Failure::permanent(Stage::Login, Cause::LoginRefused, "x"), false),
             (Failure::local(Stage::Store, Cause::LocalIo, "x"), false),
         ] {

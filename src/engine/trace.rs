@@ -48,7 +48,7 @@ impl TraceFile {
         if state.length >= LIMIT && state.file.is_some() {
             match aside(&self.0.path) {
                 Ok((file, length)) => *state = State { file: Some(file), length },
-                Err(error) => return self.give_up(&mut state, &error),
+                Err(error) => return Some(self.give_up(&mut state, &error)),
             }
         }
         // In one write, so that what other processes add does not come between.
@@ -57,16 +57,13 @@ impl TraceFile {
                 state.length += text.len() as u64;
                 None
             }
-            Err(error) => self.give_up(&mut state, &error),
+            Err(error) => Some(self.give_up(&mut state, &error)),
         }
     }
 
-    fn give_up(&self, state: &mut State, error: &io::Error) -> Option<String> {
+    fn give_up(&self, state: &mut State, error: &io::Error) -> String {
         state.file = None;
-        Some(format!(
-            "the trace {} can't be written any more: {error}; the run goes on without it",
-            shown(&self.0.path)
-        ))
+        format!("the trace {} can't be written any more: {error}; the run goes on without it", shown(&self.0.path))
     }
 }
 

@@ -170,8 +170,9 @@ impl Session {
             self.marker = Marker::Clear;
             self.ahead.proven = true;
             self.quirks.pipelines = true;
-            // That it was the version is known only now that a file came.
-            self.quirks.only_tls12 |= self.security.as_ref().is_some_and(|security| security.tries_tls12);
+            // That it was the version is known only now that a file came; and not where connections just broke before.
+            let tried = self.security.as_ref().is_some_and(|security| security.tries_tls12);
+            self.quirks.only_tls12 |= tried && self.quirks.demands_reuse;
         }
     }
 

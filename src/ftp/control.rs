@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::task::consume_budget;
 use tokio::time::{Instant, timeout, timeout_at};
+use zeroize::Zeroizing;
 
 /// A whole reply may take at least this long, and four times the time allowed without progress.
 const REPLY_TIME: Duration = Duration::from_secs(if cfg!(test) { 1 } else { 10 });
@@ -453,10 +454,12 @@ impl Control {
 }
 
 /// The lines of the commands, one after the other.
-fn encode(stage: Stage, commands: &[Command]) -> Result<Vec<u8>, Failure> {
-    let mut lines = Vec::new();
-    for command in commands {
-        lines.extend(command.encode().map_err(|error| trouble::forbidden(stage, error))?);
+fn encode(stage: Stage, commands: &[Command]) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let encoded: Result<Vec<_>, _> = commands.iter().map(Command::encode).collect();
+    let encoded = encoded.map_err(|error| trouble::forbidden(stage, error))?;
+    let mut lines = Zeroizing::new(Vec::with_capacity(encoded.iter().map(|line| line.len()).sum()));
+    for line in &encoded {
+        lines.extend_from_slice(line);
     }
     Ok(lines)
 }

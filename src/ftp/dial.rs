@@ -57,6 +57,8 @@ pub struct Login {
     pub secret: Option<Secret>,
     /// What ACCT sends, should the server ask.
     pub account: Option<Secret>,
+    /// Other passwords that this server was given, and may repeat.
+    pub others: Vec<Secret>,
     /// Nothing but the user name is sent without TLS.
     pub tls_only: bool,
     /// What else is known of these words, for the day when the server refuses them.
@@ -67,20 +69,20 @@ impl Login {
     /// Whom to be with that password, or none.
     #[must_use]
     pub fn new(user: String, secret: Option<Secret>) -> Self {
-        Self { user, secret, account: None, tls_only: false, remark: None }
+        Self { user, secret, account: None, others: Vec::new(), tls_only: false, remark: None }
     }
 
     /// Finds the passwords in what is shown to people.
     #[must_use]
     pub fn redactor(&self) -> Redactor {
-        Redactor::new(self.secret.iter().chain(&self.account))
+        Redactor::new(self.secret.iter().chain(&self.account).chain(&self.others))
     }
 
     /// The credentials to send; guests get the usual password.
     pub(super) fn credentials(&self) -> Credentials {
         let guest = self.user.eq_ignore_ascii_case(Account::ANONYMOUS) || self.user.eq_ignore_ascii_case("ftp");
         let secret = self.secret.clone().or_else(|| guest.then(|| Secret::new(GUEST)));
-        Credentials { user: self.user.clone(), secret, account: self.account.clone() }
+        Credentials { user: self.user.clone(), secret, account: self.account.clone(), tls_only: self.tls_only }
     }
 }
 

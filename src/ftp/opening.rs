@@ -78,7 +78,7 @@ impl Session {
                 {
                     self.control.give_up();
                 }
-                self.quirks.demands_reuse |= failure.cause == Cause::TlsReuse;
+                self.quirks.demands_reuse |= failure.cause == Cause::TlsReuse && failure.reply.is_some();
                 // A reply too many may belong to the burst before.
                 self.quirks.lockstep |= early && failure.cause == Cause::Protocol;
                 self.transfer_over(false);

@@ -157,7 +157,7 @@ fn whole_job(mut line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec, 
         _ => read_url(&line.url),
     }
     .map_err(|e| BadField::new("url", e))?;
-    let (source, secret) = signed_in(source, secret, line.ftp_user.take(), line.ftp_passwd.take())?;
+    let (source, secret) = signed_in(&source, secret, line.ftp_user.take(), line.ftp_passwd.take())?;
     let length = source.path().as_bytes().len();
     if length > LONGEST {
         return Err(BadField::new(
@@ -190,7 +190,7 @@ fn whole_job(mut line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec, 
 
 /// The source with user and password that stand beside the URL, which must not say otherwise.
 fn signed_in(
-    source: Source,
+    source: &Source,
     in_url: Option<Secret>,
     user: Option<String>,
     secret: Option<Secret>,

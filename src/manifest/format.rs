@@ -48,8 +48,8 @@ impl Format {
 
     /// The format that the first bytes tell: an object, a header with known names, or else a list.
     pub(super) fn of_bytes(head: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(head);
-        let text = text.trim_start();
+        // Blanks as the reader of the head counts them.
+        let text = String::from_utf8_lossy(head.trim_ascii_start());
         if text.starts_with(['{', '[']) {
             return Self::Jsonl;
         }

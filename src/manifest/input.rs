@@ -3,6 +3,8 @@
 use flate2::bufread::MultiGzDecoder;
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 
+/// The byte order mark.
+const MARK: &[u8] = b"\xEF\xBB\xBF";
 /// Most bytes that are looked at to recognize a format.
 const HEAD: usize = 4096;
 
@@ -15,13 +17,16 @@ pub(super) fn open(mut raw: Box<dyn BufRead + Send>) -> io::Result<(Box<dyn BufR
     let mut text: Box<dyn BufRead + Send> =
         if packed { Box::new(BufReader::new(MultiGzDecoder::new(whole))) } else { whole };
     let mut head = peek(&mut text, |head| {
-        let text = head.trim_ascii_start();
+        let text = head.strip_prefix(MARK).unwrap_or(head).trim_ascii_start();
         head.len() >= HEAD || (!text.is_empty() && text.contains(&b'\n'))
     })?;
-    if head.starts_with(b"\xEF\xBB\xBF") {
-        head.drain(..3);
+    if head.starts_with(MARK) {
+        head.drain(..MARK.len());
     }
-    Ok((put_back(head.clone(), text), head))
+    let whole = put_back(head.clone(), text);
+    // What is recognized must not depend on how much came at once.
+    head.truncate(HEAD - MARK.len());
+    Ok((whole, head))
 }
 
 /// Takes bytes until there are enough, or no more.

@@ -114,7 +114,7 @@ impl fmt::Display for RelPath {
 
 /// A local file: a folder the user chose, and the path below it. Links are followed up to the folder and nowhere
 /// below it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct Destination {
     /// Absolute folder that the user chose.
     dir: String,
@@ -157,6 +157,19 @@ impl Destination {
     }
 }
 
+/// A stored or exchanged place is checked like a new one: a relative folder would mean another place for each reader.
+impl<'de> Deserialize<'de> for Destination {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Parts {
+            dir: String,
+            path: RelPath,
+        }
+        let Parts { dir, path } = Parts::deserialize(deserializer)?;
+        Self::new(dir, path).map_err(serde::de::Error::custom)
+    }
+}
+
 impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dir = if self.dir == "/" { "" } else { &self.dir };
@@ -195,5 +208,15 @@ mod tests {
         assert_eq!(place.full(), PathBuf::from("/data/a/b"));
         assert!(Destination::new("data", RelPath::new("a").unwrap()).is_err());
         assert_eq!(Destination::new("/", RelPath::new("a").unwrap()).unwrap().to_string(), "/a");
+    }
+
+    #[test]
+    fn a_stored_destination_is_checked_like_a_new_one() {
+        let read = |json: &str| serde_json::from_str::<Destination>(json);
+        let place = read(r#"{"dir":"/data","path":"a/b"}"#).unwrap();
+        assert_eq!(serde_json::to_string(&place).unwrap(), r#"{"dir":"/data","path":"a/b"}"#);
+        for json in [r#"{"dir":"data","path":"a"}"#, r#"{"dir":"","path":"a"}"#, r#"{"dir":"/data","path":"../a"}"#] {
+            assert!(read(json).is_err(), "{json}");
+        }
     }
 }

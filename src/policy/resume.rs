@@ -99,8 +99,7 @@ pub fn known_progress(record: Option<&Progress>, label: Option<&Progress>, boot_
         (false, true) => (&record.boot_id, &record.ranges),
         _ => (&label.boot_id, &label.ranges),
     };
-    let bytes = |p: &Progress| p.durable_ranges.iter().map(|s| s.end.saturating_sub(s.start)).sum::<u64>();
-    let sure = if bytes(record) >= bytes(label) { record } else { label };
+    let sure = if bytes_in(&record.durable_ranges) >= bytes_in(&label.durable_ranges) { record } else { label };
     Some(Progress {
         identity: label.identity.clone(),
         durable: record.durable.max(label.durable),
@@ -318,11 +317,15 @@ fn trusted(facts: &Facts<'_>, length: u64) -> Result<Vec<Span>, Plan> {
     Ok(spans.iter().map(cut).filter(|span| span.start < span.end).collect())
 }
 
+/// How many bytes ranges hold together. A made-up label may hold any number of any length.
+fn bytes_in(spans: &[Span]) -> u64 {
+    spans.iter().map(|span| span.end.saturating_sub(span.start)).fold(0, u64::saturating_add)
+}
+
 /// Why bytes of a file that came in pieces are fetched again.
 fn lost_pieces(facts: &Facts<'_>) -> Option<String> {
     let progress = facts.progress.filter(|progress| progress.boot_id != facts.boot_id)?;
-    let bytes = |spans: &[Span]| spans.iter().map(|s| s.end.saturating_sub(s.start)).sum::<u64>();
-    let (held, durable) = (bytes(&progress.ranges), bytes(&progress.durable_ranges));
+    let (held, durable) = (bytes_in(&progress.ranges), bytes_in(&progress.durable_ranges));
     let unsure = "the machine was restarted: what was not known to be durable of the part file is fetched again";
     (held > durable).then(|| format!("{unsure} ({} bytes)", held - durable))
 }

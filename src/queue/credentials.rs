@@ -126,7 +126,7 @@ impl Credentials {
         let name = account.credential();
         let same = |kept: &&Kept| kept.password.as_ref() == Some(password) && kept.tls == tls;
         // The same one once more says nothing new of a refusal.
-        if self.logins.get(&name).filter(same).is_some() {
+        if self.logins.get(&name).as_ref().is_some_and(same) {
             return Ok(false);
         }
         self.lent.remove(&name);

@@ -15,8 +15,9 @@ pub(super) const JOBS: usize = 256;
 /// A pack is closed early once its jobs' JSON has this many bytes.
 pub(super) const BYTES: usize = 256 * 1024;
 
-/// Most bytes of a pack's JSON that are read: what closes a pack and one long job fit in many times.
-const MOST: u64 = 64 * 1024 * 1024;
+/// Most bytes of a pack's JSON that are read: what closes a pack and the longest job (a line of 1 MiB) fit in several times,
+/// and a damaged or made-up pack can't fill memory.
+const MOST: u64 = 16 * 1024 * 1024;
 
 /// States of a pack's jobs, in order of their numbers; `None` where the job was removed.
 pub(super) type States = Vec<Option<JobState>>;
@@ -201,6 +202,20 @@ mod tests {
         for broken in ["", "{}", "[{]", "[{\"}]", "[{}]]", "[{\"a\\"] {
             assert_eq!(elements(broken.as_bytes()), None, "{broken}");
         }
+    }
+
+    #[test]
+    fn a_pack_that_swells_is_refused() {
+        let packed = |length: usize| {
+            let mut out = DeflateEncoder::new(Vec::new(), Compression::fast());
+            out.write_all(b"[").unwrap();
+            out.write_all(&vec![b' '; length]).unwrap();
+            out.write_all(b"]").unwrap();
+            frame::seal(&out.finish().unwrap())
+        };
+        let most = usize::try_from(MOST).unwrap();
+        assert!(open_jobs(&packed(most - 2)).is_ok());
+        assert!(open_jobs(&packed(most - 1)).is_err());
     }
 
     #[test]

@@ -111,6 +111,11 @@ impl Link {
         can
     }
 
+    /// Takes the choice of TLS 1.2 back. Returns whether it had been made here, and not learned of the server.
+    pub fn step_up(&mut self) -> bool {
+        std::mem::take(&mut self.dial.only_tls12) && !self.dial.quirks.only_tls12
+    }
+
     /// Signs off, within a second.
     pub async fn quit(mut self) {
         if let Some(session) = self.session.take() {

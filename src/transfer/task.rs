@@ -245,8 +245,14 @@ impl Run<'_> {
                     remote = self.look(place, link).await?;
                 }
                 Err(Halt::Failed(failure)) if failure.cause == Cause::TlsReuse => {
-                    self.after_refused_reuse(failure, link)?;
-                    remote = self.look(place, link).await?;
+                    self.after_refused_reuse(failure.clone(), link)?;
+                    remote = match self.look(place, link).await {
+                        // The server has no TLS 1.2 to fall back on: that is not what is wrong with it.
+                        Err(Halt::Failed(older)) if older.cause == Cause::TlsRefused && link.step_up() => {
+                            return Err(reuse_in_vain(failure, self.refusals.0).into());
+                        }
+                        found => found?,
+                    };
                 }
                 Err(Halt::Failed(failure)) if link.doubts() != doubts && failure.kind == FailureKind::Transient => {
                     self.add_note(&format!("once more with fewer commands at once: {failure}"));
@@ -462,5 +468,8 @@ fn reuse_in_vain(failure: Failure, sessions: u8) -> Failure {
     let message = format!("{}, on {sessions} sessions in a row", failure.message);
     let advice = "`ftpq -v` shows by `resumed` and `full` what was agreed upon; ask the server's operator whether it \
                   demands TLS session reuse, and keeps sessions long enough";
-    Failure { message, ..failure }.with_advice(advice)
+    // The server's own words would meet every other file of the account too, at three sessions each; connections that just
+    // broke may be whole again later.
+    let kind = if failure.reply.is_some() { FailureKind::Permanent } else { failure.kind };
+    Failure { kind, message, ..failure }.with_advice(advice)
 }

@@ -211,9 +211,7 @@ impl Writer {
                 let mut lines = self.ledger.last_lines(&report, (now.bytes, now.seconds));
                 // Whoever looks only at the last line is told too.
                 if let Some(count) = lines.last_mut() {
-                    for words in render::lax(&now.lax) {
-                        *count = format!("{count}; {words}");
-                    }
+                    *count = std::iter::once(count.clone()).chain(render::lax(&now.lax)).collect::<Vec<_>>().join("; ");
                 }
                 lines
             }

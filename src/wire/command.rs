@@ -3,6 +3,7 @@
 use crate::model::{Secret, TransferType, printable};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use zeroize::Zeroizing;
 
 /// A command of RFC 959, 2389, 2428, 2640, 3659 or 4217, as a client of downloads sends it.
 #[derive(Clone, PartialEq, Eq)]
@@ -99,16 +100,21 @@ impl Command {
         }
     }
 
-    /// The line as it goes over the wire, with its CR LF.
+    /// The line as it goes over the wire, with its CR LF. It may hold a password, and is overwritten when it goes.
     ///
     /// # Errors
     /// When an argument holds CR, LF or NUL: the rest of it would be another command.
-    pub fn encode(&self) -> Result<Vec<u8>, Forbidden> {
-        let argument = self.argument();
-        if let Some(at) = argument.iter().flatten().position(|b| matches!(b, b'\r' | b'\n' | 0)) {
+    pub fn encode(&self) -> Result<Zeroizing<Vec<u8>>, Forbidden> {
+        let argument = self.argument().map(Zeroizing::new);
+        if let Some(at) =
+            argument.iter().flat_map(|argument| argument.iter()).position(|b| matches!(b, b'\r' | b'\n' | 0))
+        {
             return Err(Forbidden { verb: self.verb(), at });
         }
-        let mut line = self.verb().as_bytes().to_vec();
+        // With room for all: a buffer that grows leaves copies behind.
+        let length = self.verb().len() + argument.as_ref().map_or(0, |argument| argument.len() + 1) + 2;
+        let mut line = Zeroizing::new(Vec::with_capacity(length));
+        line.extend_from_slice(self.verb().as_bytes());
         if let Some(argument) = argument {
             line.push(b' ');
             line.extend_from_slice(&argument);
@@ -196,7 +202,7 @@ mod tests {
             (Command::Quit, b"QUIT\r\n"),
         ];
         for (command, line) in table {
-            assert_eq!(command.encode().unwrap(), line, "{command}");
+            assert_eq!(command.encode().unwrap().as_slice(), line, "{command}");
         }
     }
 

@@ -17,6 +17,8 @@ pub struct Credentials {
     pub secret: Option<Secret>,
     /// ACCT, where one is known.
     pub account: Option<Secret>,
+    /// Neither is sent where the connection is not private.
+    pub tls_only: bool,
 }
 
 /// Whether the session is to be private.
@@ -166,6 +168,15 @@ impl Login {
     /// # Errors
     /// When the server refuses, asks for what is not known, or breaks the dialogue.
     pub fn on(&mut self, reply: &Reply) -> Result<LoginStep, Failure> {
+        let step = self.step(reply);
+        if step.is_err() {
+            // Whatever comes now, nothing more is said.
+            self.at = At::Over;
+        }
+        step
+    }
+
+    fn step(&mut self, reply: &Reply) -> Result<LoginStep, Failure> {
         let code = reply.code.get();
         if self.stage() == Stage::Prepare && matches!(code, 421 | 430 | 530) {
             return Err(self.refused(reply));
@@ -355,21 +366,28 @@ impl Login {
 
     fn password(&mut self) -> Result<LoginStep, Failure> {
         match self.credentials.secret.take() {
+            Some(_) if self.is_exposed() => Err(exposed()),
             Some(secret) => Ok(self.send(At::Pass, Command::Pass(secret))),
             None => Err(Failure::permanent(
                 Stage::Login,
                 Cause::LoginRefused,
                 "the server asks for a password, and none is known",
             )
-            .with_advice("give it with --password-file, in the URL, or in netrc; then `ftpq retry`")),
+            .with_advice("give it with `ftpq login`, --password-file, in the URL, or in netrc; then `ftpq retry`")),
         }
     }
 
     fn account(&mut self, reply: &Reply) -> Result<LoginStep, Failure> {
         match self.credentials.account.take() {
+            Some(_) if self.is_exposed() => Err(exposed()),
             Some(account) => Ok(self.send(At::Acct, Command::Acct(account))),
             None => Err(self.refused(reply)),
         }
+    }
+
+    /// Whether the password is for TLS, and there is none.
+    fn is_exposed(&self) -> bool {
+        self.credentials.tls_only && !self.ready.is_private
     }
 
     fn refused(&mut self, reply: &Reply) -> Failure {
@@ -377,6 +395,12 @@ impl Login {
         self.at = At::Over;
         classify(&context, reply)
     }
+}
+
+fn exposed() -> Failure {
+    let message = "the password is for TLS alone, and the server offers none, so it was not sent";
+    Failure::permanent(Stage::Login, Cause::TlsRefused, message)
+        .with_advice("queue the file with ftpes://, or give the password anew with `ftpq login ftp://USER@HOST`")
 }
 
 /// What is asked of every server that let the user in.

@@ -66,8 +66,8 @@ impl Case {
 
     /// The same with no authority but the system's.
     pub(crate) fn run_as(&self, more: &[&str]) -> (Ended, String) {
-        let args = ["-v", "--json", "run", "--timeout", "2", "--retries", "1"];
-        let ended = self.ftpq.run(&[&args, more].concat());
+        let retries: &[&str] = if more.contains(&"--retries") { &[] } else { &["--retries", "1"] };
+        let ended = self.ftpq.run(&[&["-v", "--json", "run", "--timeout", "2"], retries, more].concat());
         let story = format!("{ended}{}", self.server.core().dialogue());
         (ended, story)
     }

@@ -361,5 +361,5 @@ fn a_client_certificate_is_shown_on_control_and_data() {
 /// Options with the paths of files that the case has written.
 fn in_folder(case: &Case, options: &[&str]) -> Vec<String> {
     let path = |name: &str| case.ftpq.folder().join(name).display().to_string();
-    options.iter().map(|&o| if o.ends_with(".pem") { path(o) } else { o.to_owned() }).collect()
+    options.iter().map(|&o| if o.contains(".pem") { path(o) } else { o.to_owned() }).collect()
 }

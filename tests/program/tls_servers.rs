@@ -70,11 +70,11 @@ fn two_hundred_files(server: &Server, kind: Kind, tls: Tls) -> String {
         &authority,
     ];
     let ended = ftpq.run(&args).expect_code(1);
-    for n in 0..FILES {
+    for (n, name) in names.iter().enumerate() {
         if is_there(n) {
-            ftpq.assert_file(&names[n], &content(n), &ended);
+            ftpq.assert_file(name, &content(n), &ended);
         } else {
-            ftpq.assert_absent(&names[n], &ended);
+            ftpq.assert_absent(name, &ended);
         }
     }
     let failed = ended.events("failed");

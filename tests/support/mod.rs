@@ -5,6 +5,7 @@ pub(crate) mod certs;
 pub(crate) mod clock;
 pub(crate) mod disk;
 pub(crate) mod ftpq;
+pub(crate) mod pty;
 pub(crate) mod real;
 pub(crate) mod report;
 pub(crate) mod schema;

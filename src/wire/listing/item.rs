@@ -200,6 +200,11 @@ pub(super) fn vetted(raw: Raw<'_>, line: &[u8], longest: usize) -> Option<Item> 
         return Some(refused(if why == Refusal::NoName { line } else { &name }, why));
     }
     let Raw { kind, size, time, modify, unique, perm, family, .. } = raw;
+    let kind = match kind {
+        // No name of anything, and nothing to show.
+        Kind::Link(Some(target)) if target.iter().any(u8::is_ascii_control) => Kind::Link(None),
+        kind => kind,
+    };
     Some(Item::Entry(Entry { name: name.into_owned(), kind, size, time, modify, unique, perm, family }))
 }
 

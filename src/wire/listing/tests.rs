@@ -377,6 +377,7 @@ fn mlsd() {
         (" no facts", "? - - no facts"),
         ("type=OS.unix=slink:/usr/bin; bin", "l - - bin -> /usr/bin"),
         ("type=OS.unix=symlink; bin", "l - - bin"),
+        ("type=OS.unix=slink:/a\u{1b}[2J; bin", "l - - bin"),
         ("type=OS.unix=slink; bin", "l - - bin"),
         ("type=OS.unix=chr-13/29; dev", "? - - dev"),
         ("type=file;size=-1;modify=then;unique=;perm=; odd", "f - - odd"),

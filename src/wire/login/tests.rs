@@ -3,7 +3,12 @@ use crate::model::FailureKind;
 use crate::wire::reply::tests::reply;
 
 fn login(secret: Option<&str>, account: Option<&str>) -> Login {
-    Login::new(Credentials { user: "bob".into(), secret: secret.map(Secret::new), account: account.map(Secret::new) })
+    Login::new(Credentials {
+        user: "bob".into(),
+        secret: secret.map(Secret::new),
+        account: account.map(Secret::new),
+        tls_only: false,
+    })
 }
 
 /// Plays the replies and returns the lines that were sent, and the end.
@@ -17,7 +22,7 @@ fn play(mut login: Login, replies: &[&str]) -> (Vec<String>, Result<Option<Ready
         }
         match step {
             Ok(LoginStep::Send(command)) => {
-                sent.push(String::from_utf8(command.encode().unwrap()).unwrap().trim_end().to_owned());
+                sent.push(String::from_utf8(command.encode().unwrap().to_vec()).unwrap().trim_end().to_owned());
             }
             Ok(LoginStep::SendAll(commands)) => sent.push(format!("{commands:?}")),
             Ok(LoginStep::Wait) => {}
@@ -79,6 +84,22 @@ fn a_wrong_password_is_sent_once() {
         let (sent, end) = play(login(Some("pw"), None), &["220 hi", "331 pw?", again, "331 pw?"]);
         assert_eq!(sent, ["USER bob", "PASS pw"], "{again}");
         assert!(end.is_err(), "{again}");
+    }
+}
+
+#[test]
+fn after_a_failure_nothing_is_said() {
+    for (together, replies) in [
+        (false, vec!["220 hi", "331 pw?"]),
+        (true, vec!["230 in", "200 I", "211 none", "257 \"/\""]),
+        (false, vec!["220 hi", "530 no"]),
+    ] {
+        let mut login = if together { login(None, None).together() } else { login(None, None) };
+        let steps: Vec<_> = replies.iter().map(|text| login.on(&reply(text))).collect();
+        assert!(steps.last().unwrap().is_err(), "{replies:?}");
+        for text in ["220 hi", "230 in", "331 pw?", "234 go", "200 ok", "150 go"] {
+            assert!(login.on(&reply(text)).is_err(), "{text} behind {replies:?}");
+        }
     }
 }
 
@@ -274,4 +295,30 @@ fn tls_from_the_first_byte_needs_no_auth_and_may_know_no_pbsz() {
         let (sent, end) = play(private(Privacy::Given), &["230 in", pbsz, "536 no"]);
         assert_eq!((sent, end.unwrap_err().cause), (vec!["PBSZ 0".into(), "PROT P".into()], Cause::TlsRefused));
     }
+}
+
+/// A password that came with ftpes:// for a server that is spoken to in clear, or that says it has no TLS.
+#[test]
+fn a_password_for_tls_is_never_sent_without() {
+    let guarded = |privacy| {
+        let credentials = Credentials {
+            user: "bob".into(),
+            secret: Some(Secret::new("pw")),
+            account: Some(Secret::new("x")),
+            tls_only: true,
+        };
+        Login::new(credentials).with_privacy(privacy)
+    };
+    for (privacy, replies) in [
+        (Privacy::None, &["220 hi", "331 pw?"][..]),
+        (Privacy::None, &["220 hi", "332 acct?"]),
+        (Privacy::Preferred, &["220 hi", "502 no AUTH TLS", "502 no AUTH SSL", "331 pw?"]),
+        (Privacy::Preferred, &["220 hi", "502 no AUTH TLS", "502 no AUTH SSL", "332 acct?"]),
+    ] {
+        let (sent, end) = play(guarded(privacy), replies);
+        assert!(!sent.iter().any(|line| line.starts_with("PASS") || line.starts_with("ACCT")), "{sent:?}");
+        assert_eq!(end.unwrap_err().cause, Cause::TlsRefused, "{replies:?}");
+    }
+    let (sent, _) = play(guarded(Privacy::Given), &["220 hi", "331 pw?", "332 acct?"]);
+    assert_eq!(sent, ["USER bob", "PASS pw", "ACCT x"]);
 }

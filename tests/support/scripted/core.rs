@@ -81,6 +81,8 @@ pub(crate) struct Traits {
     pub(crate) drip_ms: Option<u64>,
     /// Passwords by user; a user that is missing may use any password.
     pub(crate) passwords: BTreeMap<String, String>,
+    /// What ACCT has to send behind the password, where the server asks for that.
+    pub(crate) account: Option<String>,
     /// The reply to a wrong password.
     pub(crate) login_refusal: String,
     /// How it does TLS, where it does.
@@ -101,6 +103,7 @@ impl Default for Traits {
             full: "421 There are too many connections from your internet address.".to_owned(),
             drip_ms: None,
             passwords: BTreeMap::from([("user".to_owned(), "password".to_owned())]),
+            account: None,
             login_refusal: "530 Login incorrect.".to_owned(),
             tls: None,
         }

@@ -4,7 +4,7 @@ use super::{
     Act, Batch, Behind, Core, Delivery, End, Turn,
     core::split,
     data::{self, Meeting},
-    tls::{Configs, Demand, Handshake, Line},
+    tls::{Configs, Handshake, Line},
 };
 use std::{
     io::{ErrorKind, Read, Write},
@@ -58,6 +58,7 @@ pub(super) fn serve(core: &Arc<Core>, stream: TcpStream, number: usize) {
     core.leave();
 }
 
+#[allow(clippy::struct_excessive_bools, reason = "independent facts, each with a name")]
 pub(super) struct Session<'a> {
     pub(super) core: &'a Arc<Core>,
     pub(super) stream: Line,
@@ -234,6 +235,7 @@ impl Session<'_> {
                 self.reply("331 Please specify the password.")
             }
             "PASS" => self.pass(arg),
+            "ACCT" => self.account(arg),
             "AUTH" => self.auth(arg),
             "PBSZ" | "PROT" => self.protect(verb, arg),
             "FEAT" => {
@@ -277,6 +279,18 @@ impl Session<'_> {
     fn pass(&mut self, arg: &str) -> bool {
         let Some(user) = self.user.clone() else { return self.reply("503 Login with USER first.") };
         if self.core.traits.passwords.get(&user).is_some_and(|p| p != arg) {
+            let refusal = self.core.traits.login_refusal.clone();
+            return self.reply(&refusal);
+        }
+        if self.core.traits.account.is_some() {
+            return self.reply("332 Need account for login.");
+        }
+        self.logged_in = true;
+        self.reply("230 Login successful.")
+    }
+
+    fn account(&mut self, arg: &str) -> bool {
+        if self.core.traits.account.as_deref() != Some(arg) {
             let refusal = self.core.traits.login_refusal.clone();
             return self.reply(&refusal);
         }
@@ -352,15 +366,12 @@ impl Session<'_> {
             return self.reply("425 Failed to establish connection.");
         };
         let mut stream = Line::new(stream, self.core);
-        let secure_first = self.demands() == Demand::Proftpd;
-        if secure_first && let Err(refusal) = self.secure_data(&mut stream, delivery) {
-            return self.refuse_data(&refusal);
-        }
         let (verdict, opening) = (delivery.verdict.clone(), delivery.opening.clone());
         if !(opening.is_empty() || (self.reply(&opening) && self.flush())) {
             return false;
         }
-        if !secure_first && let Err(refusal) = self.secure_data(&mut stream, delivery) {
+        // RFC 4217, section 9, and all servers that were looked at: the 150 first, then the handshake.
+        if let Err(refusal) = self.secure_data(&mut stream, delivery) {
             return self.refuse_data(&refusal);
         }
         if !self.overhear() {

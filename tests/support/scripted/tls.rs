@@ -80,9 +80,9 @@ pub(crate) enum Demand {
     Nothing,
     /// Any session of this server, as vsftpd: 522 behind the 150, and the control connection is closed.
     Vsftpd,
-    /// A session of this control connection, as proftpd: the handshake before the 150, 425 in its place.
+    /// A session of this control connection, as proftpd: 425 behind the 150.
     Proftpd,
-    /// A session of this control connection, as `FileZilla` Server 1.x: 425 behind the 150.
+    /// A session of this control connection, as `FileZilla` Server 1.x: 425 with other words.
     FileZilla,
     /// The same, as `FileZilla` Server 0.9: 450.
     FileZilla09,

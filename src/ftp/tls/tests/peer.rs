@@ -228,7 +228,14 @@ pub(super) fn dial(tls: TlsPolicy, port: u16) -> Dial {
     Dial {
         ticket: None,
         account: Account { scheme: Scheme::Ftp, user: "anonymous".into(), host: "localhost".into(), port },
-        login: Login { user: "anonymous".into(), secret: None, account: None, tls_only: false, remark: None },
+        login: Login {
+            user: "anonymous".into(),
+            secret: None,
+            account: None,
+            others: Vec::new(),
+            tls_only: false,
+            remark: None,
+        },
         options: SessionOptions { timeout: Duration::from_secs(20), tls, ..SessionOptions::default() },
         quirks: Quirks::default(),
         strikes: 0,
