@@ -11,8 +11,7 @@
 mod support;
 
 use ftpq::model::{
-    Attempt, Change, Claim, Destination, Expectation, JobId, JobSpec, Progress, Receipt, RelPath, Selection, Settings,
-    Settlement,
+    Attempt, Change, Claim, Destination, Expectation, JobId, JobSpec, Progress, Receipt, RelPath, Selection, Settlement,
 };
 use ftpq::queue::{Accepted, Queue};
 use std::path::Path;
@@ -23,17 +22,12 @@ use tokio::sync::Semaphore;
 
 fn specs(from: u64, to: u64) -> Vec<JobSpec> {
     (from..to)
-        .map(|n| JobSpec {
-            source: format!("ftp://mirror.example.org/pub/archive/2024/{:03}/file-{n:08}.tar.gz", n % 997)
-                .parse()
-                .unwrap(),
-            destination: Destination::new(
-                "/data/mirror",
-                RelPath::new(format!("{:03}/file-{n:08}.tar.gz", n % 997)).unwrap(),
-            )
-            .unwrap(),
-            expect: Expectation { size: Some(n << (n % 24)), checksum: None },
-            settings: Settings::default(),
+        .map(|n| {
+            let path = format!("{:03}/file-{n:08}.tar.gz", n % 997);
+            let source = format!("ftp://mirror.example.org/pub/archive/2024/{path}").parse().unwrap();
+            let destination = Destination::new("/data/mirror", RelPath::new(path).unwrap()).unwrap();
+            let expect = Expectation { size: Some(n << (n % 24)), ..Expectation::default() };
+            JobSpec { expect, ..JobSpec::new(source, destination) }
         })
         .collect()
 }

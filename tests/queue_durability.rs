@@ -10,8 +10,8 @@
 )]
 
 use ftpq::model::{
-    Attempt, Cause, Change, Destination, Expectation, Failure, HostFacts, HostKey, IdSet, Job, JobId, JobSpec,
-    JobState, Progress, Receipt, RelPath, Selection, Settings, Settlement, Stage,
+    Attempt, Cause, Change, Destination, Failure, HostFacts, HostKey, IdSet, Job, JobId, JobSpec, JobState, Progress,
+    Receipt, RelPath, Selection, Settlement, Stage,
 };
 use ftpq::queue::{OpenReport, Queue, QueueError};
 use std::collections::BTreeSet;
@@ -23,12 +23,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 fn spec(n: u64) -> JobSpec {
-    JobSpec {
-        source: format!("ftp://h{}/pub/dir/file{n}.gz", n % 2).parse().unwrap(),
-        destination: Destination::new("/data", RelPath::new(format!("mirror/file{n}.gz")).unwrap()).unwrap(),
-        expect: Expectation::default(),
-        settings: Settings::default(),
-    }
+    let source = format!("ftp://h{}/pub/dir/file{n}.gz", n % 2).parse().unwrap();
+    JobSpec::new(source, Destination::new("/data", RelPath::new(format!("mirror/file{n}.gz")).unwrap()).unwrap())
 }
 
 fn done() -> Settlement {

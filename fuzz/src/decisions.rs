@@ -30,6 +30,7 @@ fn progress(bytes: &mut Bytes<'_>) -> Progress {
         boot_id: if bytes.flag() { "this".to_owned() } else { "other".to_owned() },
         ranges: spans(bytes),
         durable_ranges: spans(bytes),
+        source: None,
     }
 }
 
@@ -38,7 +39,7 @@ fn progress(bytes: &mut Bytes<'_>) -> Progress {
 fn resume(bytes: &mut Bytes<'_>) {
     let remote = identity(bytes);
     let checksum = bytes.maybe(|b| Checksum::new(Algorithm::Md5, vec![b.byte(); 16]).unwrap());
-    let expect = Expectation { size: bytes.maybe(Bytes::length), checksum };
+    let expect = Expectation { size: bytes.maybe(Bytes::length), checksum, pieces: None };
     let (record, label) = (bytes.maybe(progress), bytes.maybe(progress));
     let progress = known_progress(record.as_ref(), label.as_ref(), "this");
     let final_file = bytes.maybe(|b| FinalFile {

@@ -3,8 +3,8 @@
 use super::*;
 use crate::engine::{AccountStanding, Added, Changed, Credential, Desk, DeskError, Intake, KeptStanding, Reply};
 use crate::model::{
-    Change, Clash, Counts, Destination, Expectation, IdSet, Job, JobId, JobRecord, JobSpec, JobState, RelPath, Secret,
-    Selection, Settings, Snapshot, StatusReport,
+    Change, Clash, Counts, Destination, IdSet, Job, JobId, JobRecord, JobSpec, JobState, RelPath, Secret, Selection,
+    Settings, Snapshot, StatusReport,
 };
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
@@ -156,12 +156,9 @@ impl Desk for Fake {
 }
 
 fn spec(path: &str) -> JobSpec {
-    JobSpec {
-        source: format!("ftp://bob@h/{path}").parse().unwrap(),
-        destination: Destination::new("/d", RelPath::new(path).unwrap()).unwrap(),
-        expect: Expectation::default(),
-        settings: Settings { retries: Some(3), ..Settings::default() },
-    }
+    let source = format!("ftp://bob@h/{path}").parse().unwrap();
+    let destination = Destination::new("/d", RelPath::new(path).unwrap()).unwrap();
+    JobSpec { settings: Settings { retries: Some(3), ..Settings::default() }, ..JobSpec::new(source, destination) }
 }
 
 /// Tests run in parallel on slow machines; nobody is impatient here.

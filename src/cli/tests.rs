@@ -11,8 +11,8 @@ use super::{Door, Exit, without_passwords};
 use crate::engine::{Changed, DeskError, RunReport};
 use crate::model::{
     Attempt, Cause, Change, Clash, Counts, Destination, Expectation, Failure, HostStatus, Job, JobId, JobRecord,
-    JobSpec, JobState, PerHost, Progress, Protection, Quirks, RelPath, RunningFile, Selection, Settings, Snapshot,
-    Source, Stage, StatusReport, TlsInUse,
+    JobSpec, JobState, PerHost, Progress, Protection, Quirks, RelPath, RunningFile, Selection, Snapshot, Source, Stage,
+    StatusReport, TlsInUse,
 };
 use clap::Parser;
 use fake::{Fake, Trial};
@@ -26,12 +26,8 @@ fn source(url: &str) -> Source {
 
 fn job(id: u64, state: JobState) -> Job {
     let destination = Destination::new("/data", RelPath::new(format!("f{id}")).unwrap()).unwrap();
-    let spec = JobSpec {
-        source: source(&format!("ftp://h/f{id}")),
-        destination,
-        expect: Expectation { size: Some(id * 1024), checksum: None },
-        settings: Settings::default(),
-    };
+    let expect = Expectation { size: Some(id * 1024), ..Expectation::default() };
+    let spec = JobSpec { expect, ..JobSpec::new(source(&format!("ftp://h/f{id}")), destination) };
     Job { id: JobId(id), state, spec, record: JobRecord::default() }
 }
 

@@ -14,6 +14,8 @@ const STEP: usize = 256 * 1024;
 pub struct Hasher(Inner);
 
 enum Inner {
+    Crc32(crc32fast::Hasher),
+    BsdSum { sum: u16, length: u64 },
     Md5(Md5),
     Sha1(Sha1),
     Ring(Context),
@@ -24,6 +26,8 @@ impl Hasher {
     #[must_use]
     pub fn new(algorithm: Algorithm) -> Self {
         Self(match algorithm {
+            Algorithm::Crc32 => Inner::Crc32(crc32fast::Hasher::new()),
+            Algorithm::BsdSum => Inner::BsdSum { sum: 0, length: 0 },
             Algorithm::Md5 => Inner::Md5(Md5::new()),
             Algorithm::Sha1 => Inner::Sha1(Sha1::new()),
             Algorithm::Sha256 => Inner::Ring(Context::new(&SHA256)),
@@ -34,6 +38,11 @@ impl Hasher {
     /// Takes in the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match &mut self.0 {
+            Inner::Crc32(crc) => crc.update(bytes),
+            Inner::BsdSum { sum, length } => {
+                *sum = bytes.iter().fold(*sum, |sum, &byte| sum.rotate_right(1).wrapping_add(u16::from(byte)));
+                *length += bytes.len() as u64;
+            }
             Inner::Md5(md5) => md5.update(bytes),
             Inner::Sha1(sha1) => sha1.update(bytes),
             Inner::Ring(context) => context.update(bytes),
@@ -44,6 +53,10 @@ impl Hasher {
     #[must_use]
     pub fn finish(self) -> Vec<u8> {
         match self.0 {
+            Inner::Crc32(crc) => crc.finalize().to_be_bytes().to_vec(),
+            Inner::BsdSum { sum, length } => {
+                [sum.to_be_bytes().as_slice(), &length.div_ceil(1024).to_be_bytes()].concat()
+            }
             Inner::Md5(md5) => md5.finalize().to_vec(),
             Inner::Sha1(sha1) => sha1.finalize().to_vec(),
             Inner::Ring(context) => context.finish().as_ref().to_vec(),

@@ -32,7 +32,7 @@ pub(super) enum Fate {
 pub(super) fn fate(job: &Job, report: &Report, moment: Moment) -> Fate {
     let settlement = match &report.end {
         End::Completed(receipt) => {
-            let receipt = Receipt { finished_at: moment.now, ..receipt.clone() };
+            let receipt = Receipt { finished_at: moment.now, ..(**receipt).clone() };
             Settlement::Done { receipt, attempt: attempt(report, None, moment) }
         }
         End::Stopped => Settlement::Release {
@@ -111,15 +111,11 @@ fn attempt(report: &Report, failure: Option<&Failure>, moment: Moment) -> Attemp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Destination, Expectation, JobId, JobSpec, JobState, RelPath, Settings};
+    use crate::model::{Destination, JobId, JobSpec, JobState, RelPath};
 
     fn job(fruitless: u32) -> Job {
-        let spec = JobSpec {
-            source: "ftp://h/a".parse().unwrap(),
-            destination: Destination::new("/d", RelPath::new("a").unwrap()).unwrap(),
-            expect: Expectation::default(),
-            settings: Settings::default(),
-        };
+        let place = Destination::new("/d", RelPath::new("a").unwrap()).unwrap();
+        let spec = JobSpec::new("ftp://h/a".parse().unwrap(), place);
         let record = JobRecord { fruitless, ..JobRecord::default() };
         Job { id: JobId(1), state: JobState::Running, spec, record }
     }

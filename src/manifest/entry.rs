@@ -184,8 +184,8 @@ fn whole_job(mut line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec, 
         return Err(BadField::new("path", message));
     }
     let destination = Destination::new(options.into.clone(), path).map_err(|e| BadField::new("path", e))?;
-    let expect = Expectation { size: line.size, checksum: checksum(&line)? };
-    Ok((JobSpec { source, destination, expect, settings: line.settings }, secret))
+    let expect = Expectation { size: line.size, checksum: checksum(&line)?, pieces: None };
+    Ok((JobSpec { expect, settings: line.settings, ..JobSpec::new(source, destination) }, secret))
 }
 
 /// The source with user and password that stand beside the URL, which must not say otherwise.

@@ -5,9 +5,15 @@ use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write};
 use std::str::FromStr;
 
-/// A hash function that a manifest may name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+/// A hash function that a manifest may name, the weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Algorithm {
+    /// CRC-32 (IEEE 802.3), 4 bytes: against accidents alone.
+    #[serde(rename = "crc32")]
+    Crc32,
+    /// BSD `sum`: 16 bits and the number of 1024-byte blocks, 10 bytes together: against accidents alone.
+    #[serde(rename = "bsd-sum")]
+    BsdSum,
     /// MD5, 16 bytes.
     #[serde(rename = "md5")]
     Md5,
@@ -24,12 +30,14 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Every algorithm, shortest digest first.
-    pub const ALL: [Self; 4] = [Self::Md5, Self::Sha1, Self::Sha256, Self::Sha512];
+    pub const ALL: [Self; 6] = [Self::Crc32, Self::BsdSum, Self::Md5, Self::Sha1, Self::Sha256, Self::Sha512];
 
     /// Length of the digest in bytes.
     #[must_use]
     pub fn digest_len(self) -> usize {
         match self {
+            Self::Crc32 => 4,
+            Self::BsdSum => 10,
             Self::Md5 => 16,
             Self::Sha1 => 20,
             Self::Sha256 => 32,
@@ -37,10 +45,12 @@ impl Algorithm {
         }
     }
 
-    /// The name as it is written: `md5`, `sha-1`, `sha-256`, `sha-512`.
+    /// The name as it is written: `crc32`, `bsd-sum`, `md5`, `sha-1`, `sha-256`, `sha-512`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Crc32 => "crc32",
+            Self::BsdSum => "bsd-sum",
             Self::Md5 => "md5",
             Self::Sha1 => "sha-1",
             Self::Sha256 => "sha-256",
@@ -67,7 +77,7 @@ pub struct Checksum {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChecksumError {
     /// The name before `=` or `:` is none that ftpq knows.
-    #[error("the checksum algorithm {0:?} is unknown; use md5, sha-1, sha-256 or sha-512")]
+    #[error("the checksum algorithm {0:?} is unknown; use md5, sha-1, sha-256, sha-512, crc32 or bsd-sum")]
     UnknownAlgorithm(String),
     /// Not a hexadecimal digest of the right length.
     #[error("a {algorithm} checksum is {expected} hexadecimal digits, not {found:?}")]
@@ -97,12 +107,23 @@ impl Checksum {
         }
     }
 
-    /// Reads the digest's hexadecimal digits, in either case.
+    /// The checksum that BSD `sum` prints: 16 bits, and the number of 1024-byte blocks.
+    #[must_use]
+    pub fn bsd_sum(sum: u16, blocks: u64) -> Self {
+        let digest = [sum.to_be_bytes().as_slice(), &blocks.to_be_bytes()].concat();
+        Self { algorithm: Algorithm::BsdSum, digest }
+    }
+
+    /// Reads the digest's hexadecimal digits, in either case; for BSD `sum` its two decimal numbers with a colon between.
     ///
     /// # Errors
     /// When they are not as many hexadecimal digits as the algorithm has.
     pub fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Self, ChecksumError> {
         let hex = hex.trim();
+        if algorithm == Algorithm::BsdSum {
+            let numbers = hex.split_once(':').and_then(|(sum, blocks)| Some((sum.parse().ok()?, blocks.parse().ok()?)));
+            return numbers.map(|(sum, blocks)| Self::bsd_sum(sum, blocks)).ok_or_else(|| Self::bad(algorithm, hex));
+        }
         match parse_hex(hex) {
             Some(digest) if digest.len() == algorithm.digest_len() => Ok(Self { algorithm, digest }),
             _ => Err(Self::bad(algorithm, hex)),
@@ -119,6 +140,18 @@ impl Checksum {
     #[must_use]
     pub fn digest(&self) -> &[u8] {
         &self.digest
+    }
+
+    /// The digest as its own tools print it: hexadecimal digits, for BSD `sum` two decimal numbers with a colon between.
+    #[must_use]
+    pub fn text(&self) -> String {
+        match (self.algorithm, self.digest.split_first_chunk::<2>()) {
+            (Algorithm::BsdSum, Some((sum, blocks))) => {
+                let blocks = blocks.iter().fold(0u64, |blocks, &byte| blocks << 8 | u64::from(byte));
+                format!("{}:{blocks}", u16::from_be_bytes(*sum))
+            }
+            _ => to_hex(&self.digest),
+        }
     }
 
     fn bad(algorithm: Algorithm, found: &str) -> ChecksumError {
@@ -142,7 +175,8 @@ impl FromStr for Checksum {
         }
         let algorithm = Algorithm::ALL
             .into_iter()
-            .find(|a| a.digest_len() * 2 == text.len())
+            // A CRC-32 has to be named: eight digits may be anything.
+            .find(|a| *a >= Algorithm::Md5 && a.digest_len() * 2 == text.len())
             .ok_or(ChecksumError::UnknownLength(text.len()))?;
         Self::from_hex(algorithm, text)
     }
@@ -164,7 +198,7 @@ impl From<Checksum> for String {
 
 impl fmt::Display for Checksum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", self.algorithm.name(), to_hex(&self.digest))
+        write!(f, "{}={}", self.algorithm.name(), self.text())
     }
 }
 
@@ -174,14 +208,14 @@ impl fmt::Debug for Checksum {
     }
 }
 
-fn to_hex(bytes: &[u8]) -> String {
+pub(super) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, b| {
         let _ = write!(hex, "{b:02x}");
         hex
     })
 }
 
-fn parse_hex(text: &str) -> Option<Vec<u8>> {
+pub(super) fn parse_hex(text: &str) -> Option<Vec<u8>> {
     let digit = |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok());
     let pairs = text.as_bytes().chunks_exact(2);
     if !pairs.remainder().is_empty() {
@@ -207,7 +241,7 @@ mod tests {
 
     #[test]
     fn refuses_what_could_never_match() {
-        assert!(matches!("crc32=00".parse::<Checksum>(), Err(ChecksumError::UnknownAlgorithm(_))));
+        assert!(matches!("crc64=00".parse::<Checksum>(), Err(ChecksumError::UnknownAlgorithm(_))));
         assert!(matches!("md5=zz".parse::<Checksum>(), Err(ChecksumError::BadDigest { expected: 32, .. })));
         assert!(matches!("abc".parse::<Checksum>(), Err(ChecksumError::UnknownLength(3))));
         assert!("é1".repeat(11).parse::<Checksum>().is_err());

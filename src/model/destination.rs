@@ -138,6 +138,14 @@ impl Destination {
         }
     }
 
+    /// The folder itself: where a folder's files go. Its path below is empty.
+    ///
+    /// # Errors
+    /// As [`Destination::new`].
+    pub fn folder(dir: impl Into<PathBuf>) -> Result<Self, DestinationError> {
+        Self::new(dir, RelPath(String::new()))
+    }
+
     /// The folder that the user chose.
     #[must_use]
     pub fn dir(&self) -> &std::path::Path {
@@ -163,9 +171,11 @@ impl<'de> Deserialize<'de> for Destination {
         #[derive(Deserialize)]
         struct Parts {
             dir: String,
-            path: RelPath,
+            path: String,
         }
         let Parts { dir, path } = Parts::deserialize(deserializer)?;
+        let path =
+            if path.is_empty() { RelPath(path) } else { RelPath::new(path).map_err(serde::de::Error::custom)? };
         Self::new(dir, path).map_err(serde::de::Error::custom)
     }
 }
@@ -208,6 +218,15 @@ mod tests {
         assert_eq!(place.full(), PathBuf::from("/data/a/b"));
         assert!(Destination::new("data", RelPath::new("a").unwrap()).is_err());
         assert_eq!(Destination::new("/", RelPath::new("a").unwrap()).unwrap().to_string(), "/a");
+    }
+
+    #[test]
+    fn a_folder_is_the_place_itself_and_is_read_back() {
+        let place = Destination::folder("/data").unwrap();
+        assert_eq!(place.to_string(), "/data/");
+        let text = serde_json::to_string(&place).unwrap();
+        assert_eq!(serde_json::from_str::<Destination>(&text).unwrap(), place);
+        assert_eq!(place.full(), PathBuf::from("/data/"));
     }
 
     #[test]

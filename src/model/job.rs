@@ -1,6 +1,9 @@
 //! Jobs, their states, and the moves between them.
 
-use super::{Checksum, Destination, Failure, IdSet, Identity, JobId, JobState, Move, Progress, Settings, Source};
+use super::{
+    Checksum, Destination, Failure, Folder, FolderTally, IdSet, Identity, JobId, JobState, Listed, Move, PieceDigests,
+    Progress, Proof, Settings, Source,
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -13,14 +16,30 @@ pub struct Expectation {
     /// Digest of the whole file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Checksum>,
+    /// Digests of its pieces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pieces: Option<Box<PieceDigests>>,
+}
+
+/// Another place with the same file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Mirror {
+    /// The remote file there.
+    pub source: Source,
+    /// Mirrors with a lower number are tried first, as in Metalink (RFC 5854, section 4.2.16.2); those of one number, and
+    /// the job's own source, which stands for 1, in the order of what was learned of them.
+    pub priority: u32,
 }
 
 /// What is asked for: one remote file in one local place. Never holds a password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobSpec {
-    /// The remote file.
+    /// The remote file; the folder, where it is a folder's job.
     pub source: Source,
-    /// The local file.
+    /// Other places with the same file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<Mirror>,
+    /// The local file; of a folder's job, the folder.
     pub destination: Destination,
     /// What is known of the content.
     #[serde(default)]
@@ -28,6 +47,34 @@ pub struct JobSpec {
     /// Settings of this job alone.
     #[serde(default, skip_serializing_if = "Settings::is_empty")]
     pub settings: Settings,
+    /// The rules by which a folder's files become jobs; only a folder's job has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<Box<Folder>>,
+    /// What the folder's listing said of the file, where it came from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Listed>,
+}
+
+impl JobSpec {
+    /// A file of which nothing more is known.
+    #[must_use]
+    pub fn new(source: Source, destination: Destination) -> Self {
+        Self {
+            source,
+            mirrors: Vec::new(),
+            destination,
+            expect: Expectation::default(),
+            settings: Settings::default(),
+            folder: None,
+            listed: None,
+        }
+    }
+
+    /// Length in bytes, as the list or a listing has it: a hint.
+    #[must_use]
+    pub fn likely_size(&self) -> Option<u64> {
+        self.expect.size.or_else(|| self.listed.as_ref()?.size)
+    }
 }
 
 /// Two sources that want the same local file.
@@ -53,6 +100,27 @@ pub struct Receipt {
     pub fetched: u64,
     /// What the server said of the file.
     pub identity: Identity,
+    /// Where it came from, where the job has mirrors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Source>,
+    /// How it was proved; absent in receipts of versions that did not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// Digests that were computed of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub digests: Vec<Checksum>,
+    /// Attempts it took.
+    #[serde(default)]
+    pub attempts: u32,
+    /// Bytes that came over the network in all attempts.
+    #[serde(default)]
+    pub fetched_in_all: u64,
+    /// Milliseconds that all attempts took.
+    #[serde(default)]
+    pub millis: u64,
+    /// What became of a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<Box<FolderTally>>,
     /// The checksum that was given and matched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Checksum>,
@@ -115,12 +183,29 @@ pub struct JobRecord {
     /// The last failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Bytes that came over the network in all attempts, and the milliseconds these took.
+    #[serde(default)]
+    pub fetched: u64,
+    /// Milliseconds that all attempts took.
+    #[serde(default)]
+    pub millis: u64,
+    /// What the latest listing said of the file, where that is not what the job was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub listed: Option<Listed>,
+    /// The source to begin the next attempt with: 0 is the job's own, 1 its first mirror.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub turn: u32,
     /// Proof of success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
     /// The last attempts, oldest first, [`JobRecord::HISTORY`] at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Attempt>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl JobRecord {

@@ -8,11 +8,13 @@ mod date;
 mod destination;
 mod event;
 mod failure;
+mod folder;
 mod host;
 mod ids;
 mod job;
 mod manifest_line;
 mod progress;
+mod proof;
 mod protection;
 mod secret;
 mod settings;
@@ -28,13 +30,15 @@ pub use date::{rfc3339, rfc3339_millis};
 pub use destination::{Destination, DestinationError, RelPath};
 pub use event::Event;
 pub use failure::{Cause, Failure, FailureKind, Stage};
+pub use folder::{Folder, FolderTally, Listed};
 pub use host::{Account, HostFacts, HostKey, PerHost, Quirks};
 pub use ids::{IdSet, JobId};
 pub use job::{
-    Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Receipt, Selection, Settlement,
+    Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Mirror, Receipt, Selection, Settlement,
 };
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
+pub use proof::{PieceDigests, Proof};
 pub use protection::{CertificateCheck, Protection, TlsInUse};
 pub use secret::Secret;
 pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settings, TransferType};

@@ -1,5 +1,6 @@
 //! What is known of an unfinished file.
 
+use super::Source;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,9 @@ impl From<Span> for (u64, u64) {
 pub struct Progress {
     /// What the bytes in the part file are the beginning of.
     pub identity: Identity,
+    /// Where those bytes came from, where the job has mirrors and it was not its first source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Box<Source>>,
     /// Bytes of the part file that `fdatasync` has made durable.
     pub durable: u64,
     /// The machine's boot id when this was stored. While it is the same, the part file's length can be trusted.

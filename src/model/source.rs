@@ -41,8 +41,8 @@ impl Scheme {
     }
 }
 
-/// A path on the server: bytes as they go over the wire. It can't hold CR, LF or NUL, nor be empty or name a
-/// directory by a final slash.
+/// A path on the server: bytes as they go over the wire. It can't hold CR, LF or NUL. One that ends in a slash, or the
+/// empty one, is a folder's; the empty one is the login directory.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RemotePath(Vec<u8>);
 
@@ -61,6 +61,45 @@ impl RemotePath {
         }
     }
 
+    /// The path of a folder: `/` is the server's root, nothing the login directory. A final slash is added where it lacks.
+    ///
+    /// # Errors
+    /// When it holds CR, LF or NUL.
+    pub fn folder(mut bytes: Vec<u8>) -> Result<Self, SourceError> {
+        if let Some(at) = bytes.iter().position(|b| matches!(b, b'\r' | b'\n' | 0)) {
+            return Err(SourceError::ForbiddenByte { part: "path", at });
+        }
+        if bytes.last().is_some_and(|&b| b != b'/') {
+            bytes.push(b'/');
+        }
+        Ok(Self(bytes))
+    }
+
+    /// Whether it is a folder's.
+    #[must_use]
+    pub fn is_folder(&self) -> bool {
+        self.0.last().is_none_or(|&b| b == b'/')
+    }
+
+    /// The path of something in this folder, by its name; a folder's where `is_folder`.
+    ///
+    /// # Errors
+    /// When the name is empty, holds a slash, CR, LF or NUL, or is `.` or `..`.
+    pub fn join(&self, name: &[u8], is_folder: bool) -> Result<Self, SourceError> {
+        if name.is_empty() || name.contains(&b'/') {
+            return Err(SourceError::NoFileName);
+        }
+        if name == b"." || name == b".." {
+            return Err(SourceError::DotComponent);
+        }
+        let mut bytes = self.0.clone();
+        if !self.is_folder() {
+            bytes.push(b'/');
+        }
+        bytes.extend_from_slice(name);
+        if is_folder { Self::folder(bytes) } else { Self::new(bytes) }
+    }
+
     /// The bytes as they go over the wire.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
@@ -73,7 +112,7 @@ impl RemotePath {
         self.0.first() == Some(&b'/')
     }
 
-    /// The last component.
+    /// The last component; empty for a folder.
     #[must_use]
     pub fn file_name(&self) -> &[u8] {
         self.0.rsplit(|&b| b == b'/').next().unwrap_or(&self.0)
@@ -86,7 +125,7 @@ impl fmt::Debug for RemotePath {
     }
 }
 
-/// One remote file: the account to sign in with, and the path. Its text is a URL that never holds a password.
+/// One remote file or folder: the account to sign in with, and the path. Its text is a URL that never holds a password.
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String")]
@@ -158,6 +197,17 @@ impl Source {
     /// # Errors
     /// When the text is no URL of a file on an FTP server.
     pub fn parse(text: &str) -> Result<(Self, Option<Secret>), SourceError> {
+        match Self::parse_any(text)? {
+            (source, _) if source.path.is_folder() => Err(SourceError::NoFileName),
+            file => Ok(file),
+        }
+    }
+
+    /// As [`Source::parse`], for a folder's URL too: one that ends in a slash, or has no path.
+    ///
+    /// # Errors
+    /// When the text is no URL on an FTP server.
+    pub fn parse_any(text: &str) -> Result<(Self, Option<Secret>), SourceError> {
         let text = text.trim();
         if text.len() > 65_536 {
             return Err(SourceError::TooLong(text.len()));
@@ -248,9 +298,9 @@ impl fmt::Debug for Source {
 impl FromStr for Source {
     type Err = SourceError;
 
-    /// Reads a URL and drops a password in it; see [`Source::parse`].
+    /// Reads a URL of a file or a folder and drops a password in it; see [`Source::parse_any`].
     fn from_str(text: &str) -> Result<Self, SourceError> {
-        Self::parse(text).map(|(source, _)| source)
+        Self::parse_any(text).map(|(source, _)| source)
     }
 }
 
@@ -340,7 +390,9 @@ fn parse_path(raw: &str) -> Result<(RemotePath, Option<TransferType>), SourceErr
     if bytes.split(|&b| b == b'/').any(|part| part == b"." || part == b"..") {
         return Err(SourceError::DotComponent);
     }
-    Ok((RemotePath::new(bytes)?, transfer_type))
+    let is_folder = bytes.last().is_none_or(|&b| b == b'/');
+    let path = if is_folder { RemotePath::folder(bytes)? } else { RemotePath::new(bytes)? };
+    Ok((path, transfer_type))
 }
 
 fn decode_text(raw: &str, part: &'static str) -> Result<String, SourceError> {
@@ -356,7 +408,7 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Source {
-        Source::parse(text).unwrap().0
+        Source::parse_any(text).unwrap().0
     }
 
     #[test]
@@ -373,12 +425,31 @@ mod tests {
         for text in [
             "ftp://example.org/a",
             "ftp://example.org/%2Fetc/motd",
+            "ftp://example.org/",
+            "ftp://example.org/%2F",
+            "ftp://example.org/%2Fa/b/",
+            "ftp://example.org/d/e%20/",
             "ftp://u%40corp@example.org/a%23b%3Fc%25;type=a",
             "ftps://example.org:21/x",
             "ftpes://[::1]:2121/d/%FF%0E",
         ] {
             let once = parse(text);
             assert_eq!(parse(&once.to_string()), once, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_joined_to_a_folder_one_component_at_a_time() {
+        let folder = |text: &str| parse(text).path().clone();
+        for (url, name, joined) in
+            [("ftp://h/", "a", &b"a"[..]), ("ftp://h/%2F", "a", b"/a"), ("ftp://h/d/", " -a#b", b"d/ -a#b")]
+        {
+            assert_eq!(folder(url).join(name.as_bytes(), false).unwrap().as_bytes(), joined);
+        }
+        assert_eq!(folder("ftp://h/").join(b"d", true).unwrap().as_bytes(), b"d/");
+        for name in [&b""[..], b".", b"..", b"a/b", b"/", b"a\r", b"a\n", b"a\0"] {
+            assert!(folder("ftp://h/d/").join(name, false).is_err());
+            assert!(folder("ftp://h/d/").join(name, true).is_err());
         }
     }
 
@@ -424,6 +495,7 @@ mod tests {
     #[test]
     fn refuses_what_names_no_file() {
         assert_eq!(Source::parse("ftp://h/dir/").unwrap_err(), SourceError::NoFileName);
+        assert!("ftp://h/dir/".parse::<Source>().unwrap().path().is_folder());
         assert_eq!(Source::parse("ftp://h").unwrap_err(), SourceError::NoFileName);
         assert_eq!(Source::parse("ftp://h/a/../b").unwrap_err(), SourceError::DotComponent);
         assert!(matches!(Source::parse("ftp://h/a?b"), Err(SourceError::NotInFtp { .. })));

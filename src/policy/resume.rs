@@ -102,6 +102,7 @@ pub fn known_progress(record: Option<&Progress>, label: Option<&Progress>, boot_
     let sure = if bytes_in(&record.durable_ranges) >= bytes_in(&label.durable_ranges) { record } else { label };
     Some(Progress {
         identity: label.identity.clone(),
+        source: label.source.clone(),
         durable: record.durable.max(label.durable),
         boot_id: boot.clone(),
         ranges: ranges.clone(),

@@ -3,16 +3,11 @@
 use super::*;
 use crate::model::{
     Attempt, Cause, Change, Claim, Counts, Destination, Expectation, Failure, HostFacts, HostKey, JobSpec, JobState,
-    Progress, Receipt, RelPath, Selection, Settings, Settlement, Source, Stage,
+    Progress, Receipt, RelPath, Selection, Settlement, Source, Stage,
 };
 
 pub(super) fn spec(url: &str, path: &str) -> JobSpec {
-    JobSpec {
-        source: url.parse().unwrap(),
-        destination: Destination::new("/data", RelPath::new(path).unwrap()).unwrap(),
-        expect: Expectation::default(),
-        settings: Settings::default(),
-    }
+    JobSpec::new(url.parse().unwrap(), Destination::new("/data", RelPath::new(path).unwrap()).unwrap())
 }
 
 pub(super) fn specs(host: &str, numbers: std::ops::Range<u64>) -> Vec<JobSpec> {

@@ -365,7 +365,8 @@ impl Run<'_> {
             _ => (held.first().filter(|span| span.start == 0).map_or(0, |span| span.end), held.to_vec()),
         };
         let boot_id = self.task.boot_id.to_owned();
-        Progress { identity: remote.clone(), durable, boot_id, ranges: held.to_vec(), durable_ranges }
+        let ranges = held.to_vec();
+        Progress { identity: remote.clone(), durable, boot_id, ranges, durable_ranges, ..Progress::default() }
     }
 }
 

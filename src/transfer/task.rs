@@ -79,7 +79,7 @@ pub struct Report {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
     /// The whole, checked file stands under its final name. `finished_at` is still 0.
-    Completed(Receipt),
+    Completed(Box<Receipt>),
     /// Told to stop; what was received is kept.
     Stopped,
     /// It failed.
@@ -119,7 +119,7 @@ pub enum Fetched<'a> {
 /// What is left of a file to do.
 pub(super) enum Goal {
     /// Nothing: it was there already.
-    Adopted(Receipt),
+    Adopted(Box<Receipt>),
     /// To put it away.
     Ready(Ready),
 }
@@ -143,7 +143,7 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
     };
     let end = match Box::pin(run.open(link)).await {
         Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
-        Ok((_, Goal::Adopted(receipt))) => Ok(receipt),
+        Ok((_, Goal::Adopted(receipt))) => Ok(*receipt),
         Err(halt) => Err(halt),
     };
     Fetched::Ended(Box::new(run.report(end)))
@@ -176,7 +176,7 @@ impl Run<'_> {
     pub(super) fn report(self, end: Result<Receipt, Halt>) -> Report {
         let Self { from, fetched, gained, note, progress, device, .. } = self;
         let end = match end {
-            Ok(receipt) => End::Completed(receipt),
+            Ok(receipt) => End::Completed(Box::new(receipt)),
             Err(Halt::Stopped) => End::Stopped,
             Err(Halt::Failed(failure)) => End::Failed(failure),
             Err(Halt::Again(why)) => End::Failed(keeps_changing(why)),
@@ -211,7 +211,7 @@ impl Run<'_> {
             let done = match step {
                 Plan::Adopt { note } => {
                     let verified = digest_matches == Some(true);
-                    return self.adopted(place, remote, note, verified).map(Goal::Adopted);
+                    return self.adopted(place, remote, note, verified).map(|receipt| Goal::Adopted(Box::new(receipt)));
                 }
                 Plan::Refuse(failure) => return Err(failure.into()),
                 Plan::Compare => {
@@ -389,7 +389,7 @@ impl Run<'_> {
         let checksum = self.task.job.spec.expect.checksum.clone().filter(|_| verified);
         self.clear_leftovers(place);
         let size = found.map_or(0, |f| f.size);
-        Ok(Receipt { size, fetched: 0, identity: remote, checksum, note: Some(note), finished_at: 0 })
+        Ok(Receipt { size, identity: remote, checksum, note: Some(note), ..Receipt::default() })
     }
 
     async fn take_over(&mut self, place: &Place, remote: &Identity) -> Result<(), Halt> {

@@ -65,7 +65,7 @@ impl Run<'_> {
         }
         self.progress = None;
         let (fetched, note, checksum) = (self.fetched, self.note.clone(), self.task.job.spec.expect.checksum.clone());
-        Ok(Receipt { size, fetched, identity: remote, checksum, note, finished_at: 0 })
+        Ok(Receipt { size, fetched, identity: remote, checksum, note, ..Receipt::default() })
     }
 
     /// Sets the time of a part file, and makes all of it durable: a large one by itself, for it takes its time.

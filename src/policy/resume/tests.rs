@@ -178,7 +178,8 @@ fn a_shorter_file_of_another_tool_is_taken_over_on_request() {
 
 #[test]
 fn a_checksum_decides_over_a_file_that_is_there() {
-    let expect = Expectation { size: None, checksum: Some(format!("md5={}", "0".repeat(32)).parse().unwrap()) };
+    let expect =
+        Expectation { checksum: Some(format!("md5={}", "0".repeat(32)).parse().unwrap()), ..Expectation::default() };
     let mut job = Case { expect, final_file: Some(there(100_000, Some(5))), ..case() };
     assert_eq!(job.plan(), Plan::Compare);
     job.final_file = Some(FinalFile { size: 100_000, modified: Some(5), digest_matches: Some(true) });
@@ -189,7 +190,7 @@ fn a_checksum_decides_over_a_file_that_is_there() {
 
 #[test]
 fn a_size_that_contradicts_the_manifest_is_refused() {
-    let expect = Expectation { size: Some(5), checksum: None };
+    let expect = Expectation { size: Some(5), ..Expectation::default() };
     let plan = Case { expect: expect.clone(), ..case() }.plan();
     assert!(matches!(&plan, Plan::Refuse(f) if f.cause == Cause::WrongSize), "{plan:?}");
     // Some servers answer 0 for every file: that contradicts nothing.

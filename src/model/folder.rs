@@ -1,0 +1,129 @@
+//! Folders: the rules by which their files become jobs, and what a listing said of a file.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The rules by which a folder's files become jobs. A job with such rules is a folder's: its source is the folder.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "wishes of the user that go together in any way")]
+pub struct Folder {
+    /// Pattern of the paths that are taken, below the folder where the reading began; all where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// Whether folders in it are read too.
+    pub recursive: bool,
+    /// How many levels of folders are still to be read, this one included; no end where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<u32>,
+    /// Patterns of which a file has to match one, where there are some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub include: Vec<String>,
+    /// Patterns of which a file or folder may match none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<String>,
+    /// Files older than this are left out: seconds since 1970-01-01 UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newer: Option<i64>,
+    /// Files with more bytes are left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<u64>,
+    /// Whether all files go into one local folder.
+    #[serde(skip_serializing_if = "is_false")]
+    pub flatten: bool,
+    /// Whether links to folders are entered.
+    #[serde(skip_serializing_if = "is_false")]
+    pub follow_links: bool,
+    /// Whether files that are done are looked at again, and fetched anew where they changed.
+    #[serde(skip_serializing_if = "is_false")]
+    pub sync: bool,
+    /// Path of this folder below the one where the reading began, as on the server and as the local name is made of it;
+    /// empty for that one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub below: String,
+    /// Links to folders that were entered on the way here.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub links: u8,
+}
+
+/// What a listing said of a file: a hint, and what a later listing is compared with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Listed {
+    /// Length in bytes, where it was told to the byte.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// When it was changed last: MLSD's `modify`, or as many digits of `YYYYMMDDhhmmss`, in the server's own time, as LIST tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub modified: Option<String>,
+    /// MLSD's `unique`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique: Option<String>,
+}
+
+impl Listed {
+    /// Whether two listings tell of the same content, as far as both tell. A time with fewer digits is compared by those.
+    #[must_use]
+    pub fn agrees(&self, other: &Self) -> bool {
+        let unlike = |x: &Option<String>, y: &Option<String>| matches!((x, y), (Some(x), Some(y)) if x != y);
+        let other_time = match (&self.modified, &other.modified) {
+            (Some(x), Some(y)) => !(x.starts_with(y.as_str()) || y.starts_with(x.as_str())),
+            _ => false,
+        };
+        let other_size = matches!((self.size, other.size), (Some(x), Some(y)) if x != y);
+        !(other_size || other_time || unlike(&self.unique, &other.unique))
+    }
+}
+
+/// What became of a folder that was read to its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct FolderTally {
+    /// Entries of the listing.
+    pub entries: u64,
+    /// Files that are jobs now, new or known.
+    pub files: u64,
+    /// Their bytes, as far as the listing told.
+    pub bytes: u64,
+    /// Folders that are jobs now.
+    pub folders: u64,
+    /// Entries that the rules leave out.
+    pub left_out: u64,
+    /// Links to folders that were not entered.
+    pub links: u64,
+    /// Entries that no job can be made of, by name and reason: the first of them, safe to show.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
+    /// How many there are.
+    pub refused_count: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(value: &u8) -> bool {
+    *value == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(size: Option<u64>, modified: &str, unique: Option<&str>) -> Listed {
+        Listed { size, modified: Some(modified.to_owned()), unique: unique.map(str::to_owned) }
+    }
+
+    #[test]
+    fn two_listings_agree_as_far_as_both_tell() {
+        let exact = listed(Some(5), "20261122140355", Some("u1"));
+        assert!(exact.agrees(&listed(Some(5), "202611221403", None)), "LIST tells minutes");
+        assert!(exact.agrees(&listed(None, "20261122", None)), "LIST tells days of old files");
+        assert!(!exact.agrees(&listed(Some(6), "202611221403", None)));
+        assert!(!exact.agrees(&listed(Some(5), "202611221404", None)));
+        assert!(!exact.agrees(&listed(Some(5), "20261122140355", Some("u2"))));
+        assert!(exact.agrees(&Listed::default()));
+    }
+}
