@@ -378,6 +378,7 @@ fn show_tells_the_whole_history() {
         from: 16_384,
         fetched: 5 << 20,
         gained: 5 << 20,
+        millis: 65_400,
         note: Some("the overlap differed".into()),
         failure: Some(failure.clone()),
     });

@@ -110,9 +110,10 @@ impl Dispatcher {
         released?;
         let counts = self.shop.queue.counts(self.selection()).await?;
         self.report.left = counts.left();
-        let (bytes, seconds) = (self.shop.board.bytes(), self.shop.board.seconds());
+        let board = &self.shop.board;
+        let (bytes, seconds, proved, lax) = (board.bytes(), board.seconds(), board.proved(), board.lax());
         let RunReport { done, failed, left, .. } = self.report;
-        self.shop.observer.event(&Event::Summary { done, failed, left, bytes, seconds });
+        self.shop.observer.event(&Event::Summary { done, failed, left, bytes, seconds, proved, lax });
         Ok(self.report)
     }
 

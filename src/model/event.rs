@@ -1,6 +1,6 @@
 //! What happens during a run, as it is shown and printed.
 
-use super::{Checksum, Destination, Failure, JobId, Source};
+use super::{Checksum, Destination, Failure, JobId, LaxHost, ProofCounts, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -104,5 +104,11 @@ pub enum Event {
         bytes: u64,
         /// Seconds the run took.
         seconds: f64,
+        /// How the files done were proved; folders that were read are not files.
+        #[serde(default)]
+        proved: ProofCounts,
+        /// Hosts of the run whose TLS is left to the server, or whose certificate is not checked in full; the first 100.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lax: Vec<LaxHost>,
     },
 }

@@ -2,7 +2,7 @@
 
 use super::text::{bytes, duration, rate};
 use crate::engine::RunReport;
-use crate::model::{Cause, Event, Failure, printable};
+use crate::model::{Cause, Event, Failure, ProofCounts, printable};
 use std::time::Duration;
 
 /// Failures told in full at the end.
@@ -54,6 +54,8 @@ pub(super) struct Ledger {
     /// A file system was full.
     full: bool,
     traffic: Option<(u64, f64)>,
+    /// How the files done were proved.
+    proved: ProofCounts,
 }
 
 impl Ledger {
@@ -63,8 +65,9 @@ impl Ledger {
             Event::Failed { job, source, failure, .. } => (format!("failed: {source} (job {job})"), failure),
             Event::Held { account, failure } => (format!("left alone: everything on {account}"), failure),
             Event::DiskFull { path, failure } => (format!("disk full: {path}"), failure),
-            Event::Summary { bytes, seconds, .. } => {
+            Event::Summary { bytes, seconds, proved, .. } => {
                 self.traffic = Some((*bytes, *seconds));
+                self.proved = *proved;
                 return;
             }
             _ => return,
@@ -100,7 +103,7 @@ impl Ledger {
         if report.left > 0 {
             lines.push(printable(&self.next_act(report), LONG));
         }
-        lines.push(count_line(report, self.traffic.unwrap_or(traffic)));
+        lines.push(count_line(report, self.traffic.unwrap_or(traffic), &self.proved));
         lines
     }
 }
@@ -131,12 +134,14 @@ impl Ledger {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-fn count_line(report: &RunReport, (count, seconds): (u64, f64)) -> String {
+fn count_line(report: &RunReport, (count, seconds): (u64, f64), proved: &ProofCounts) -> String {
     let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     let time = if time.as_secs() < 60 { format!("{:.1} s", time.as_secs_f64()) } else { duration(time.as_secs()) };
     let speed = if seconds > 0.0 { format!(" ({})", rate(count as f64 / seconds)) } else { String::new() };
     let RunReport { done, failed, left, .. } = report;
-    format!("done {done}, failed {failed}, left {left}; {} in {time}{speed}", bytes(count))
+    let kinds: Vec<String> = proved.kinds().map(|(count, by)| format!("{count} {by}")).collect();
+    let proved = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    format!("done {done}{proved}, failed {failed}, left {left}; {} in {time}{speed}", bytes(count))
 }
 
 #[cfg(test)]
@@ -159,7 +164,9 @@ mod tests {
     fn a_failure_is_told_with_its_url_stage_words_and_next_act() {
         let mut ledger = Ledger::default();
         ledger.note(&failed(7));
-        ledger.note(&Event::Summary { done: 3, failed: 1, left: 0, bytes: 10 << 20, seconds: 5.0 });
+        let proved = ProofCounts { manifest: 2, size: 1, ..ProofCounts::default() };
+        let (bytes, lax) = (10 << 20, Vec::new());
+        ledger.note(&Event::Summary { done: 3, failed: 1, left: 0, bytes, seconds: 5.0, proved, lax });
         let report = RunReport { done: 3, failed: 1, ..RunReport::default() };
         assert_eq!(
             ledger.last_lines(&report, (0, 0.0)),
@@ -168,7 +175,7 @@ mod tests {
                 "  transfer: the file is not there",
                 "  the server said: 550 no\\u{1b}[2Jsuch file",
                 "  what to do: check the path",
-                "done 3, failed 1, left 0; 10.0 MiB in 5.0 s (2.00 MiB/s)",
+                "done 3 (2 by the list's checksum, 1 by length), failed 1, left 0; 10.0 MiB in 5.0 s (2.00 MiB/s)",
             ]
         );
     }
