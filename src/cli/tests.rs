@@ -531,6 +531,7 @@ fn the_queues_folder_is_found_as_the_help_says() {
             out: Box::new(sink()),
             err: Box::new(sink()),
             stand: None,
+            drawn: false,
         };
         face.queue().ok()
     };
