@@ -1,11 +1,9 @@
 //! A finished file looked at again: nothing is made on the way to it, and nothing of it is changed.
 
 use super::digest::{Hasher, read_full};
-use super::folder;
-use super::{DiskError, Found, Place};
-use crate::model::Algorithm;
-use crate::model::{Checksum, Destination, PieceDigests, Span};
-use rustix::fs::{Advice, FileType, Mode, OFlags, Stat, fadvise, fstat, openat};
+use super::{DiskError, Found, Place, folder, name};
+use crate::model::{Algorithm, Checksum, Destination, PieceDigests, Span};
+use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags, Stat, fadvise, fstat, openat, statat};
 use rustix::io::Errno;
 use std::fs::File;
 use std::path::PathBuf;
@@ -143,6 +141,31 @@ impl Finished {
         }
         Ok(true)
     }
+}
+
+/// What is on the disk of a file that is to be fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AtHand {
+    /// Bytes of the disk that its part file has.
+    pub part: u64,
+    /// Length of the file under the final name.
+    pub finished: Option<u64>,
+}
+
+/// What is on the disk of a file; nothing is made, no link followed below the user's folder.
+///
+/// # Errors
+/// When its folder can't be opened.
+pub fn at_hand(destination: &Destination) -> Result<AtHand, DiskError> {
+    let Some(folder) = folder::find_for(destination)? else { return Ok(AtHand::default()) };
+    let name = destination.path().file_name();
+    let look = |name: &str| {
+        let stat = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        (FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile).then_some(stat)
+    };
+    let blocks = |stat: Stat| u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
+    let part = look(&name::part_name(name)).map_or(0, blocks);
+    Ok(AtHand { part, finished: look(name).map(|stat| found(&stat).size) })
 }
 
 /// Gives whatever stands under the final name another one beside it, `NAME.ftpq-changed`, and returns that. Nothing is

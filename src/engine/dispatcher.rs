@@ -103,7 +103,7 @@ impl Outlook {
 impl Dispatcher {
     /// Works until nothing is left that can be done now.
     pub(super) async fn run(mut self) -> Result<RunReport, QueueError> {
-        let outcome = self.work().await;
+        let outcome = self.begin_and_work().await;
         self.let_go().await;
         let released = self.release_all().await;
         outcome?;
@@ -115,6 +115,15 @@ impl Dispatcher {
         let RunReport { done, failed, left, .. } = self.report;
         self.shop.observer.event(&Event::Summary { done, failed, left, bytes, seconds, proved, lax });
         Ok(self.report)
+    }
+
+    async fn begin_and_work(&mut self) -> Result<(), QueueError> {
+        let (goes, _lookout) = self.look_for_space().await?;
+        if goes {
+            return self.work().await;
+        }
+        self.report.storage = true;
+        Ok(())
     }
 
     async fn work(&mut self) -> Result<(), QueueError> {

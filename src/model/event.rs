@@ -87,6 +87,21 @@ pub enum Event {
         /// What happened.
         failure: Failure,
     },
+    /// What is to be fetched does not all fit on a file system, as far as lengths are known.
+    TooLittleSpace {
+        /// A folder on it.
+        path: String,
+        /// Bytes that are still to come there.
+        needed: u64,
+        /// Bytes that are free there.
+        free: u64,
+        /// Files of known length that are to come.
+        files: u64,
+        /// Files of unknown length that are to come besides.
+        unknown: u64,
+        /// The run goes on all the same: the user wants it so, or it became known too late.
+        goes_on: bool,
+    },
     /// Something a person should know that belongs to no job.
     Notice {
         /// The text, one line.

@@ -245,6 +245,14 @@ impl Queue {
         self.ask(move |books| books.list(selection, after, limit.min(LIST))).await
     }
 
+    /// The highest number that was given to a job; nothing before the first.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn newest(&self) -> Result<Option<JobId>, QueueError> {
+        self.ask(move |books| Ok(books.numbers.next_id.checked_sub(1).filter(|&id| id > 0).map(JobId))).await
+    }
+
     /// What the jobs that a run would work on need of the disk, folder by folder.
     ///
     /// # Errors

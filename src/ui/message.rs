@@ -38,8 +38,28 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
             Some(format!("left alone: everything on {}: {}", safe(account), safe(failure)))
         }
         Event::DiskFull { path, failure } => Some(format!("disk full: {}: {}", safe(path), safe(failure))),
+        Event::TooLittleSpace { goes_on: true, .. } => Some(format!("warning: {}", shortage(event)?)),
+        // Told by the last lines.
+        Event::TooLittleSpace { .. } => None,
         Event::Notice { text } => Some(safe(text)),
     }
+}
+
+/// How much space is wanting where.
+fn shortage(event: &Event) -> Option<String> {
+    let Event::TooLittleSpace { path, needed, free, files, unknown, .. } = event else { return None };
+    let s = if *files == 1 { "" } else { "s" };
+    let path = printable(path, LONG);
+    let more = match unknown {
+        0 => String::new(),
+        1 => "; 1 more file is of unknown length".to_owned(),
+        n => format!("; {n} more files are of unknown length"),
+    };
+    Some(format!(
+        "not enough space: {files} file{s} need {} ({needed} bytes) on the file system of {path}, {} ({free} bytes) are free{more}",
+        bytes(*needed),
+        bytes(*free)
+    ))
 }
 
 /// What went wrong in a run, and how much came: kept for the last lines. Bounded.
@@ -53,6 +73,8 @@ pub(super) struct Ledger {
     alone: Vec<String>,
     /// A file system was full.
     full: bool,
+    /// Where there was too little space to begin.
+    short: Vec<String>,
     traffic: Option<(u64, f64)>,
     /// How the files done were proved.
     proved: ProofCounts,
@@ -61,6 +83,9 @@ pub(super) struct Ledger {
 impl Ledger {
     /// Takes note of what has to be told at the end.
     pub(super) fn note(&mut self, event: &Event) {
+        if matches!(event, Event::TooLittleSpace { goes_on: false, .. }) && self.short.len() < NAMED {
+            self.short.extend(shortage(event));
+        }
         let (what, failure) = match event {
             Event::Failed { job, source, failure, .. } => (format!("failed: {source} (job {job})"), failure),
             Event::Held { account, failure } => (format!("left alone: everything on {account}"), failure),
@@ -90,7 +115,7 @@ impl Ledger {
     /// The last lines: each failure with its stage, the server's words and what to do, and then the count.
     /// `traffic` is bytes and seconds of the run, where no summary told them.
     pub(super) fn last_lines(&self, report: &RunReport, traffic: (u64, f64)) -> Vec<String> {
-        let mut lines = Vec::new();
+        let mut lines = self.short.clone();
         for (what, failure) in &self.told {
             lines.push(printable(what, LONG));
             lines.push(printable(&format!("  {}: {}", failure.stage.name(), failure.message), LONG));
@@ -111,6 +136,10 @@ impl Ledger {
 impl Ledger {
     /// What to do about the files that are left. A run that was not stopped leaves only what it left alone.
     fn next_act(&self, report: &RunReport) -> String {
+        if !self.short.is_empty() {
+            return "nothing was fetched: make room there, then `ftpq run`; or begin with what fits: --force"
+                .to_owned();
+        }
         let mut acts = Vec::new();
         match self.refused {
             _ if report.interrupted => {}
