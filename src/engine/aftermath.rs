@@ -3,7 +3,7 @@
 use super::clock::{self, Time};
 use super::dispatcher::{Dispatcher, LET_GO};
 use super::hosts::{Host, Proof};
-use super::lanes::{Fetch, Line};
+use super::lanes::{Fetch, Track};
 use super::settle::{attempt_source, is_before_login, retry_at, verdict};
 use super::worker::{Ended, Freed, Upshot, Word};
 use crate::ftp::Ticket;
@@ -67,11 +67,11 @@ impl Dispatcher {
     /// Jobs were taken beforehand.
     pub(super) async fn claimed(
         &mut self,
-        line: &Line,
+        track: &Track,
         asked: usize,
         claims: Result<Vec<Claim>, QueueError>,
     ) -> Result<(), QueueError> {
-        let work = self.hosts.work(line);
+        let work = self.hosts.work(track);
         let fetch = std::mem::replace(&mut work.fetch, Fetch::Not);
         let claims = claims?;
         work.more &= fetch == Fetch::Overtaken || claims.len() == asked;
@@ -82,10 +82,10 @@ impl Dispatcher {
             self.halted.clear();
         }
         self.release(stopped).await?;
-        if self.hosts.is_line_held(line) {
+        if self.hosts.is_track_held(track) {
             return self.release(kept).await;
         }
-        self.hosts.work(line).claims.extend(kept);
+        self.hosts.work(track).claims.extend(kept);
         Ok(())
     }
 
@@ -320,8 +320,8 @@ impl Dispatcher {
                         tokio::spawn(helped.link.quit());
                     }
                     Word::HelperLost(number) => drop(self.hosts.helping.left(number)),
-                    Word::Claimed { line, claims, .. } => {
-                        self.hosts.work(&line).fetch = Fetch::Not;
+                    Word::Claimed { track, claims, .. } => {
+                        self.hosts.work(&track).fetch = Fetch::Not;
                         self.parked.extend(claims.unwrap_or_default());
                     }
                     Word::SignedIn(..) | Word::Poke | Word::NewLogin(_) | Word::Halt(_) | Word::Offered(_) => {}

@@ -135,11 +135,11 @@ impl Dispatcher {
             }
         }
         let (connections, now) = (self.connections(), clock::ticks());
-        for line in &self.hosts.turns {
+        for track in &self.hosts.turns {
             // Of jobs with mirrors, the first account that could have them.
-            let lane = self.hosts.lanes.get(&line.account).filter(|_| line.mirrored);
+            let lane = self.hosts.lanes.get(&track.account).filter(|_| track.mirrored);
             let first = lane.and_then(|lane| lane.accounts.iter().find(|account| !self.hosts.is_held(account)));
-            let account = first.unwrap_or(&line.account);
+            let account = first.unwrap_or(&track.account);
             let waits = self.hosts.has_work(account);
             if !waits || self.hosts.is_held(account) || self.hosts.admits(account, connections, now) {
                 continue;

@@ -2,7 +2,7 @@
 
 use super::clock::{self, Time};
 use super::hosts::{Host, Hosts, Proof};
-use super::lanes::Line;
+use super::lanes::Track;
 use super::logins::Logins;
 use super::mirrors::Stranded;
 use super::settle::Chosen;
@@ -171,12 +171,12 @@ impl Dispatcher {
                 let settings = self.order.overrides.or(&self.host_settings(&account.host_key()));
                 self.logins.meet(account, settings.tls.unwrap_or_default().is_required(account.scheme));
             }
-            let line = Line { mirrored: !group.mirrors.is_empty(), account: group.account };
-            if line.mirrored {
-                self.hosts.note_mirrors(&line.account, group.mirrors);
+            let track = Track { mirrored: !group.mirrors.is_empty(), account: group.account };
+            if track.mirrored {
+                self.hosts.note_mirrors(&track.account, group.mirrors);
             }
-            let held = self.hosts.is_line_held(&line);
-            self.hosts.note_work(&line, group.ready > 0);
+            let held = self.hosts.is_track_held(&track);
+            self.hosts.note_work(&track, group.ready > 0);
             if !held && let Some(due) = group.next_due.filter(|&due| due > now) {
                 self.outlook.next_due = Some(self.outlook.next_due.map_or(due, |next| next.min(due)));
             }
@@ -214,16 +214,16 @@ impl Dispatcher {
         }
         let connections = self.connections();
         let now = Time::now();
-        // Each line that has work is looked at once for each job it gets, and once more in vain.
+        // Each track that has work is looked at once for each job it gets, and once more in vain.
         let mut in_vain = 0;
         let most = usize::try_from(connections).unwrap_or(usize::MAX).saturating_add(STORING);
         while in_vain < self.hosts.turns.len() && self.hosts.has_room(connections) && self.running.len() < most {
-            let Some(line) = self.hosts.turns.pop_front() else { break };
-            if let Some((claim, chosen)) = self.next_claim(&line, connections, now) {
+            let Some(track) = self.hosts.turns.pop_front() else { break };
+            if let Some((claim, chosen)) = self.next_claim(&track, connections, now) {
                 self.begin(chosen, claim).await?;
                 in_vain = 0;
-                self.hosts.next_turn(line, now.ticks);
-            } else if self.hosts.next_turn(line, now.ticks) {
+                self.hosts.next_turn(track, now.ticks);
+            } else if self.hosts.next_turn(track, now.ticks) {
                 in_vain += 1;
             }
         }
@@ -249,7 +249,7 @@ impl Dispatcher {
             Some(link) => Ok(link),
             None if !self.hosts.admits(account, self.connections(), clock::ticks()) => {
                 // The session at rest was dead, and meanwhile there is no room for a new one.
-                self.hosts.work(&Line::of(&claim)).claims.push_front(claim);
+                self.hosts.work(&Track::of(&claim)).claims.push_front(claim);
                 return Ok(());
             }
             None => self.logins.dial(account, options.clone(), quirks).map(|mut dial| {
@@ -271,10 +271,10 @@ impl Dispatcher {
 
     /// Leaves an account alone for this run, since its server can't even be called.
     async fn cannot_dial(&mut self, account: &Account, claim: Claim, failure: Failure) -> Result<(), QueueError> {
-        let line = Line::of(&claim);
-        self.hosts.work(&line).claims.push_front(claim);
+        let track = Track::of(&claim);
+        self.hosts.work(&track).claims.push_front(claim);
         // Another of its sources may do without.
-        self.report.storage |= failure.kind == FailureKind::Local && !line.mirrored;
+        self.report.storage |= failure.kind == FailureKind::Local && !track.mirrored;
         self.hosts.books(account).proof = Proof::Refused(failure.clone());
         self.hold(std::slice::from_ref(account), account.to_string(), failure, true).await
     }
@@ -303,7 +303,7 @@ impl Dispatcher {
                 self.outlook.is_stale = true;
                 self.take_up_again().await
             }
-            Some(Word::Claimed { line, asked, claims }) => self.claimed(&line, asked, claims).await,
+            Some(Word::Claimed { track, asked, claims }) => self.claimed(&track, asked, claims).await,
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
             Some(Word::Offered(offer)) => {
                 self.offered(*offer);

@@ -2,7 +2,7 @@
 
 use super::assist::Helping;
 use super::clock::Time;
-use super::lanes::{Lane, Line, Work};
+use super::lanes::{Lane, Track, Work};
 use crate::ftp::Gate;
 use crate::model::{Account, Failure, HostFacts, HostKey, PerHost, Quirks};
 use crate::policy::{Budget, Learned, Sample, Tuning, delay};
@@ -94,7 +94,7 @@ pub(super) struct Hosts {
     /// The accounts' jobs with mirrors.
     pub(super) lanes: HashMap<Account, Lane>,
     /// Lines that may have work, in the order of their turns.
-    pub(super) turns: VecDeque<Line>,
+    pub(super) turns: VecDeque<Track>,
     /// Links that exist, over all hosts.
     pub(super) open: u32,
     /// Links that are at rest.
@@ -416,11 +416,11 @@ mod tests {
                 ..Host::new(PerHost::Most(4), HostFacts::default(), Duration::ZERO, Time { day: 0, ticks: 0 })
             };
             hosts.known.insert(account.host_key(), host);
-            hosts.note_work(&Line::plain(&account), name != "c");
+            hosts.note_work(&Track::plain(&account), name != "c");
         }
         assert!(!hosts.is_asleep(), "two accounts have their turn");
-        while let Some(line) = hosts.turns.pop_front() {
-            assert!(!hosts.next_turn(line, 100));
+        while let Some(track) = hosts.turns.pop_front() {
+            assert!(!hosts.next_turn(track, 100));
         }
         assert_eq!((hosts.is_asleep(), hosts.next_wake()), (true, Some(700)));
         assert!(hosts.wake(700) && !hosts.is_asleep());

@@ -4,7 +4,7 @@ use super::hosts::Hosts;
 use crate::model::{Account, Claim};
 use std::collections::VecDeque;
 
-/// Whether claims of a line are on their way.
+/// Whether claims of a track are on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Fetch {
     /// None are.
@@ -18,14 +18,14 @@ pub(super) enum Fetch {
 
 /// The jobs of an account, without mirrors or with.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Line {
+pub(super) struct Track {
     /// The account of the jobs' own sources.
     pub(super) account: Account,
     /// Whether the jobs have mirrors.
     pub(super) mirrored: bool,
 }
 
-/// What is to be done of a line.
+/// What is to be done of a track.
 #[derive(Default)]
 pub(super) struct Work {
     /// Claims taken beforehand.
@@ -52,18 +52,18 @@ pub(super) struct Lane {
     pub(super) accounts: Vec<Account>,
 }
 
-impl Line {
-    /// The line of jobs without mirrors.
+impl Track {
+    /// The track of jobs without mirrors.
     pub(super) fn plain(account: &Account) -> Self {
         Self { account: account.clone(), mirrored: false }
     }
 
-    /// The line of jobs with mirrors.
+    /// The track of jobs with mirrors.
     pub(super) fn mirrored(account: &Account) -> Self {
         Self { account: account.clone(), mirrored: true }
     }
 
-    /// The line that a claim came from.
+    /// The track that a claim came from.
     pub(super) fn of(claim: &Claim) -> Self {
         let spec = &claim.job().spec;
         Self { account: spec.source.account().clone(), mirrored: spec.is_mirrored() }
@@ -71,12 +71,12 @@ impl Line {
 }
 
 impl Hosts {
-    /// What is to be done of a line.
-    pub(super) fn work(&mut self, line: &Line) -> &mut Work {
-        if line.mirrored {
-            &mut self.lanes.entry(line.account.clone()).or_default().work
+    /// What is to be done of a track.
+    pub(super) fn work(&mut self, track: &Track) -> &mut Work {
+        if track.mirrored {
+            &mut self.lanes.entry(track.account.clone()).or_default().work
         } else {
-            &mut self.books(&line.account).work
+            &mut self.books(&track.account).work
         }
     }
 
@@ -109,15 +109,15 @@ impl Hosts {
         lanes.chain(self.accounts.values().map(|books| &books.work)).any(|work| work.fetch != Fetch::Not)
     }
 
-    /// Whether nothing of a line is to be done in this run any more.
-    pub(super) fn is_line_held(&self, line: &Line) -> bool {
-        match self.lanes.get(&line.account).filter(|_| line.mirrored) {
+    /// Whether nothing of a track is to be done in this run any more.
+    pub(super) fn is_track_held(&self, track: &Track) -> bool {
+        match self.lanes.get(&track.account).filter(|_| track.mirrored) {
             Some(lane) => lane.accounts.iter().all(|account| self.is_held(account)),
-            None => self.is_held(&line.account),
+            None => self.is_held(&track.account),
         }
     }
 
-    /// Whether a line has work that is not held.
+    /// Whether a track has work that is not held.
     pub(super) fn has_open_work(&self) -> bool {
         let plain =
             |(account, books): (&Account, &super::hosts::Books)| books.work.is_there() && !self.is_held(account);
@@ -141,60 +141,60 @@ impl Hosts {
         books.work.is_there() || lanes.any(|lane| lane.work.is_there())
     }
 
-    /// When the line may be tried, in ticks: at once, where that is in the past; never, where it is held.
-    pub(super) fn line_wakes(&self, line: &Line) -> Option<u64> {
-        let own = std::slice::from_ref(&line.account);
-        let lane = self.lanes.get(&line.account).filter(|_| line.mirrored);
+    /// When the track may be tried, in ticks: at once, where that is in the past; never, where it is held.
+    pub(super) fn track_wakes(&self, track: &Track) -> Option<u64> {
+        let own = std::slice::from_ref(&track.account);
+        let lane = self.lanes.get(&track.account).filter(|_| track.mirrored);
         let accounts = lane.map_or(own, |lane| lane.accounts.as_slice());
         let open = accounts.iter().filter(|account| !self.is_held(account));
         open.filter_map(|account| self.known.get(&account.host_key())).map(|host| host.wait_until).min()
     }
 
     /// The lines that have work, and when each may be tried.
-    fn waiting(&self) -> impl Iterator<Item = (Line, u64)> {
-        let plain = self.accounts.iter().filter(|(_, books)| books.work.is_there()).map(|(it, _)| Line::plain(it));
-        let lanes = self.lanes.iter().filter(|(_, lane)| lane.work.is_there()).map(|(it, _)| Line::mirrored(it));
-        plain.chain(lanes).filter_map(|line| self.line_wakes(&line).map(|at| (line, at)))
+    fn waiting(&self) -> impl Iterator<Item = (Track, u64)> {
+        let plain = self.accounts.iter().filter(|(_, books)| books.work.is_there()).map(|(it, _)| Track::plain(it));
+        let lanes = self.lanes.iter().filter(|(_, lane)| lane.work.is_there()).map(|(it, _)| Track::mirrored(it));
+        plain.chain(lanes).filter_map(|track| self.track_wakes(&track).map(|at| (track, at)))
     }
 
-    /// When the first line that is waited for may be tried again, in ticks.
+    /// When the first track that is waited for may be tried again, in ticks.
     pub(super) fn next_wake(&self) -> Option<u64> {
         self.waiting().map(|(_, at)| at).min()
     }
 
     /// Gives lines whose hosts were waited for their turns again. Returns whether any has work that could not be begun.
     pub(super) fn wake(&mut self, now: u64) -> bool {
-        let waiting: Vec<(Line, u64)> = self.waiting().collect();
-        for (line, at) in &waiting {
-            if *at <= now && !std::mem::replace(&mut self.work(line).has_turn, true) {
-                self.turns.push_back(line.clone());
+        let waiting: Vec<(Track, u64)> = self.waiting().collect();
+        for (track, at) in &waiting {
+            if *at <= now && !std::mem::replace(&mut self.work(track).has_turn, true) {
+                self.turns.push_back(track.clone());
             }
         }
         !waiting.is_empty()
     }
 
-    /// Puts a line at the end of the turns, if it has work and its host is not to be waited for.
+    /// Puts a track at the end of the turns, if it has work and its host is not to be waited for.
     /// Returns whether it was put there.
-    pub(super) fn next_turn(&mut self, line: Line, now: u64) -> bool {
-        let awake = self.line_wakes(&line).is_some_and(|at| at <= now);
-        let work = self.work(&line);
+    pub(super) fn next_turn(&mut self, track: Track, now: u64) -> bool {
+        let awake = self.track_wakes(&track).is_some_and(|at| at <= now);
+        let work = self.work(&track);
         work.has_turn = work.is_there() && awake;
         let stays = work.has_turn;
         if stays {
-            self.turns.push_back(line);
+            self.turns.push_back(track);
         }
         stays
     }
 
-    /// Takes note of whether the queue has more of a line, and gives it its turn.
-    pub(super) fn note_work(&mut self, line: &Line, more: bool) {
-        let work = self.work(line);
+    /// Takes note of whether the queue has more of a track, and gives it its turn.
+    pub(super) fn note_work(&mut self, track: &Track, more: bool) {
+        let work = self.work(track);
         work.more = more;
         if work.fetch == Fetch::Asked {
             work.fetch = Fetch::Overtaken;
         }
         if work.is_there() && !std::mem::replace(&mut work.has_turn, true) {
-            self.turns.push_back(line.clone());
+            self.turns.push_back(track.clone());
         }
     }
 }

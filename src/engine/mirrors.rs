@@ -3,7 +3,7 @@
 
 use super::clock::{self, Time};
 use super::dispatcher::Dispatcher;
-use super::lanes::{Fetch, Line};
+use super::lanes::{Fetch, Track};
 use super::settle::{Chosen, Moment};
 use super::worker::Word;
 use crate::model::{Account, Attempt, Claim, Event, Failure, Job, Progress, Settlement, Source, printable};
@@ -24,59 +24,59 @@ pub(super) struct Stranded {
 }
 
 impl Dispatcher {
-    /// The next claim of a line that can be begun now, and where it goes; sees to it that more are on their way before the
+    /// The next claim of a track that can be begun now, and where it goes; sees to it that more are on their way before the
     /// last is gone.
-    pub(super) fn next_claim(&mut self, line: &Line, connections: u32, now: Time) -> Option<(Claim, Chosen)> {
-        if !line.mirrored {
-            if !self.hosts.admits(&line.account, connections, now.ticks) {
+    pub(super) fn next_claim(&mut self, track: &Track, connections: u32, now: Time) -> Option<(Claim, Chosen)> {
+        if !track.mirrored {
+            if !self.hosts.admits(&track.account, connections, now.ticks) {
                 return None;
             }
-            self.fetch_more(line, now.day);
-            let claim = self.hosts.work(line).claims.pop_front()?;
+            self.fetch_more(track, now.day);
+            let claim = self.hosts.work(track).claims.pop_front()?;
             let chosen = Chosen::own(claim.job());
             return Some((claim, chosen));
         }
-        self.fetch_more(line, now.day);
+        self.fetch_more(track, now.day);
         let mut at = 0;
         loop {
-            let claim = self.hosts.lanes.get(&line.account)?.work.claims.get(at)?;
+            let claim = self.hosts.lanes.get(&track.account)?.work.claims.get(at)?;
             let job = claim.job();
             let standings = self.standings(job, connections, now);
             match choose(&standings, self.rules(job)) {
                 Choice::Wait => at += 1,
                 Choice::Nothing => {
-                    let claim = self.hosts.work(line).claims.remove(at)?;
+                    let claim = self.hosts.work(track).claims.remove(at)?;
                     self.stranded.claims.push(claim);
                 }
                 Choice::Take(which) => {
                     let shut = standings.iter().map(|it| it.door == Door::Shut).collect();
                     let source = job.spec.sources().nth(which).map(|(_, source)| source.clone())?;
-                    let claim = self.hosts.work(line).claims.remove(at)?;
+                    let claim = self.hosts.work(track).claims.remove(at)?;
                     return Some((claim, Chosen { source, at: which, shut }));
                 }
             }
         }
     }
 
-    fn fetch_more(&mut self, line: &Line, now: u64) {
-        let lane = self.hosts.lanes.get(&line.account).filter(|_| line.mirrored);
-        let accounts = lane.map_or(std::slice::from_ref(&line.account), |lane| lane.accounts.as_slice());
+    fn fetch_more(&mut self, track: &Track, now: u64) {
+        let lane = self.hosts.lanes.get(&track.account).filter(|_| track.mirrored);
+        let accounts = lane.map_or(std::slice::from_ref(&track.account), |lane| lane.accounts.as_slice());
         let hosts = accounts.iter().filter_map(|account| self.hosts.known.get(&account.host_key()));
         let ahead = AHEAD.max(2 * hosts.map(|host| host.limit() as usize).sum::<usize>());
-        let work = self.hosts.work(line);
+        let work = self.hosts.work(track);
         if !work.more || work.fetch != Fetch::Not || work.claims.len() > ahead {
             return;
         }
         work.fetch = Fetch::Asked;
-        let (shop, only, line) = (Arc::clone(&self.shop), self.order.only.clone(), line.clone());
+        let (shop, only, track) = (Arc::clone(&self.shop), self.order.only.clone(), track.clone());
         // The queue may be busy making another change durable: nobody waits for it here.
         tokio::spawn(async move {
-            let claims = if line.mirrored {
-                shop.queue.claim_mirrored(&line.account, ahead, only, now).await
+            let claims = if track.mirrored {
+                shop.queue.claim_mirrored(&track.account, ahead, only, now).await
             } else {
-                shop.queue.claim(&line.account, ahead, only, now).await
+                shop.queue.claim(&track.account, ahead, only, now).await
             };
-            let _ = shop.words.send(Word::Claimed { line, asked: ahead, claims });
+            let _ = shop.words.send(Word::Claimed { track, asked: ahead, claims });
         });
     }
 

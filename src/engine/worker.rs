@@ -3,7 +3,7 @@
 use super::assist::{Helped, Offer};
 use super::board::Shown;
 use super::clock;
-use super::lanes::Line;
+use super::lanes::Track;
 use super::settle::{Chosen, Fate, Moment, fate, is_untrusted, not_signed_in, retry_at, verdict};
 use super::{Board, Observer};
 use crate::model::{
@@ -51,8 +51,8 @@ pub(super) enum Word {
     Helped(Box<Helped>),
     /// A helper broke down.
     HelperLost(u64),
-    /// Jobs of the line were taken beforehand; so many were asked for.
-    Claimed { line: Line, asked: usize, claims: Result<Vec<Claim>, QueueError> },
+    /// Jobs of the track were taken beforehand; so many were asked for.
+    Claimed { track: Track, asked: usize, claims: Result<Vec<Claim>, QueueError> },
 }
 
 /// What a worker works with.

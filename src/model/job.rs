@@ -376,14 +376,12 @@ impl JobRecord {
                 trouble.failures = trouble.failures.min(1);
             }
         }
-        match self.troubles.iter_mut().find(|trouble| trouble.source == **source) {
-            Some(trouble) => {
-                trouble.failures = if attempt.is_fruitful() { 1 } else { trouble.failures.saturating_add(1) };
-                trouble.failure = failure.clone();
-            }
-            None => {
-                self.troubles.push(SourceTrouble { source: (**source).clone(), failures: 1, failure: failure.clone() })
-            }
+        if let Some(trouble) = self.troubles.iter_mut().find(|trouble| trouble.source == **source) {
+            trouble.failures = if attempt.is_fruitful() { 1 } else { trouble.failures.saturating_add(1) };
+            trouble.failure = failure.clone();
+        } else {
+            let (source, failure) = ((**source).clone(), failure.clone());
+            self.troubles.push(SourceTrouble { source, failures: 1, failure });
         }
     }
 
