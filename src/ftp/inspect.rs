@@ -117,7 +117,7 @@ impl Session {
         }
         let mut denials = Vec::new();
         if self.has_listing() {
-            match self.list(name, told).await? {
+            match self.described(name, told).await? {
                 Listed::Whole(identity) => return Ok(identity),
                 Listed::Wanting(denial) => denials.extend(denial),
             }
@@ -159,7 +159,7 @@ impl Session {
         }
     }
 
-    async fn list(&mut self, name: &[u8], told: &mut Told) -> Result<Listed, Failure> {
+    async fn described(&mut self, name: &[u8], told: &mut Told) -> Result<Listed, Failure> {
         let entry = match self.question(Command::Mlst(name.to_vec()), name, told).await? {
             Answer::Told(reply) => wire::entry(&reply),
             Answer::Denied(failure, plain) => return Ok(Listed::Wanting(Some((failure, plain)))),

@@ -1,7 +1,9 @@
 //! Decisions as pure functions: resume, retry, admission to a host, rate, pieces. Time and chance are arguments.
 
 mod budget;
+mod name;
 mod pace;
+mod pattern;
 mod pieces;
 mod rate;
 mod resume;
@@ -9,7 +11,9 @@ mod retry;
 mod tuning;
 
 pub use budget::Budget;
+pub use name::{FoldedNames, NameRefusal, local_name};
 pub use pace::{LEAST, Pace};
+pub use pattern::{Pattern, PatternError, split_pattern};
 pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
 pub use rate::Bucket;
 pub use resume::{
