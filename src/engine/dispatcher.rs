@@ -109,7 +109,8 @@ impl Dispatcher {
         outcome?;
         released?;
         let counts = self.shop.queue.counts(self.selection()).await?;
-        self.report.left = counts.left();
+        (self.report.left, self.report.folders_left) = (counts.files_left(), counts.folders);
+        self.report.only = self.order.only.take();
         let (bytes, seconds) = (self.shop.board.bytes(), self.shop.board.seconds());
         let RunReport { done, failed, left, .. } = self.report;
         self.shop.observer.event(&Event::Summary { done, failed, left, bytes, seconds });
@@ -171,7 +172,7 @@ impl Dispatcher {
             }
         }
         let counts = self.shop.queue.counts(self.selection()).await?;
-        self.shop.board.set_left(counts.left());
+        self.shop.board.set_left(counts.files_left());
         self.outlook.cost = begun.elapsed();
         self.outlook.refreshed = Some(Instant::now());
         Ok(())
@@ -309,6 +310,10 @@ impl Dispatcher {
             }
             Some(Word::Claimed { account, asked, claims }) => self.claimed(&account, asked, claims).await,
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
+            Some(Word::Found(found)) => {
+                self.found(&found);
+                Ok(())
+            }
             Some(Word::Offered(offer)) => {
                 self.offered(*offer);
                 Ok(())

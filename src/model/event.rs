@@ -1,6 +1,6 @@
 //! What happens during a run, as it is shown and printed.
 
-use super::{Checksum, Destination, Failure, JobId, Source};
+use super::{Checksum, Destination, Failure, FolderTally, JobId, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,17 @@ pub enum Event {
         checksum: Option<Checksum>,
         /// What is worth knowing.
         note: Option<String>,
+    },
+    /// A folder was read to its end; its files are jobs of their own.
+    Folder {
+        /// The job.
+        job: JobId,
+        /// Remote folder.
+        source: Source,
+        /// Local folder.
+        destination: Destination,
+        /// What was found in it.
+        tally: FolderTally,
     },
     /// An attempt failed and will be repeated.
     Retrying {
