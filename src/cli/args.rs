@@ -1,5 +1,6 @@
 //! What the command line may say.
 
+use super::folder_options::FolderOptions;
 use super::options::{JobOptions, RunOptions, user_name};
 use crate::manifest::Format;
 use crate::model::{JobId, JobState};
@@ -139,6 +140,8 @@ pub(super) struct AddArgs {
     #[arg(long)]
     pub(super) skip_bad: bool,
     #[command(flatten)]
+    pub(super) folder: FolderOptions,
+    #[command(flatten)]
     pub(super) job: JobOptions,
 }
 
@@ -157,7 +160,7 @@ pub(super) struct RunArgs {
 /// `get`.
 #[derive(clap::Args)]
 pub(super) struct GetArgs {
-    /// URLs of files
+    /// URLs of files; of folders, with a slash at the end; with * and ? and ** in them
     #[arg(required_unless_present = "manifest", value_name = "URL")]
     pub(super) urls: Vec<String>,
     /// Name of the file, for one URL
@@ -169,6 +172,8 @@ pub(super) struct GetArgs {
     /// Also the files of this list; - for standard input
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Vec<OsString>,
+    #[command(flatten)]
+    pub(super) folder: FolderOptions,
     #[command(flatten)]
     pub(super) run: RunOptions,
     #[command(flatten)]

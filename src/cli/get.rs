@@ -12,6 +12,7 @@ use super::{standing, words};
 use crate::engine::Added;
 use crate::manifest::ReadOptions;
 use crate::model::{Change, IdSet, JobState, Selection};
+use crate::policy::split_pattern;
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
@@ -25,7 +26,8 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
     let mut inputs: Vec<Input> =
         (1..).zip(args.urls).map(|(number, text)| Input::Url { text, number, name: name.clone() }).collect();
     inputs.extend(Input::sort(args.manifest));
-    let read = ReadOptions { format: None, base: None, into };
+    let folder = args.folder.rules(false);
+    let read = ReadOptions { format: None, base: None, into, folder, split: split_pattern };
     let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad: false, may_lend: true };
     let mut interrupt = interrupts()?;
     let queued = enqueue(face, order, &mut interrupt).await?;
@@ -42,7 +44,7 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
         }
         woken = wake(face, &added.known) => woken?,
     }
-    start(face, &args.run, Start { only: Some(only), overrides, password, lent, config, trace }).await
+    start(face, &args.run, Start { only: Some(only), overrides, password, lent, config, trace, survey: None }).await
 }
 
 /// The folder for the files, and the name of the one file where the user gives it.

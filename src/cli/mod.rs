@@ -10,6 +10,7 @@ mod change;
 mod door;
 mod exit;
 mod face;
+mod folder_options;
 mod get;
 mod inputs;
 mod list;

@@ -19,12 +19,7 @@ pub(super) struct Found {
 
 impl Turn<'_> {
     /// Reads a folder.
-    pub(super) async fn expand(
-        &mut self,
-        job: &Job,
-        rules: &Folder,
-        gauge: &Arc<Gauge>,
-    ) -> Result<Report, QueueError> {
+    pub(super) async fn expand(&mut self, job: &Job, rules: &Folder, gauge: &Arc<Gauge>) -> Result<Report, QueueError> {
         self.shop.keep_names().await?;
         if let Err(report) = self.sign_in(job).await {
             return Ok(report);

@@ -19,12 +19,13 @@ mod signals;
 mod trace;
 mod worker;
 
+pub use crate::transfer::Survey;
 pub use board::Board;
+pub use clock::now_millis;
 pub use desk::{AccountStanding, Added, Changed, Credential, Desk, DeskError, Intake, KeptStanding, Observer, Reply};
 pub use local::{LocalDesk, peek};
 pub use logins::contradiction;
 pub use order::{Display, Given, House, RunOrder, RunReport};
 pub use run::prepare;
 pub use signals::stop_on_signals;
-pub use crate::transfer::Survey;
 pub use trace::TraceFile;

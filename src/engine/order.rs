@@ -2,8 +2,8 @@
 
 use super::{Credential, Desk, Reply, TraceFile};
 use crate::config::Config;
-use crate::transfer::Survey;
 use crate::model::{IdSet, PerHost, Secret, Settings, StatusReport};
+use crate::transfer::Survey;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -1,9 +1,9 @@
 //! From the fields of a line to a job.
 
-use super::Format;
+use super::{Format, folder};
 use crate::model::{
-    Account, Algorithm, Checksum, Destination, Expectation, JobSpec, ManifestLine, RelPath, Secret, SettingError,
-    Settings, Source, SourceError, printable, without_userinfo,
+    Account, Algorithm, Checksum, Destination, Expectation, Folder, JobSpec, ManifestLine, RelPath, Secret,
+    SettingError, Settings, Source, SourceError, printable, without_userinfo,
 };
 use serde_json::Value;
 use std::{fmt, path::PathBuf};
@@ -53,6 +53,10 @@ pub struct ReadOptions {
     pub base: Option<Base>,
     /// Absolute folder that destinations lie below.
     pub into: PathBuf,
+    /// The rules of folders that are named.
+    pub folder: Folder,
+    /// Takes a URL with wildcards apart: the folder, and the pattern of what is wanted below it.
+    pub split: fn(&str) -> (String, Option<String>),
 }
 
 /// A URL that relative ones are appended to. May hold a password, which it never shows.
@@ -88,7 +92,7 @@ pub(super) struct BadField {
 }
 
 impl BadField {
-    fn new(key: &'static str, message: impl fmt::Display) -> Self {
+    pub(super) fn new(key: &'static str, message: impl fmt::Display) -> Self {
         Self { key, message: message.to_string() }
     }
 }
@@ -152,11 +156,12 @@ fn whole_job(mut line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec, 
     if line.url.trim().is_empty() {
         return Err(BadField::new("url", "`url` is missing; every job needs one"));
     }
-    let (source, secret) = match &options.base {
-        Some(base) if !has_scheme(&line.url) => read_url(&base.join(line.url.trim())),
-        _ => read_url(&line.url),
-    }
-    .map_err(|e| BadField::new("url", e))?;
+    let url = match &options.base {
+        Some(base) if !has_scheme(&line.url) => base.join(line.url.trim()),
+        _ => line.url.clone(),
+    };
+    let (url, pattern) = (options.split)(&url);
+    let (source, secret) = read_url(&url).map_err(|e| BadField::new("url", e))?;
     let (source, secret) = signed_in(&source, secret, line.ftp_user.take(), line.ftp_passwd.take())?;
     let length = source.path().as_bytes().len();
     if length > LONGEST {
@@ -170,6 +175,9 @@ fn whole_job(mut line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec, 
         if text.len() > most {
             return Err(BadField::new("url", format!("the {name} is longer than {most} bytes")));
         }
+    }
+    if source.path().is_folder() {
+        return folder::job(&line, source, pattern, options).map(|spec| (spec, secret));
     }
     let path = match &line.path {
         Some(path) => quoting(path, |text| RelPath::new(text)).map_err(|e| BadField::new("path", e))?,
@@ -226,7 +234,7 @@ fn has_scheme(text: &str) -> bool {
 }
 
 fn read_url(text: &str) -> Result<(Source, Option<Secret>), String> {
-    Source::parse(text).map_err(|e| {
+    Source::parse_any(text).map_err(|e| {
         let split_wrong = matches!(e, SourceError::NotAUrl(_) | SourceError::NotInFtp { .. });
         // Spelled out: an at sign here would be taken for the end of user information, and the text before it cut.
         let advice = "; in user name and password, write %2F for a slash, %40 for an at sign, %23 for #, %3F for ?";
@@ -262,7 +270,7 @@ fn checksum(line: &ManifestLine) -> Result<Option<Checksum>, BadField> {
 
 /// Parses a text whose error quotes it, such that nothing that could be user information is quoted: a URL with a
 /// password may stand in any column by mistake.
-fn quoting<T, E: fmt::Display>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, String> {
+pub(super) fn quoting<T, E: fmt::Display>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, String> {
     parse(text).map_err(|error| {
         let clean = without_userinfo(text);
         if clean == text {

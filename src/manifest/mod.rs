@@ -6,6 +6,7 @@
 
 mod entry;
 mod error;
+mod folder;
 mod format;
 mod input;
 mod jsonl;

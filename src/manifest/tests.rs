@@ -8,7 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 fn options(format: Option<Format>, base: Option<&str>) -> ReadOptions {
-    ReadOptions { format, base: base.map(|b| Base::parse(b).unwrap()), into: "/data".into() }
+    ReadOptions {
+        format,
+        base: base.map(|b| Base::parse(b).unwrap()),
+        into: "/data".into(),
+        folder: Folder::default(),
+        split: |url| (url.to_owned(), None),
+    }
 }
 
 fn read_named(name: &str, bytes: &[u8], options: ReadOptions) -> Vec<Result<Entry, LineError>> {

@@ -122,7 +122,9 @@ impl Books {
         for ((at, spec), hash) in jobs.into_iter().enumerate().zip(hashes) {
             let known = match found.remove(&at) {
                 Some((id, other)) => Some((id, other)),
-                None => fresh.get(&hash).and_then(|all| all.iter().find(|(_, other)| same_place(&spec, other))).cloned(),
+                None => {
+                    fresh.get(&hash).and_then(|all| all.iter().find(|(_, other)| same_place(&spec, other))).cloned()
+                }
             };
             if let Some((id, other)) = known {
                 admissions.push(self.known(id, &other, spec)?);
@@ -136,9 +138,7 @@ impl Books {
                 }
             }
             let text = self.text(&spec)?;
-            packer
-                .get_or_insert_with(|| Packer::new(account.clone(), next))
-                .push(text, hash, order::of(&spec));
+            packer.get_or_insert_with(|| Packer::new(account.clone(), next)).push(text, hash, order::of(&spec));
             if let Some(map) = &mut self.destinations {
                 map.insert(hash, next);
             }

@@ -149,7 +149,9 @@ impl Index {
 
     /// Whether a job is a folder's.
     pub(super) fn is_folder(&self, id: u64) -> bool {
-        self.find(id).and_then(|(first, _)| self.packs.get(&first).map(|pack| pack.is_folder(first, id))).unwrap_or(false)
+        self.find(id)
+            .and_then(|(first, _)| self.packs.get(&first).map(|pack| pack.is_folder(first, id)))
+            .unwrap_or(false)
     }
 
     /// Forgets a pack; its jobs have been removed before.
@@ -279,9 +281,8 @@ impl Index {
             });
             packs.flatten().filter(|&(_, id)| is_free(id)).take(max).collect()
         };
-        let ripe = |ranks: Range<'_, Rank>| -> Vec<Rank> {
-            ranks.copied().filter(|&(_, id)| is_free(id)).take(max).collect()
-        };
+        let ripe =
+            |ranks: Range<'_, Rank>| -> Vec<Rank> { ranks.copied().filter(|&(_, id)| is_free(id)).take(max).collect() };
         // Folders stand before all files.
         let files_begin = (Reverse(FOLDER - 1), 0);
         let mut folders = queued(lane.packs.range(..files_begin));

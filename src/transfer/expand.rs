@@ -8,8 +8,8 @@ use super::survey::Survey;
 use super::task::{End, Report, Stop};
 use crate::ftp::LinkKind;
 use crate::model::{
-    Cause, Failure, Folder, FolderTally, IdSet, Identity, Job, JobId, JobSpec, Listed, Receipt, RemotePath,
-    Stage, printable,
+    Cause, Failure, Folder, FolderTally, IdSet, Identity, Job, JobId, JobSpec, Listed, Receipt, RemotePath, Stage,
+    printable,
 };
 use crate::policy::FoldedNames;
 use crate::queue::{Admission, Known, Queue, QueueError, Renewal};
@@ -86,15 +86,8 @@ pub async fn expand(task: &Expansion<'_>, link: &mut Link) -> Result<(Report, Op
         Err(Halt::Queue(error)) => return Err(error),
     };
     let tally = run.whole.then_some(run.tally);
-    let report = Report {
-        from: 0,
-        fetched: 0,
-        gained: 0,
-        note: tally.as_ref().map(told),
-        progress: None,
-        device: None,
-        end,
-    };
+    let report =
+        Report { from: 0, fetched: 0, gained: 0, note: tally.as_ref().map(told), progress: None, device: None, end };
     Ok((report, tally))
 }
 
@@ -389,7 +382,9 @@ impl<'a> Run<'a> {
     /// What is worth knowing of a folder though nothing failed.
     fn remark(&self) -> Option<String> {
         let Self { collisions, collision, .. } = self;
-        let text = || format!("{collisions} names differ from others in case alone, which some systems take for one: {collision}");
+        let text = || {
+            format!("{collisions} names differ from others in case alone, which some systems take for one: {collision}")
+        };
         (*collisions > 0).then(text)
     }
 

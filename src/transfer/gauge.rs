@@ -25,15 +25,8 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 7] = [
-        Self::Connecting,
-        Self::Asking,
-        Self::Opening,
-        Self::Receiving,
-        Self::Checking,
-        Self::Storing,
-        Self::Listing,
-    ];
+    const ALL: [Self; 7] =
+        [Self::Connecting, Self::Asking, Self::Opening, Self::Receiving, Self::Checking, Self::Storing, Self::Listing];
 
     /// The phase in a word.
     #[must_use]

@@ -112,10 +112,8 @@ impl<'a> Rules<'a> {
         let (name, below) = self.local(entry)?;
         let remote = self.job.spec.source.path().join(&entry.name, is_folder).map_err(|e| e.to_string())?;
         let destination = self.place(&name, &below, is_folder)?;
-        let spec = JobSpec {
-            settings: self.job.spec.settings.clone(),
-            ..JobSpec::new(self.source(remote), destination)
-        };
+        let spec =
+            JobSpec { settings: self.job.spec.settings.clone(), ..JobSpec::new(self.source(remote), destination) };
         Ok((below, spec))
     }
 
