@@ -11,7 +11,7 @@ mod retry;
 mod tuning;
 
 pub use budget::Budget;
-pub use name::{FoldedNames, NameRefusal, local_name};
+pub use name::{Collision, FoldedNames, NameRefusal, local_name};
 pub use pace::{LEAST, Pace};
 pub use pattern::{Pattern, PatternError, split_pattern};
 pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
