@@ -64,7 +64,7 @@ fn place(face: &Face<'_>, args: &GetArgs) -> Result<(PathBuf, Option<String>), F
     Ok((face.absolute(folder)?, Some(name.to_owned())))
 }
 
-fn all(added: &Added) -> IdSet {
+pub(super) fn all(added: &Added) -> IdSet {
     let mut ids = added.known.clone();
     for (first, last) in added.new.ranges() {
         ids.insert_range(first, last);
@@ -74,7 +74,7 @@ fn all(added: &Added) -> IdSet {
 
 /// Jobs that were there get another chance, for the user asks for them now: those that ended otherwise than done, and
 /// those whose file is gone since or not as recorded.
-async fn wake(face: &mut Face<'_>, known: &IdSet) -> Result<(), Failed> {
+pub(super) async fn wake(face: &mut Face<'_>, known: &IdSet) -> Result<(), Failed> {
     if known.is_empty() {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use super::logins::keyring;
 use super::options::{self, RunOptions};
 use super::words;
 use crate::config::Config;
-use crate::engine::{Credential, Given, RunOrder, Survey, TraceFile};
+use crate::engine::{Credential, Given, RunOrder, RunReport, Survey, TraceFile};
 use crate::model::{Counts, IdSet, JobId, JobState, Selection, Settings};
 use std::sync::Arc;
 
@@ -93,6 +93,11 @@ pub(super) struct Start {
 
 /// Starts the run, and tells its end by what became of it and, where jobs were asked for by name, of those.
 pub(super) async fn start(face: &mut Face<'_>, options: &RunOptions, start: Start) -> Result<Exit, Failed> {
+    Ok(work(face, options, start).await?.0)
+}
+
+/// The same, with the report.
+pub(super) async fn work(face: &mut Face<'_>, options: &RunOptions, start: Start) -> Result<(Exit, RunReport), Failed> {
     let Start { only, overrides, password, lent, config, trace, survey } = start;
     let order = RunOrder {
         queue: face.queue()?,
@@ -124,7 +129,7 @@ pub(super) async fn start(face: &mut Face<'_>, options: &RunOptions, start: Star
         let which = paused(face, only.as_ref()).await?;
         face.complain(&format!("{} paused: `ftpq resume {which}`, then `ftpq run`", counts.paused));
     }
-    Ok(Exit::of_run(&report, counts.as_ref()))
+    Ok((Exit::of_run(&report, counts.as_ref()), report))
 }
 
 /// The count of paused jobs alone: of a whole queue, what failed or was cancelled in earlier runs is no news.

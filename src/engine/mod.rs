@@ -23,7 +23,7 @@ pub use crate::transfer::Survey;
 pub use board::Board;
 pub use clock::now_millis;
 pub use desk::{AccountStanding, Added, Changed, Credential, Desk, DeskError, Intake, KeptStanding, Observer, Reply};
-pub use local::{LocalDesk, peek};
+pub use local::{LocalDesk, peek, remove_local};
 pub use logins::contradiction;
 pub use order::{Display, Given, House, RunOrder, RunReport};
 pub use run::prepare;

@@ -98,6 +98,17 @@ pub enum Event {
         /// What happened.
         failure: Failure,
     },
+    /// A file that was fetched from a folder is not there any more.
+    Gone {
+        /// The job.
+        job: JobId,
+        /// Remote file.
+        source: Source,
+        /// Local file.
+        destination: Destination,
+        /// Whether the local file was deleted, and the job removed.
+        deleted: bool,
+    },
     /// Something a person should know that belongs to no job.
     Notice {
         /// The text, one line.

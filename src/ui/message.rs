@@ -27,6 +27,10 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
         }
         Event::Folder { source, tally, .. } if verbose => Some(format!("read: {}: {}", safe(source), found(tally))),
         Event::Started { .. } | Event::Done { .. } | Event::Folder { .. } | Event::Summary { .. } => None,
+        Event::Gone { destination, deleted: true, .. } => {
+            Some(format!("gone on the server, deleted: {}", safe(destination)))
+        }
+        Event::Gone { destination, .. } => Some(format!("gone on the server: {}", safe(destination))),
         Event::Retrying { source, failure, seconds, .. } => {
             Some(format!("again in {}: {}: {}", duration(*seconds), safe(source), safe(failure)))
         }
