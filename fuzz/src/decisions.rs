@@ -52,6 +52,7 @@ fn resume(bytes: &mut Bytes<'_>) {
     let facts = Facts {
         remote: &remote,
         expect: &expect,
+        has_digest: expect.checksum.is_some(),
         final_file,
         part: bytes.maybe(Bytes::length),
         progress: progress.as_ref(),

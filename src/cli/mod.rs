@@ -17,6 +17,7 @@ mod login;
 mod logins;
 mod options;
 mod prompt;
+mod proof_options;
 mod run;
 mod show;
 mod standing;

@@ -44,6 +44,9 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
     }
     if let Some(receipt) = &job.record.receipt {
         field("finished", time(receipt.finished_at));
+        if let Some(proof) = &receipt.proof {
+            field("proved by", safe(proof));
+        }
         if let Some(sum) = &receipt.checksum {
             field("verified", sum.to_string());
         }

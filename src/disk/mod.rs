@@ -14,6 +14,7 @@ mod part;
 mod pipe;
 mod place;
 mod reader;
+mod survey;
 
 pub use boot::boot_id;
 pub use digest::{Hasher, digest_of};
@@ -23,6 +24,7 @@ pub use part::PartFile;
 pub use pipe::Pipe;
 pub use place::{Found, Place};
 pub use reader::PartReader;
+pub use survey::{Survey, Surveyed, Wanted, survey_of};
 
 #[cfg(test)]
 mod tests;

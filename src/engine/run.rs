@@ -6,7 +6,7 @@ use super::logins::{Logins, Scribe};
 use super::worker::Shop;
 use super::{Board, DeskError, Observer, RunOrder, RunReport};
 use crate::model::{Event, printable};
-use crate::transfer::{Finisher, Stop};
+use crate::transfer::{Findings, Finisher, Stop};
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -32,7 +32,7 @@ pub fn prepare(
     let logins = Logins::new(&order, desk.credentials(), scribe);
     let desk = desk.with_run(RunLine { board: Arc::clone(&board), words: words.clone() });
     let (boot_id, full, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
-    let workshop = Shop { queue, observer, board, boot_id, full, finisher, words };
+    let workshop = Shop { queue, observer, board, boot_id, full, finisher, findings: Findings::default(), words };
     let dispatcher = Dispatcher {
         shop: Arc::new(workshop),
         order,

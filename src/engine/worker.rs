@@ -9,7 +9,9 @@ use crate::model::{
     Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Protection, Settings, Settlement,
 };
 use crate::queue::{Queue, QueueError};
-use crate::transfer::{End, Fetched, Finisher, Gauge, Link, Report, Split, Started, Stop, Task, failpoint, fetch};
+use crate::transfer::{
+    End, Fetched, Findings, Finisher, Gauge, Link, Report, Split, Started, Stop, Task, failpoint, fetch,
+};
 use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +26,7 @@ pub(super) struct Shop {
     pub(super) boot_id: String,
     pub(super) full: Mutex<HashSet<u64>>,
     pub(super) finisher: Finisher,
+    pub(super) findings: Findings,
     pub(super) words: mpsc::UnboundedSender<Word>,
 }
 
@@ -238,6 +241,7 @@ impl Turn<'_> {
             boot_id: &self.shop.boot_id,
             stop: self.stop.clone(),
             started: &tell,
+            findings: &self.shop.findings,
             offer: &offer,
             is_full: &|device| self.shop.is_full(device),
         };

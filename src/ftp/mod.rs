@@ -9,6 +9,7 @@
 //! | `listener` | where the server connects to in active modes |
 //! | `session` | login, working directory, type, QUIT |
 //! | `inspect` | MLST, or SIZE and MDTM |
+//! | `hash` | the server's own checksums |
 //! | `ahead` | several commands at once, and the next file's data connection early |
 //! | `opening` | from EPSV to the first byte |
 //! | `retrieval` | the bytes, and the server's last word |
@@ -23,6 +24,7 @@ mod connect;
 mod control;
 mod dial;
 mod gate;
+mod hash;
 mod inspect;
 mod listener;
 mod opening;
@@ -36,6 +38,7 @@ mod tests;
 
 pub use dial::{Dial, Login, SessionOptions, Trace};
 pub use gate::{Gate, Ticket};
+pub use hash::{Asked, NoAnswer};
 pub use retrieval::{Retrieval, Verdict};
 pub use session::Session;
 pub use tls::{TlsMode, TlsPolicy};

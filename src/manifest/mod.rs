@@ -12,6 +12,7 @@ mod jsonl;
 mod lines;
 mod list;
 mod reader;
+mod sums_line;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub use entry::{Base, Entry, Position, ReadOptions};
 pub use error::LineError;
 pub use format::Format;
 pub use reader::{Reader, single};
+pub use sums_line::{SumLine, sum_line};
 
 /// Longest line, or record of CSV and TSV, in bytes.
 pub const MAX_LINE: usize = 1 << 20;

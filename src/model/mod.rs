@@ -38,7 +38,7 @@ pub use job::{
 };
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
-pub use proof::{PieceDigests, Proof};
+pub use proof::{KeptDigest, PieceDigests, Proof, ServerHash};
 pub use protection::{CertificateCheck, Protection, TlsInUse};
 pub use secret::Secret;
 pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settings, TransferType};

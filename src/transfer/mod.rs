@@ -3,11 +3,13 @@
 //! The order of steps is the promise: bytes are compared before new ones are written, recorded only once they are
 //! durable, and the final name appears by one rename after everything was checked.
 
+mod adopt;
 mod commit;
 mod copy;
 mod doubt;
 mod failpoint;
 mod fetch;
+mod findings;
 mod finisher;
 mod follow;
 mod gauge;
@@ -16,14 +18,18 @@ mod lines;
 mod link;
 mod patch;
 mod piece;
+mod prove;
+mod sidecar;
 mod small;
 mod space;
 mod split;
 mod task;
 mod tools;
 mod whole;
+mod wrong;
 
 pub use failpoint::failpoint;
+pub use findings::Findings;
 pub use finisher::Finisher;
 pub use gauge::{Gauge, Phase};
 pub use link::Link;

@@ -193,7 +193,7 @@ impl Run<'_> {
         let seat = Seat::of_owner(Arc::clone(&split), self.task.stop.clone());
         self.owner = Some(Owner { seat, restarts: true, piece: None, offered: false, begun: Instant::now(), before });
         self.task.gauge.set_have(before);
-        self.digest = self.follow(place, &part, Some(size));
+        self.digest = self.follow(place, &part, Some(size), link);
         self.labelled = true;
         if !split.open().await? {
             // What is on the file system now can't be told from what is missing.
@@ -247,7 +247,7 @@ impl Run<'_> {
                     self.has_grown(remote, link).await?;
                 }
                 self.look_again(remote, &part, true, link).await?;
-                self.ready(place, part.into(), remote, false).await
+                self.ready(place, part.into(), remote, link).await
             }
             Err(Halt::Doubt(why)) => self.go_on_alone(&split, &why).await,
             Err(Halt::Failed(failure)) if failure.stage == Stage::Restart => {
@@ -366,7 +366,8 @@ impl Run<'_> {
         };
         let boot_id = self.task.boot_id.to_owned();
         let ranges = held.to_vec();
-        Progress { identity: remote.clone(), durable, boot_id, ranges, durable_ranges, ..Progress::default() }
+        let wrong = self.wrong;
+        Progress { identity: remote.clone(), durable, boot_id, ranges, durable_ranges, wrong, ..Progress::default() }
     }
 }
 
