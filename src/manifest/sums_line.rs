@@ -54,10 +54,8 @@ fn coreutils(text: &[u8]) -> Option<SumLine> {
     let (digits, name) = text.split_at_checked(end)?;
     let checksum = hex(digits)?;
     // One blank, then one for text or a `*` for binary; some put more blanks, and a name may begin with some.
-    let name = match name {
-        [b' ' | b'\t', b' ' | b'*', name @ ..] | [b' ' | b'\t', name @ ..] => name,
-        name => name,
-    };
+    let name = name.get(1..).unwrap_or_default();
+    let name = name.strip_prefix(b"*").unwrap_or(name);
     let name = if name.first() == Some(&b' ') { name.trim_ascii_start() } else { name };
     let name = if escaped { unescape(name)? } else { name.to_vec() };
     Some(SumLine { name, checksum })

@@ -106,7 +106,7 @@ impl Run<'_> {
             self.wrong = 1;
             return Halt::Again(Some(text));
         }
-        match self.keep_aside(place, content, wrong.kind()) {
+        match keep_aside(place, content, wrong.kind()) {
             Err(halt) => halt,
             Ok(name) => {
                 self.progress = None;
@@ -259,25 +259,25 @@ impl Run<'_> {
         let why = format!("{text}: {bad} of {size} bytes, from offset {} on, are fetched again", first(spans));
         Ok(Some(Patch { held, why: Some(why) }))
     }
+}
 
-    /// Gives the bad file a name that tells so. Returns the name.
-    fn keep_aside(&mut self, place: &Place, content: Content, kind: &str) -> Result<String, Halt> {
-        on_disk(Stage::Verify, || {
-            let part = match content {
-                Content::Part(part) => part,
-                Content::Bytes(bytes) => {
-                    let part = place.open_part()?;
-                    part.truncate(0)?;
-                    part.write_at(&bytes, 0)?;
-                    part
-                }
-            };
-            // It is the beginning of nothing any more.
-            part.clear_label();
-            place.keep_wrong(kind)
-        })
-        .map(|name| crate::model::printable(&name, 300))
-    }
+/// Gives the bad file a name that tells so. Returns the name.
+fn keep_aside(place: &Place, content: Content, kind: &str) -> Result<String, Halt> {
+    on_disk(Stage::Verify, || {
+        let part = match content {
+            Content::Part(part) => part,
+            Content::Bytes(bytes) => {
+                let part = place.open_part()?;
+                part.truncate(0)?;
+                part.write_at(&bytes, 0)?;
+                part
+            }
+        };
+        // It is the beginning of nothing any more.
+        part.clear_label();
+        place.keep_wrong(kind)
+    })
+    .map(|name| crate::model::printable(&name, 300))
 }
 
 /// How a server is asked for the checksums of ranges.

@@ -222,8 +222,9 @@ pub fn server_digest(reply: &Reply, way: HashWay, path: &[u8], range: Span) -> R
         _ if !reply.is(ReplyClass::Completion) => return Err(NoDigest::Refused),
         _ => {}
     }
-    let text = reply.lines.join(&b' ');
-    let found = Found::new(&text, way, path)?;
+    // proftpd says `250-Computing MD5 digest` before.
+    let telling = reply.lines.iter().rev().find(|line| words(line).any(|(_, word)| is_digest(word, way.algorithm)));
+    let found = Found::new(telling.map_or(reply.last_line(), Vec::as_slice), way, path)?;
     if way.verb == HashVerb::Hash {
         found.check_echo(way, path, range)?;
     }
@@ -244,17 +245,12 @@ struct Found<'a> {
 
 impl<'a> Found<'a> {
     fn new(text: &'a [u8], way: HashWay, path: &[u8]) -> Result<Self, NoDigest> {
-        let length = way.algorithm.digest_len() * 2;
-        let is_digest = |word: &&[u8]| word.len() == length && word.iter().all(u8::is_ascii_hexdigit);
-        let candidates: Vec<(usize, &[u8])> = words(text).filter(|(_, word)| is_digest(word)).collect();
+        let candidates: Vec<(usize, &[u8])> = words(text).filter(|(_, word)| is_digest(word, way.algorithm)).collect();
         let same = |a: &[u8], b: &[u8]| a.eq_ignore_ascii_case(b);
         let (first, last) = match candidates.as_slice() {
             [] => {
                 // A digest of another length is one of another function.
-                let other = words(text).any(|(_, word)| {
-                    word.iter().all(u8::is_ascii_hexdigit)
-                        && BEST.iter().any(|other| word.len() == other.digest_len() * 2)
-                });
+                let other = words(text).any(|(_, word)| BEST.iter().any(|&other| is_digest(word, other)));
                 return Err(if other { NoDigest::OtherAlgorithm } else { NoDigest::Unreadable });
             }
             [first, .., last] => (*first, *last),
@@ -306,6 +302,11 @@ impl<'a> Found<'a> {
         }
         check_name(self.after, path)
     }
+}
+
+/// Whether a word has the form of a digest by that function.
+fn is_digest(word: &[u8], algorithm: Algorithm) -> bool {
+    word.len() == algorithm.digest_len() * 2 && word.iter().all(u8::is_ascii_hexdigit)
 }
 
 /// The words of a text, with their places; a `=`, a quote and a colon behind a word are none of it.

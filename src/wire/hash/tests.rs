@@ -110,7 +110,10 @@ fn every_servers_form_of_answer_is_read() {
         (hash(Algorithm::Md5), "/x", format!("213 MD5 {MD5}"), MD5),
         (hash(Algorithm::Sha1), "/x", format!("213-Computing\r\n213 SHA-1 0-49 {SHA1} x"), SHA1),
         (hash(Algorithm::Md5), OTHER, format!("213 MD5 0-49 {MD5} {OTHER}"), MD5),
-        // proftpd, Serv-U and others.
+        (hash(Algorithm::Sha256), "a b", format!("213-Computing SHA-256 digest\r\n213 SHA-256 0-50 {sha} a b"), &sha),
+        (md5, "a b", format!("251-Computing MD5 digest\r\n251 a b {}", MD5.to_uppercase()), MD5),
+        (own, "/a", format!("250-Computing MD5 digest\r\n250 {}", MD5.to_uppercase()), MD5),
+        // Serv-U and others.
         (own, "/a", format!("213 {}", MD5.to_uppercase()), MD5),
         (own, "/a", format!("250 {MD5}"), MD5),
         (own, "/a", format!("250-\r\n250 {MD5}"), MD5),
