@@ -14,6 +14,8 @@ use crate::wire::HashWay;
 const MENDS: u32 = 3;
 /// Questions to the server for the place of what is wrong.
 const QUESTIONS: u32 = 40;
+/// Ranges of which one has to be right for the others to be worth looking at.
+const TELLING: u32 = 6;
 /// A smaller range is not divided to find it.
 const GRAIN: u64 = 64 * 1024;
 /// The same as a part of the file.
@@ -159,10 +161,14 @@ impl Run<'_> {
         link: &mut Link,
     ) -> Result<Vec<Span>, Halt> {
         let grain = GRAIN.max(size / GRAINS);
-        let mut questions = Questions { way, left: QUESTIONS, inclusive: true };
+        let mut questions = Questions { way, left: QUESTIONS, asked: 0, agreed: 0, inclusive: true };
         let mut doubtful = vec![Span { start: 0, end: size }];
         let mut found = Vec::new();
         while let Some(span) = doubtful.pop() {
+            if questions.asked >= TELLING && questions.agreed == 0 {
+                // It is another file, or the server has one answer for everything.
+                return Ok(Vec::new());
+            }
             if span.end - span.start <= grain || questions.left < 2 {
                 found.push(span);
                 continue;
@@ -230,7 +236,11 @@ impl Run<'_> {
             match self.compute(work, place).await? {
                 // It takes the end for the byte behind the last one: asked again, so that this byte is in.
                 (false, true) => questions.inclusive = false,
-                (same, _) => return Ok(Some(same)),
+                (same, _) => {
+                    questions.asked += 1;
+                    questions.agreed += u32::from(same);
+                    return Ok(Some(same));
+                }
             }
         }
     }
@@ -275,7 +285,10 @@ fn keep_aside(place: &Place, content: Content, kind: &str) -> Result<String, Hal
         };
         // It is the beginning of nothing any more.
         part.clear_label();
-        place.keep_wrong(kind)
+        let name = place.keep_wrong(kind)?;
+        // What was kept of the file before is as wrong.
+        place.drop_old()?;
+        Ok(name)
     })
     .map(|name| crate::model::printable(&name, 300))
 }
@@ -284,6 +297,9 @@ fn keep_aside(place: &Place, content: Content, kind: &str) -> Result<String, Hal
 struct Questions {
     way: HashWay,
     left: u32,
+    /// Ranges that were compared, and those of them that were right.
+    asked: u32,
+    agreed: u32,
     /// Whether it takes a range's end for its last byte.
     inclusive: bool,
 }
