@@ -31,6 +31,7 @@ fn progress(bytes: &mut Bytes<'_>) -> Progress {
         ranges: spans(bytes),
         durable_ranges: spans(bytes),
         source: None,
+        wrong: 0,
     }
 }
 
@@ -52,6 +53,7 @@ fn resume(bytes: &mut Bytes<'_>) {
     let facts = Facts {
         remote: &remote,
         expect: &expect,
+        has_digest: expect.checksum.is_some(),
         final_file,
         part: bytes.maybe(Bytes::length),
         progress: progress.as_ref(),

@@ -21,6 +21,7 @@ mod login;
 mod logins;
 mod options;
 mod prompt;
+mod proof_options;
 mod report;
 mod run;
 mod show;

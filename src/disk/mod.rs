@@ -18,6 +18,7 @@ mod place;
 mod reader;
 mod removal;
 mod room;
+mod survey;
 
 pub use boot::boot_id;
 pub use digest::{Hasher, digest_of};
@@ -31,6 +32,7 @@ pub use place::{Found, Place};
 pub use reader::PartReader;
 pub use removal::remove_file;
 pub use room::Room;
+pub use survey::{Survey, Surveyed, Wanted, survey_of};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use super::logins::{Logins, Scribe};
 use super::worker::Shop;
 use super::{Board, DeskError, Observer, RunOrder, RunReport};
 use crate::model::{Event, printable};
-use crate::transfer::{Finisher, Stop};
+use crate::transfer::{Findings, Finisher, Stop};
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -32,8 +32,8 @@ pub fn prepare(
     let logins = Logins::new(&order, desk.credentials(), scribe);
     let desk = desk.with_run(RunLine { board: Arc::clone(&board), words: words.clone() });
     let (boot_id, full, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
-    let (survey, reading) = (order.survey.clone(), OnceCell::new());
-    let workshop = Shop { queue, observer, board, boot_id, full, finisher, words, survey, reading };
+    let (survey, reading, findings) = (order.survey.clone(), OnceCell::new(), Findings::default());
+    let workshop = Shop { queue, observer, board, boot_id, full, finisher, findings, words, survey, reading };
     let dispatcher = Dispatcher {
         shop: Arc::new(workshop),
         order,

@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::queue::{Queue, QueueError, Reading};
 use crate::transfer::{
-    End, Fetched, Finisher, Gauge, Link, Report, Split, Started, Stop, Survey, Task, failpoint, fetch,
+    End, Fetched, Findings, Finisher, Gauge, Link, Report, Split, Started, Stop, Survey, Task, failpoint, fetch,
 };
 use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
@@ -29,6 +29,7 @@ pub(super) struct Shop {
     pub(super) boot_id: String,
     pub(super) full: Mutex<HashSet<u64>>,
     pub(super) finisher: Finisher,
+    pub(super) findings: Findings,
     pub(super) words: mpsc::UnboundedSender<Word>,
     /// What is seen of folders, where anybody wants to know.
     pub(super) survey: Option<Arc<Survey>>,
@@ -290,6 +291,7 @@ impl Turn<'_> {
             boot_id: &self.shop.boot_id,
             stop: self.stop.clone(),
             started: &tell,
+            findings: &self.shop.findings,
             offer: &offer,
             is_full: &|device| self.shop.is_full(device),
         };

@@ -190,6 +190,9 @@ pub struct Quirks {
     /// It was seen to do so under TLS 1.3 and not under TLS 1.2, which is used.
     #[serde(default)]
     pub only_tls12: bool,
+    /// It offers checksums of its own and refuses to compute them: it is not asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_hash: bool,
 }
 
 impl Quirks {
@@ -209,6 +212,7 @@ impl Quirks {
             no_queueing: self.no_queueing || other.no_queueing,
             demands_reuse: self.demands_reuse || other.demands_reuse,
             only_tls12: self.only_tls12 || other.only_tls12,
+            no_hash: self.no_hash || other.no_hash,
         }
     }
 }

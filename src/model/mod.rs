@@ -40,7 +40,7 @@ pub use job::{
 };
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
-pub use proof::{PieceDigests, Proof, ProofCounts};
+pub use proof::{KeptDigest, PieceDigests, Proof, ProofCounts, ServerHash};
 pub use protection::{CertificateCheck, Protection, TlsInUse};
 pub use report::{
     ReportLine, ReportSummary, ReportedFile, ReportedFolder, Standing, VerifiedFile, VerifyLine, VerifySummary,

@@ -3,12 +3,14 @@
 //! The order of steps is the promise: bytes are compared before new ones are written, recorded only once they are
 //! durable, and the final name appears by one rename after everything was checked.
 
+mod adopt;
 mod commit;
 mod copy;
 mod doubt;
 mod expand;
 mod failpoint;
 mod fetch;
+mod findings;
 mod finisher;
 mod follow;
 mod gauge;
@@ -18,8 +20,10 @@ mod link;
 mod origin;
 mod patch;
 mod piece;
+mod prove;
 mod renew;
 mod rules;
+mod sidecar;
 mod small;
 mod space;
 mod split;
@@ -27,9 +31,11 @@ mod survey;
 mod task;
 mod tools;
 mod whole;
+mod wrong;
 
 pub use expand::{Expansion, expand};
 pub use failpoint::failpoint;
+pub use findings::Findings;
 pub use finisher::Finisher;
 pub use gauge::{Gauge, Phase};
 pub use link::Link;
