@@ -148,7 +148,8 @@ fn texts(key: &str, value: Value) -> Result<Vec<String>, String> {
 pub(super) fn entry(wanted: Wanted, at: Position, reading: &mut Reading) -> Result<Entry, BadField> {
     let veiled = wanted.line.ftp_passwd.is_some();
     whole_entry(wanted, at, reading).map_err(|bad| match bad.key {
-        "url" | "ftp-user" | PASSWORD => bad,
+        // Of these nothing is quoted.
+        "url" | "ftp-user" | PASSWORD | MIRRORS => bad,
         key if veiled => BadField::new(key, veil(key)),
         _ => bad,
     })

@@ -309,7 +309,9 @@ impl File {
         let url = choose(self.urls, &mut self.draft.wanted, reading).map_err(|message| Problem::at(at, &message))?;
         self.draft.place("url", url);
         if self.torrents > 0 {
-            reading.warnings.say(at, &format!("{} torrents left out: ftpq downloads over FTP alone", self.torrents));
+            reading
+                .warnings
+                .say(at, &format!("{} of its torrents left out: ftpq downloads over FTP alone", self.torrents));
         }
         if let Some(pieces) = self.pieces {
             let digests = PieceDigests::new(pieces.length, pieces.algorithm, &pieces.digests);

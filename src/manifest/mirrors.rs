@@ -42,7 +42,7 @@ pub(super) fn choose(places: Vec<Place>, wanted: &mut Wanted, reading: &mut Read
         });
     };
     if !foreign.is_empty() {
-        let message = format!("{} mirrors left out ({}): ftpq downloads over FTP alone", foreign.len(), schemes());
+        let message = format!("{} of its URLs left out ({}): ftpq downloads over FTP alone", foreign.len(), schemes());
         reading.warnings.say(foreign.first().map_or(first, |place| place.at), &message);
     }
     wanted.line.url = best.url;
@@ -79,7 +79,7 @@ pub(super) fn mirrors(
     let foreign: Vec<&str> = urls.iter().map(String::as_str).filter(|url| foreign_scheme(url).is_some()).collect();
     if !foreign.is_empty() {
         let schemes = schemes(foreign.iter().copied());
-        let message = format!("{} mirrors left out ({schemes}): ftpq downloads over FTP alone", foreign.len());
+        let message = format!("{} of its mirrors left out ({schemes}): ftpq downloads over FTP alone", foreign.len());
         reading.warnings.say(at, &message);
     }
     let mut found: Vec<(Mirror, Option<Secret>)> = Vec::new();
@@ -100,7 +100,7 @@ pub(super) fn mirrors(
         found.push((Mirror { source, priority }, secret));
     }
     if surplus > 0 {
-        reading.warnings.say(at, &format!("{surplus} mirrors left out: {MOST} are kept"));
+        reading.warnings.say(at, &format!("{surplus} of its mirrors left out: {MOST} are kept"));
     }
     Ok(found)
 }

@@ -21,6 +21,8 @@ pub(super) fn encode(path: &str) -> String {
 pub(super) fn with_scheme(text: &str) -> String {
     match text.split_once('/') {
         _ if scheme_of(text).is_some() => text.to_owned(),
+        // To the parser of URLs the first part of the path would be the host.
+        Some(("", _)) => text.to_owned(),
         Some((host, path)) => format!("ftp://{host}/{}", encode(path)),
         None => format!("ftp://{text}"),
     }

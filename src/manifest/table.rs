@@ -137,7 +137,11 @@ impl Table {
             if cell.is_empty() {
                 continue;
             }
-            let cell = std::str::from_utf8(cell).map_err(|_| self.problem(index, "not UTF-8"))?;
+            let cell = std::str::from_utf8(cell).map_err(|e| {
+                let Position { line, column } = self.place(index);
+                let before = column_of(cell, e.valid_up_to()) - 1;
+                Problem::line(line, column + before, "not UTF-8; a table is text in UTF-8")
+            })?;
             set(&mut line, name, value(name, cell), veiled).map_err(|message| self.problem(index, &message))?;
         }
         entry(line.into(), self.place(0), reading).map_err(|bad| {
