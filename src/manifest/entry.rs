@@ -163,7 +163,11 @@ fn whole_entry(wanted: Wanted, at: Position, reading: &mut Reading) -> Result<En
     let (source, secret) = signed_in(&source, in_url, user.clone(), beside.clone())?;
     measure(&source).map_err(|e| BadField::new("url", e))?;
     let path = local_path(&line, below.as_deref(), &source)?;
-    let destination = Destination::new(reading.options.into.clone(), path).map_err(|e| BadField::new("path", e))?;
+    let into = &reading.options.into;
+    // What a folder's files are named below is the folder itself.
+    let destination =
+        if is_folder { Destination::folder(into.join(path.as_str())) } else { Destination::new(into.clone(), path) };
+    let destination = destination.map_err(|e| BadField::new("path", e))?;
     let mut expect = Expectation { size: line.size, checksum: checksum(&line)?, pieces: None };
     if let Some(pieces) = pieces {
         fits(&pieces, expect.size)?;
