@@ -184,7 +184,8 @@ pub fn manifests(data: &[u8]) {
         suffixes.push("_genomic.fna.gz".to_owned());
         columns.extend([EnaColumn::Submitted, EnaColumn::Fastq]);
     }
-    let options = ReadOptions { format, base, into: "/into".into(), suffixes, columns };
+    let split = ftpq::policy::split_pattern;
+    let options = ReadOptions { format, base, suffixes, columns, split, ..ReadOptions::below("/into".into()) };
     let text = if choice & 2 == 2 { with_marks(bytes.0) } else { bytes.0.to_vec() };
     let (whole, warnings) = read(text.clone(), 64 << 10, &options);
     let packed = text.starts_with(&[0x1F, 0x8B]);

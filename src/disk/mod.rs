@@ -16,6 +16,7 @@ mod part;
 mod pipe;
 mod place;
 mod reader;
+mod removal;
 mod room;
 
 pub use boot::boot_id;
@@ -28,6 +29,7 @@ pub use part::PartFile;
 pub use pipe::Pipe;
 pub use place::{Found, Place};
 pub use reader::PartReader;
+pub use removal::remove_file;
 pub use room::Room;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! NCBI's `assembly_summary`: a table with tabs, whose column `ftp_path` names the folder of an assembly.
 
 use super::draft::Draft;
-use super::entry::{Entry, Position, is_ftp, scheme_of};
+use super::entry::{Entry, Names, Position, is_ftp, scheme_of};
 use super::error::{Problem, column_of, offset_in};
 use super::lines::Lines;
 use super::raw::encode;
@@ -87,7 +87,9 @@ fn read(number: u64, bytes: &[u8], column: usize, reading: &Reading) -> Result<V
     let mut drafts = Vec::new();
     let mut draft = |tail: Option<&str>| {
         let mut draft = Draft::new(at);
-        draft.wanted.is_folder = tail.is_none();
+        if tail.is_none() {
+            draft.wanted.names = Names::Folder;
+        }
         draft.line().url = match tail {
             Some(tail) => format!("{folder}/{name}{}", encode(tail)),
             None => format!("{folder}/"),

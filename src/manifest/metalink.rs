@@ -203,8 +203,9 @@ impl Pieces {
 impl File {
     fn new(attributes: &[(String, String)], depth: usize, at: Position) -> Self {
         let mut draft = Draft::new(at);
-        let name = attribute(attributes, "name").filter(|name| !name.is_empty());
-        draft.line().path = name.map(str::to_owned);
+        // A blank at either end is a part of the name.
+        let name = attributes.iter().find(|(key, value)| key == "name" && !value.is_empty()).map(|(_, value)| value);
+        draft.line().path = name.cloned();
         let problem = name.is_none().then(|| Problem::at(at, "a file without a name"));
         let (urls, pieces) = (Vec::new(), None);
         Self { draft, depth, urls, pieces, open: None, unknown_sums: false, torrents: 0, problem }

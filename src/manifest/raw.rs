@@ -4,11 +4,11 @@ use super::entry::scheme_of;
 use super::options::ReadOptions;
 use std::fmt::Write;
 
-/// The path as a part of a URL: a `#`, `?`, `%` or `;` in a name stands for itself.
+/// The path as a part of a URL: a `#`, `?`, `%`, `;` or `*` in a name stands for itself.
 pub(super) fn encode(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/+,=@!$&'()*:".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"-._~/+,=@!$&'():".contains(&byte) {
             out.push(char::from(byte));
         } else {
             let _ = write!(out, "%{byte:02X}");

@@ -163,6 +163,7 @@ fn names_in_lists_of_checksums_stand_for_themselves() {
     let md5 = "d41d8cd98f00b204e9800998ecf8427e";
     for (name, url) in [
         ("a#b?c%41;type=a", "ftp://h/d/a%23b%3Fc%2541%3Btype=a"),
+        ("a*[b]?", "ftp://h/d/a*%5Bb%5D%3F"),
         ("./x/ü y", "ftp://h/d/x/%C3%BC%20y"),
         ("-rf", "ftp://h/d/-rf"),
         ("u:v@w", "ftp://h/d/u:v@w"),

@@ -51,8 +51,8 @@ fn list(long: &str) -> [&str; 19] {
     [
         "nonsense",
         "  http://h/a",
-        "ftp://h/",
-        "ftp://h",
+        "ftp://h/a ./b",
+        "ftp://h:0x/a",
         "ftp://h/a  ../b",
         "ftp://h/a /b",
         "ftp://h/a b\\c",
@@ -113,7 +113,7 @@ fn csv() -> [&'static str; 19] {
         "url,timeout\nftp://h/a,0\n",
         "url,tls\nftp://h/a,off\n",
         "url\nhttp://h/a\n",
-        "url\nftp://h/\n",
+        "url\nftp://h:0x/a\n",
         "url,checksum\nftp://h/a,crc64=1\n",
         "url,path\nftp://h/a,\"b\nc\"\n",
     ]
@@ -302,7 +302,7 @@ fn rclone(long: &str) -> [&str; 19] {
     [
         "nonsense,a",
         "http://h/a,b",
-        "ftp://h/,a",
+        "ftp://h:0x/,a",
         "ftp://h/a,b,c",
         "ftp://h/a,../b",
         "ftp://h/a,/b",
