@@ -236,10 +236,8 @@ impl Open {
             "max-tries" => {
                 ("retries", Value::from(number(0)?.checked_sub(1).unwrap_or(MOST_RETRIES).min(MOST_RETRIES)))
             }
-            "continue" => match truth()? {
-                true => ("existing", Value::from("resume")),
-                false => return Ok(()),
-            },
+            "continue" if truth()? => ("existing", Value::from("resume")),
+            "continue" => return Ok(()),
             "pause" => {
                 if truth()? {
                     let message = "`pause`: jobs are queued ready to run; `ftpq pause ID` sets them aside";

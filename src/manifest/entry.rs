@@ -190,7 +190,7 @@ fn whole_entry(wanted: Wanted, at: Position, reading: &mut Reading) -> Result<En
     let mut spec = JobSpec { expect, settings: line.settings, ..JobSpec::new(source, destination) };
     let mut mirror_secrets = Vec::new();
     let beside = (user, beside.is_some());
-    for (mirror, secret) in mirrors(&line.mirrors, &priorities, &spec.source, beside, at, reading)? {
+    for (mirror, secret) in mirrors(&line.mirrors, &priorities, &spec.source, &beside, at, reading)? {
         mirror_secrets.extend(secret.map(|secret| (mirror.source.account().clone(), secret)));
         spec.mirrors.push(mirror);
     }

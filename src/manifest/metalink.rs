@@ -137,14 +137,13 @@ impl Metalink {
         let file = self.file.as_mut()?;
         if let Some(leaf) = self.leaf.take_if(|leaf| leaf.depth == depth) {
             let at = leaf.at;
-            if let Err(message) = file.take(leaf, reading) {
+            if let Err(message) = file.take(&leaf, reading) {
                 file.fail(Problem::at(at, &message));
             }
         }
-        if let Some((_, pieces)) = file.open.take_if(|(open, _)| *open == depth) {
-            if let Some(pieces) = pieces.filter(|pieces| !pieces.digests.is_empty()) {
-                file.pieces = Some(pieces);
-            }
+        let ended = file.open.take_if(|(open, _)| *open == depth).and_then(|(_, pieces)| pieces);
+        if let Some(pieces) = ended.filter(|pieces| !pieces.digests.is_empty()) {
+            file.pieces = Some(pieces);
         }
         if file.depth != depth {
             return None;
@@ -217,7 +216,7 @@ impl File {
     }
 
     /// Takes the text of an element.
-    fn take(&mut self, leaf: Leaf, reading: &mut Reading) -> Result<(), String> {
+    fn take(&mut self, leaf: &Leaf, reading: &mut Reading) -> Result<(), String> {
         if leaf.too_long {
             return Err(format!("a text longer than {TEXT} bytes"));
         }
@@ -227,9 +226,9 @@ impl File {
                 let size = text.parse().map_err(|_| "`size` is no whole number of bytes".to_owned())?;
                 self.draft.line().size = Some(size);
             }
-            Kind::Hash => self.take_hash(&leaf, text),
-            Kind::Piece => self.take_piece(&leaf, text, reading)?,
-            Kind::Url => self.take_url(&leaf, text)?,
+            Kind::Hash => self.take_hash(leaf, text),
+            Kind::Piece => self.take_piece(leaf, text, reading)?,
+            Kind::Url => self.take_url(leaf, text)?,
         }
         Ok(())
     }

@@ -72,7 +72,7 @@ pub(super) fn mirrors(
     urls: &[String],
     priorities: &[u32],
     own: &Source,
-    beside: (Option<String>, bool),
+    beside: &(Option<String>, bool),
     at: Position,
     reading: &mut Reading,
 ) -> Result<Vec<(Mirror, Option<Secret>)>, BadField> {
@@ -91,7 +91,7 @@ pub(super) fn mirrors(
         }
         let bad = |message: String| BadField::new(MIRRORS, format!("`{MIRRORS}`, number {}: {message}", index + 1));
         let (source, secret) = read_relative(url, &reading.options).map_err(bad)?;
-        let source = sign_in(&source, secret.is_some(), own, &beside).map_err(bad)?;
+        let source = sign_in(&source, secret.is_some(), own, beside).map_err(bad)?;
         measure(&source).map_err(bad)?;
         if source == *own || found.iter().any(|(known, _)| known.source == source) {
             continue;

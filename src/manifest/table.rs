@@ -122,12 +122,13 @@ impl Table {
     fn read_entry(&self, reading: &mut Reading) -> Result<Entry, Problem> {
         if self.record.len() != self.columns.len() && !(self.short && self.record.len() < self.columns.len()) {
             let index = self.record.len().min(self.columns.len());
-            let message = match self.short {
-                false => format!("{} fields where the header has {}", self.record.len(), self.columns.len()),
-                true => format!(
-                    "{} fields; rclone's lists have two, URL,FILENAME: put what holds a comma into quotation marks",
-                    self.record.len()
-                ),
+            let fields = self.record.len();
+            let message = if self.short {
+                format!(
+                    "{fields} fields; rclone's lists have two, URL,FILENAME: put what holds a comma into quotation marks"
+                )
+            } else {
+                format!("{fields} fields where the header has {}", self.columns.len())
             };
             return Err(self.problem(index, &message));
         }

@@ -8,7 +8,7 @@ const MD5: &str = "d41d8cd98f00b204e9800998ecf8427e";
 #[test]
 fn warnings_are_shown_up_to_twenty_and_end_nothing() {
     let trial = Trial::new();
-    let list: String = (0..25).map(|n| format!("ftp://h/{n}\thttps://i/{n}\n")).collect();
+    let list = (0..25).map(|n| format!("ftp://h/{n}\thttps://i/{n}\n")).collect::<Vec<_>>().concat();
     trial.write("list", &list);
     let ended = trial.run("add list");
     assert_eq!((ended.exit, ended.out.as_str()), (Exit::Done, "queued 25 jobs\n"), "{}", ended.err);
@@ -64,7 +64,7 @@ fn passwords_of_mirrors_are_kept_for_their_accounts() {
             "{{\"url\":\"ftp://h/{n}\",\"mirrors\":[\"ftp://bob:hunter2@m/{n}\",\"ftp://k/{n}\",\"ftp://h/x/{n}\"]}}\n"
         )
     };
-    trial.write("list", &(0..3).map(line).collect::<String>());
+    trial.write("list", &(0..3).map(line).collect::<Vec<_>>().concat());
     trial.write("config.toml", "[host.k]\nuser = \"kim\"\n");
     let ended = trial.run("add list --user zoe");
     assert_eq!(ended.exit, Exit::Done, "{}", ended.err);
@@ -97,7 +97,7 @@ fn heavy_entries_are_handed_over_in_small_chunks() {
             "<file name=\"{n}\"><url>ftp://h/{n}</url><pieces length=\"9\" type=\"sha-256\">{hashes}</pieces></file>"
         )
     };
-    let files: String = (0..20).map(file).collect();
+    let files = (0..20).map(file).collect::<Vec<_>>().concat();
     trial.write("list", &format!("<metalink>{files}</metalink>"));
     let ended = trial.run("add list");
     assert_eq!((ended.exit, ended.out.as_str()), (Exit::Done, "queued 20 jobs\n"), "{}", ended.err);

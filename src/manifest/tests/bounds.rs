@@ -28,13 +28,13 @@ fn metalink(inner: &str) -> String {
 
 #[test]
 fn mirrors_beyond_the_bound_are_left_out_and_said_to_be() {
-    let urls: String = (0..50).map(|n| format!("\tftp://h{n}/a")).collect();
+    let urls = (0..50).map(|n| format!("\tftp://h{n}/a")).collect::<Vec<_>>().concat();
     let (entries, errors, warnings) = all(&format!("ftp://h/a{urls}\n"), options(None, None));
     assert!(errors.is_empty(), "{errors:?}");
     assert_eq!(entries[0].spec.mirrors.len(), 32);
     assert!(warnings.iter().any(|w| w.message.contains("18 of its mirrors")), "{warnings:?}");
     // The best of a Metalink are kept.
-    let urls: String = (1..=50).rev().map(|n| format!("<url priority=\"{n}\">ftp://h{n}/a</url>")).collect();
+    let urls = (1..=50).rev().map(|n| format!("<url priority=\"{n}\">ftp://h{n}/a</url>")).collect::<Vec<_>>().concat();
     let (entries, ..) = all(&metalink(&urls), options(None, None));
     assert_eq!(entries[0].spec.source.to_string(), "ftp://h1/a");
     assert_eq!(entries[0].spec.mirrors[0].source.to_string(), "ftp://h2/a");
@@ -94,7 +94,7 @@ fn a_digest_of_an_unknown_kind_is_a_warning_unless_another_is_known() {
 #[test]
 fn a_document_made_to_harm_ends_in_an_error() {
     let deep = format!("<metalink>{}", "<a>".repeat(100_000));
-    let attributes: String = (0..100).map(|n| format!(" a{n}=\"\"")).collect();
+    let attributes = (0..100).map(|n| format!(" a{n}=\"\"")).collect::<Vec<_>>().concat();
     for (text, words) in [
         (
             "<!DOCTYPE m [<!ENTITY a \"aaaa\"><!ENTITY b \"&a;&a;\">]><metalink>&b;</metalink>".to_owned(),
@@ -187,7 +187,7 @@ fn an_option_without_use_is_named_once_with_its_line() {
 
 #[test]
 fn warnings_that_nobody_takes_stay_bounded() {
-    let text: String = (0..5000).map(|n| format!("ftp://h/{n}\thttp://i/{n}\n")).collect();
+    let text = (0..5000).map(|n| format!("ftp://h/{n}\thttp://i/{n}\n")).collect::<Vec<_>>().concat();
     let (entries, _, warnings) = all(&text, options(None, None));
     assert_eq!((entries.len(), warnings.len()), (5000, 1001));
     assert!(warnings[1000].message.contains("4000 more"), "{:?}", warnings[1000]);
