@@ -3,7 +3,7 @@
 use super::bytes::Bytes;
 use super::{MARK, assert_secret, assert_shown, knows_mark};
 use flate2::{Compression, write::GzEncoder};
-use ftpq::manifest::{Base, Entry as Job, Format, LineError, ReadOptions, Reader};
+use ftpq::manifest::{Base, EnaColumn, Entry as Job, Format, LineError, ReadOptions, Reader, Warning};
 use ftpq::model::{JobSpec, Source};
 use ftpq::wire::Command;
 use ftpq::wire::listing::{Entry, Excess, Form, Item, Kind, Limits, Listing, Size};
@@ -174,35 +174,50 @@ pub fn manifests(data: &[u8]) {
         return;
     }
     let mut bytes = Bytes(data);
-    let format = [None, Some(Format::List), Some(Format::Jsonl), Some(Format::Csv), Some(Format::Tsv)]
-        [usize::from(bytes.below(5))];
+    // The old numbers stay as they were, for the seeds' sake.
+    let number = usize::from(bytes.below(Format::ALL.len() as u8 + 1));
+    let format = number.checked_sub(1).and_then(|at| Format::ALL.get(at)).copied();
     let choice = bytes.byte();
     let base = (choice & 1 == 1).then(|| Base::parse(&format!("ftp://b:{MARK}@h/d")).unwrap());
-    let options =
-        ReadOptions { format, base, split: ftpq::policy::split_pattern, ..ReadOptions::below("/into".into()) };
+    let (mut suffixes, mut columns) = (Vec::new(), Vec::new());
+    if choice & 8 == 8 {
+        suffixes.push("_genomic.fna.gz".to_owned());
+        columns.extend([EnaColumn::Submitted, EnaColumn::Fastq]);
+    }
+    let split = ftpq::policy::split_pattern;
+    let options = ReadOptions { format, base, suffixes, columns, split, ..ReadOptions::below("/into".into()) };
     let text = if choice & 2 == 2 { with_marks(bytes.0) } else { bytes.0.to_vec() };
-    let whole = read(text.clone(), 64 << 10, &options);
+    let (whole, warnings) = read(text.clone(), 64 << 10, &options);
     let packed = text.starts_with(&[0x1F, 0x8B]);
-    // CSV takes a CR alone for the end of a record.
-    let lines = text.split(|b| matches!(b, b'\n' | b'\r')).count();
-    assert!(packed || whole.len() <= lines + 1, "{} of {lines} lines", whole.len());
-    let pieces = read(text.clone(), usize::from(choice >> 4) + 1, &options);
+    // A cell may be a list, and a document may be one line; CSV takes a CR alone for the end of a record.
+    let parts = text.iter().filter(|b| matches!(b, b'\n' | b'\r' | b';' | b'<' | b'{')).count() + 1;
+    assert!(packed || whole.len() <= 2 * parts + 1, "{} of {parts} parts", whole.len());
+    let (pieces, warned) = read(text.clone(), usize::from(choice >> 4) + 1, &options);
     if packed && ends_fatally(&whole) {
         // How much comes out before the damage depends on the pieces; a manifest is taken whole or not at all.
         assert!(ends_fatally(&pieces), "damage that is passed over: {pieces:?}");
     } else {
-        assert_eq!(pieces, whole, "in other pieces");
+        assert_eq!((&pieces, &warned), (&whole, &warnings), "in other pieces");
     }
     if choice & 4 == 4 && !packed {
-        assert_eq!(read(gzip(&text), 64 << 10, &options), whole, "packed");
+        assert_eq!(read(gzip(&text), 64 << 10, &options).0, whole, "packed");
+    }
+    assert!(warnings.len() <= 1001);
+    for warning in &warnings {
+        assert!(warning.line >= 1 && warning.column >= 1 && warning.file == "m", "{warning:?}");
+        assert_shown(&warning.to_string());
+        assert_secret(&format!("{warning} {warning:?}"));
     }
     let mut line = 1;
     for (at, item) in whole.iter().enumerate() {
         match item {
             Ok(job) => {
-                assert!(job.position.line >= line && job.position.column >= 1, "{job:?}");
+                // In JSON the columns that were named may stand in another order than they were named in.
+                assert!(job.position.line >= line || !options.columns.is_empty(), "{job:?}");
+                assert!(job.position.column >= 1, "{job:?}");
                 line = job.position.line;
                 sound_job(&job.spec);
+                sound_places(&job.spec);
             }
             Err(error) => {
                 assert!(error.line >= 1 && error.column >= 1 && !error.message.is_empty(), "{error:?}");
@@ -215,6 +230,7 @@ pub fn manifests(data: &[u8]) {
     }
 }
 
+/// Whether reading came to an end before the list did.
 fn ends_fatally(items: &[Result<Job, LineError>]) -> bool {
     matches!(items.last(), Some(Err(error)) if error.fatal)
 }
@@ -241,9 +257,21 @@ fn gzip(text: &[u8]) -> Vec<u8> {
     packer.finish().unwrap()
 }
 
-fn read(text: Vec<u8>, capacity: usize, options: &ReadOptions) -> Vec<Result<Job, LineError>> {
+fn read(text: Vec<u8>, capacity: usize, options: &ReadOptions) -> (Vec<Result<Job, LineError>>, Vec<Warning>) {
     let input = Box::new(BufReader::with_capacity(capacity, Cursor::new(text)));
-    Reader::open(input, "m".to_owned(), options.clone()).collect()
+    let mut reader = Reader::open(input, "m".to_owned(), options.clone());
+    let found = reader.by_ref().collect();
+    (found, reader.take_warnings())
+}
+
+/// A job of a list has few mirrors, all of them files, and is a folder's where its source is.
+fn sound_places(spec: &JobSpec) {
+    assert!(spec.mirrors.len() <= 32, "{spec:?}");
+    for mirror in &spec.mirrors {
+        assert!(!mirror.source.path().as_bytes().iter().any(|b| matches!(b, b'\r' | b'\n' | 0)), "{spec:?}");
+        assert!(!mirror.source.path().is_folder() && mirror.source != spec.source, "{spec:?}");
+    }
+    assert_eq!(spec.source.path().is_folder(), spec.folder.is_some(), "{spec:?}");
 }
 
 /// A job that could be accepted: its file lies below the folder, and it is read back as it was written.

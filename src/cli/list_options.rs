@@ -15,7 +15,7 @@ pub(super) struct ListOptions {
     /// URL of the folder that relative URLs, and the names in lists of checksums, are appended to
     #[arg(long, value_name = "URL")]
     pub(super) base: Option<String>,
-    /// Of each assembly of an assembly_summary, fetch the file with this ending, such as _genomic.fna.gz; several times for
+    /// Of each assembly of an `assembly_summary`, fetch the file with this ending, such as `_genomic.fna.gz`; several times for
     /// several files [default: its whole folder]
     #[arg(long, value_name = "ENDING", value_parser = suffix, allow_hyphen_values = true)]
     suffix: Vec<String>,

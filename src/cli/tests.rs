@@ -1,6 +1,7 @@
 //! Whole commands against a fake house.
 
 mod fake;
+mod lists;
 mod logins;
 mod standing;
 mod tls;

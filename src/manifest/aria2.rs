@@ -50,6 +50,8 @@ struct Open {
     draft: Draft,
     urls: Vec<Place>,
     dir: Option<String>,
+    /// One connection is asked for, whatever else is.
+    alone: bool,
     /// What is wrong with it: its other options are passed over.
     problem: Option<Problem>,
 }
@@ -131,7 +133,7 @@ fn option(
 impl Open {
     fn begin(number: u64, bytes: &[u8]) -> Self {
         let at = Position { line: number, column: 1 };
-        let mut open = Self { draft: Draft::new(at), urls: Vec::new(), dir: None, problem: None };
+        let mut open = Self { draft: Draft::new(at), urls: Vec::new(), dir: None, alone: false, problem: None };
         match text(number, bytes) {
             Ok(line) => {
                 let mut start = 0;
@@ -161,6 +163,9 @@ impl Open {
         self.draft.at = own;
         self.draft.place("mirrors", at);
         self.draft.wanted.below = self.dir;
+        if self.alone {
+            self.draft.line().settings.split = Some(false);
+        }
         self.draft.finish(reading)
     }
 
@@ -219,10 +224,10 @@ impl Open {
             },
             // One connection is a wish; more of them are as many as nobody else needs.
             "split" => ("split", Value::from(number(1)? > 1)),
-            "max-connection-per-server" => match number(1)? {
-                1 => ("split", Value::from(false)),
-                _ => return Ok(()),
-            },
+            "max-connection-per-server" => {
+                self.alone = number(1)? == 1;
+                return Ok(());
+            }
             "max-download-limit" => match parse_bytes(value).map_err(|e| format!("`{name}`: {e}"))? {
                 0 => return Ok(()),
                 rate => ("limit-rate", Value::from(rate)),
@@ -231,10 +236,8 @@ impl Open {
             "max-tries" => {
                 ("retries", Value::from(number(0)?.checked_sub(1).unwrap_or(MOST_RETRIES).min(MOST_RETRIES)))
             }
-            "continue" => match truth()? {
-                true => ("existing", Value::from("resume")),
-                false => return Ok(()),
-            },
+            "continue" if truth()? => ("existing", Value::from("resume")),
+            "continue" => return Ok(()),
             "pause" => {
                 if truth()? {
                     let message = "`pause`: jobs are queued ready to run; `ftpq pause ID` sets them aside";

@@ -1,8 +1,8 @@
 //! NCBI's `assembly_summary`: a table with tabs, whose column `ftp_path` names the folder of an assembly.
 
 use super::draft::Draft;
-use super::entry::{Entry, Position, is_ftp, scheme_of};
-use super::error::{Problem, column_of};
+use super::entry::{Entry, Names, Position, is_ftp, scheme_of};
+use super::error::{Problem, column_of, offset_in};
 use super::lines::Lines;
 use super::raw::encode;
 use super::reader::Body;
@@ -72,7 +72,7 @@ fn read(number: u64, bytes: &[u8], column: usize, reading: &Reading) -> Result<V
         let message = format!("no column {}, which holds `ftp_path`; is the file cut off here?", column + 1);
         return Err(Problem::at(place(line.len()), &message));
     };
-    let at = place(cell.as_ptr() as usize - line.as_ptr() as usize);
+    let at = place(offset_in(line, cell));
     let cell = cell.trim().trim_end_matches('/');
     if cell.is_empty() || cell == "na" {
         let message = "the assembly has no `ftp_path`; leave such rows out with --skip-bad";
@@ -87,7 +87,9 @@ fn read(number: u64, bytes: &[u8], column: usize, reading: &Reading) -> Result<V
     let mut drafts = Vec::new();
     let mut draft = |tail: Option<&str>| {
         let mut draft = Draft::new(at);
-        draft.wanted.is_folder = tail.is_none();
+        if tail.is_none() {
+            draft.wanted.names = Names::Folder;
+        }
         draft.line().url = match tail {
             Some(tail) => format!("{folder}/{name}{}", encode(tail)),
             None => format!("{folder}/"),

@@ -2,7 +2,7 @@
 
 use super::draft::Draft;
 use super::entry::{Entry, Position};
-use super::error::{Problem, column_of};
+use super::error::{Problem, column_of, offset_in};
 use super::lines::Lines;
 use super::reader::Body;
 use super::sums::name_file;
@@ -41,7 +41,7 @@ fn read(number: u64, bytes: &[u8], reading: &mut Reading) -> Result<Entry, Probl
     let place = |at: usize| Position { line: number, column: column_of(bytes, at) };
     let line = std::str::from_utf8(bytes)
         .map_err(|e| Problem::at(place(e.valid_up_to()), "not UTF-8; write such names as URLs with %XX, one a line"))?;
-    let offset = |part: &str| part.as_ptr() as usize - line.as_ptr() as usize;
+    let offset = |part: &str| offset_in(line, part);
     let Some((sum, blocks, name)) = split(line) else {
         let message = "no line of a list by BSD `sum`: write the sum, the number of blocks and the name";
         return Err(Problem::at(place(0), message));

@@ -1,7 +1,7 @@
 //! A job that is put together from several lines or cells, each with its own place.
 
 use super::Position;
-use super::entry::{Entry, Wanted, entry};
+use super::entry::{Entry, Names, Wanted, entry};
 use super::error::Problem;
 use super::warning::Reading;
 use crate::model::ManifestLine;
@@ -14,8 +14,10 @@ pub(super) struct Draft {
 }
 
 impl Draft {
+    /// A file of which nothing is known yet.
     pub(super) fn new(at: Position) -> Self {
-        Self { wanted: Wanted::default(), at, places: Vec::new() }
+        let wanted = Wanted { names: Names::File, ..Wanted::default() };
+        Self { wanted, at, places: Vec::new() }
     }
 
     /// The fields, to be filled in.

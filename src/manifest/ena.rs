@@ -3,7 +3,7 @@
 
 use super::draft::Draft;
 use super::entry::{Entry, Position};
-use super::error::{Problem, column_of};
+use super::error::{Problem, column_of, offset_in};
 use super::lines::Lines;
 use super::options::EnaColumn;
 use super::raw::with_scheme;
@@ -140,10 +140,10 @@ impl Row {
         let parts = parts(&cell.text);
         if parts.len() != count {
             let message = format!(
-                "`{}` has {} parts where `{}_ftp` has {count}; which belongs to which is not told",
+                "`{}_ftp` and `{}` are lists of different length, {count} and {}: which belongs to which is not told",
+                kind.name(),
                 cell.column,
-                parts.len(),
-                kind.name()
+                parts.len()
             );
             return Err(Problem::at(cell.at, &message));
         }
@@ -262,8 +262,7 @@ fn read_row(number: u64, bytes: &[u8], columns: &[String]) -> Result<Row, Proble
     for (name, cell) in columns.iter().zip(line.split('\t')) {
         if is_known(name) {
             let inner = bare(cell);
-            let skipped = (inner.as_ptr() as usize).saturating_sub(cell.as_ptr() as usize);
-            let at = Position { line: number, column: column + skipped as u64 };
+            let at = Position { line: number, column: column + offset_in(cell, inner) as u64 };
             cells.push(Cell { column: name.clone(), text: inner.to_owned(), at });
         }
         column += cell.chars().count() as u64 + 1;

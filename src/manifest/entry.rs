@@ -63,8 +63,20 @@ pub(super) struct Wanted {
     pub(super) pieces: Option<Box<PieceDigests>>,
     /// Folder for the file, where `path` does not tell it.
     pub(super) below: Option<String>,
-    /// The URL is a folder's, whose files are to become jobs.
-    pub(super) is_folder: bool,
+    /// What the URL has to name.
+    pub(super) names: Names,
+}
+
+/// What a URL names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Names {
+    /// A file or a folder, as it is written; wildcards tell which files of a folder are wanted.
+    #[default]
+    Either,
+    /// A file: the format knows no folders, and its names no wildcards.
+    File,
+    /// A folder, whose files are to become jobs.
+    Folder,
 }
 
 impl From<ManifestLine> for Wanted {
@@ -149,21 +161,22 @@ fn texts(key: &str, value: Value) -> Result<Vec<String>, String> {
 pub(super) fn entry(wanted: Wanted, at: Position, reading: &mut Reading) -> Result<Entry, BadField> {
     let veiled = wanted.line.ftp_passwd.is_some();
     whole_entry(wanted, at, reading).map_err(|bad| match bad.key {
-        "url" | "ftp-user" | PASSWORD => bad,
+        // Of these nothing is quoted.
+        "url" | "ftp-user" | PASSWORD | MIRRORS => bad,
         key if veiled => BadField::new(key, veil(key)),
         _ => bad,
     })
 }
 
 fn whole_entry(wanted: Wanted, at: Position, reading: &mut Reading) -> Result<Entry, BadField> {
-    let Wanted { mut line, priorities, pieces, below, is_folder } = wanted;
+    let Wanted { mut line, priorities, pieces, below, names } = wanted;
     let url = absolute(&line.url, &reading.options).map_err(|e| BadField::new("url", e))?;
-    let (url, pattern) = (reading.options.split)(&url);
-    let (source, in_url) = read_url(&url, true).map_err(|e| BadField::new("url", e))?;
+    let (url, pattern) = if names == Names::Either { (reading.options.split)(&url) } else { (url, None) };
+    let (source, in_url) = read_url(&url, names != Names::File).map_err(|e| BadField::new("url", e))?;
     let (user, beside) = (line.ftp_user.take(), line.ftp_passwd.take());
     let (source, secret) = signed_in(&source, in_url, user.clone(), beside.clone())?;
     measure(&source).map_err(|e| BadField::new("url", e))?;
-    if is_folder || source.path().is_folder() {
+    if source.path().is_folder() {
         let spec = folder::job(&line, source, pattern, &reading.options)?;
         return Ok(Entry { spec, secret, mirror_secrets: Vec::new(), position: at });
     }
@@ -177,7 +190,7 @@ fn whole_entry(wanted: Wanted, at: Position, reading: &mut Reading) -> Result<En
     let mut spec = JobSpec { expect, settings: line.settings, ..JobSpec::new(source, destination) };
     let mut mirror_secrets = Vec::new();
     let beside = (user, beside.is_some());
-    for (mirror, secret) in mirrors(&line.mirrors, &priorities, &spec.source, beside, at, reading)? {
+    for (mirror, secret) in mirrors(&line.mirrors, &priorities, &spec.source, &beside, at, reading)? {
         mirror_secrets.extend(secret.map(|secret| (mirror.source.account().clone(), secret)));
         spec.mirrors.push(mirror);
     }

@@ -66,3 +66,9 @@ impl Problem {
 pub(super) fn column_of(line: &[u8], at: usize) -> u64 {
     String::from_utf8_lossy(line.get(..at).unwrap_or(line)).chars().count() as u64 + 1
 }
+
+/// Where a part of a line begins, in bytes; the line's end where it is none of it.
+pub(super) fn offset_in(line: &str, part: &str) -> usize {
+    let offset = (part.as_ptr() as usize).checked_sub(line.as_ptr() as usize);
+    offset.filter(|offset| offset + part.len() <= line.len()).unwrap_or(line.len())
+}

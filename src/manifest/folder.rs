@@ -11,7 +11,7 @@ pub(super) fn job(
     pattern: Option<String>,
     options: &ReadOptions,
 ) -> Result<JobSpec, BadField> {
-    let sums = [&line.checksum, &line.md5, &line.sha1, &line.sha256, &line.sha512];
+    let sums = [&line.checksum, &line.md5, &line.sha1, &line.sha256, &line.sha512, &line.crc32, &line.bsd_sum];
     if line.size.is_some() || sums.into_iter().any(Option::is_some) {
         let message = "the URL names a folder, which has neither size nor checksum; leave them out";
         return Err(BadField::new("url", message));

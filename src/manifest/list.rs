@@ -50,7 +50,12 @@ fn read(number: u64, bytes: &[u8], start: usize, reading: &mut Reading) -> Resul
         ..ManifestLine::default()
     };
     let place = Position { line: number, column: column_of(bytes, start) };
+    // A blank within a password would part it, and the rest be taken for a destination.
+    let parted = path.contains('@')
+        && !url.contains('@')
+        && url.split_once("://").is_some_and(|(_, authority)| authority.contains(':'));
     entry(fields.into(), place, reading).map_err(|bad| match bad.key {
+        _ if parted => problem(start, "a blank within what looks like user and password; write it as %20"),
         "path" => problem(line.rfind(path).unwrap_or(start), &bad.message),
         _ if start > 0 && aria2::is_option(line) => {
             problem(start, "an option as in aria2's input files; read the list with --format aria2")

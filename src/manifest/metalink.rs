@@ -137,14 +137,13 @@ impl Metalink {
         let file = self.file.as_mut()?;
         if let Some(leaf) = self.leaf.take_if(|leaf| leaf.depth == depth) {
             let at = leaf.at;
-            if let Err(message) = file.take(leaf, reading) {
+            if let Err(message) = file.take(&leaf, reading) {
                 file.fail(Problem::at(at, &message));
             }
         }
-        if let Some((_, pieces)) = file.open.take_if(|(open, _)| *open == depth) {
-            if let Some(pieces) = pieces.filter(|pieces| !pieces.digests.is_empty()) {
-                file.pieces = Some(pieces);
-            }
+        let ended = file.open.take_if(|(open, _)| *open == depth).and_then(|(_, pieces)| pieces);
+        if let Some(pieces) = ended.filter(|pieces| !pieces.digests.is_empty()) {
+            file.pieces = Some(pieces);
         }
         if file.depth != depth {
             return None;
@@ -203,8 +202,9 @@ impl Pieces {
 impl File {
     fn new(attributes: &[(String, String)], depth: usize, at: Position) -> Self {
         let mut draft = Draft::new(at);
-        let name = attribute(attributes, "name").filter(|name| !name.is_empty());
-        draft.line().path = name.map(str::to_owned);
+        // A blank at either end is a part of the name.
+        let name = attributes.iter().find(|(key, value)| key == "name" && !value.is_empty()).map(|(_, value)| value);
+        draft.line().path = name.cloned();
         let problem = name.is_none().then(|| Problem::at(at, "a file without a name"));
         let (urls, pieces) = (Vec::new(), None);
         Self { draft, depth, urls, pieces, open: None, unknown_sums: false, torrents: 0, problem }
@@ -216,7 +216,7 @@ impl File {
     }
 
     /// Takes the text of an element.
-    fn take(&mut self, leaf: Leaf, reading: &mut Reading) -> Result<(), String> {
+    fn take(&mut self, leaf: &Leaf, reading: &mut Reading) -> Result<(), String> {
         if leaf.too_long {
             return Err(format!("a text longer than {TEXT} bytes"));
         }
@@ -226,9 +226,9 @@ impl File {
                 let size = text.parse().map_err(|_| "`size` is no whole number of bytes".to_owned())?;
                 self.draft.line().size = Some(size);
             }
-            Kind::Hash => self.take_hash(&leaf, text),
-            Kind::Piece => self.take_piece(&leaf, text, reading)?,
-            Kind::Url => self.take_url(&leaf, text)?,
+            Kind::Hash => self.take_hash(leaf, text),
+            Kind::Piece => self.take_piece(leaf, text, reading)?,
+            Kind::Url => self.take_url(leaf, text)?,
         }
         Ok(())
     }
@@ -309,7 +309,9 @@ impl File {
         let url = choose(self.urls, &mut self.draft.wanted, reading).map_err(|message| Problem::at(at, &message))?;
         self.draft.place("url", url);
         if self.torrents > 0 {
-            reading.warnings.say(at, &format!("{} torrents left out: ftpq downloads over FTP alone", self.torrents));
+            reading
+                .warnings
+                .say(at, &format!("{} of its torrents left out: ftpq downloads over FTP alone", self.torrents));
         }
         if let Some(pieces) = self.pieces {
             let digests = PieceDigests::new(pieces.length, pieces.algorithm, &pieces.digests);

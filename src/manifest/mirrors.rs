@@ -42,7 +42,7 @@ pub(super) fn choose(places: Vec<Place>, wanted: &mut Wanted, reading: &mut Read
         });
     };
     if !foreign.is_empty() {
-        let message = format!("{} mirrors left out ({}): ftpq downloads over FTP alone", foreign.len(), schemes());
+        let message = format!("{} of its URLs left out ({}): ftpq downloads over FTP alone", foreign.len(), schemes());
         reading.warnings.say(foreign.first().map_or(first, |place| place.at), &message);
     }
     wanted.line.url = best.url;
@@ -72,14 +72,14 @@ pub(super) fn mirrors(
     urls: &[String],
     priorities: &[u32],
     own: &Source,
-    beside: (Option<String>, bool),
+    beside: &(Option<String>, bool),
     at: Position,
     reading: &mut Reading,
 ) -> Result<Vec<(Mirror, Option<Secret>)>, BadField> {
     let foreign: Vec<&str> = urls.iter().map(String::as_str).filter(|url| foreign_scheme(url).is_some()).collect();
     if !foreign.is_empty() {
         let schemes = schemes(foreign.iter().copied());
-        let message = format!("{} mirrors left out ({schemes}): ftpq downloads over FTP alone", foreign.len());
+        let message = format!("{} of its mirrors left out ({schemes}): ftpq downloads over FTP alone", foreign.len());
         reading.warnings.say(at, &message);
     }
     let mut found: Vec<(Mirror, Option<Secret>)> = Vec::new();
@@ -91,7 +91,7 @@ pub(super) fn mirrors(
         }
         let bad = |message: String| BadField::new(MIRRORS, format!("`{MIRRORS}`, number {}: {message}", index + 1));
         let (source, secret) = read_relative(url, &reading.options).map_err(bad)?;
-        let source = sign_in(&source, secret.is_some(), own, &beside).map_err(bad)?;
+        let source = sign_in(&source, secret.is_some(), own, beside).map_err(bad)?;
         measure(&source).map_err(bad)?;
         if source == *own || found.iter().any(|(known, _)| known.source == source) {
             continue;
@@ -100,7 +100,7 @@ pub(super) fn mirrors(
         found.push((Mirror { source, priority }, secret));
     }
     if surplus > 0 {
-        reading.warnings.say(at, &format!("{surplus} mirrors left out: {MOST} are kept"));
+        reading.warnings.say(at, &format!("{surplus} of its mirrors left out: {MOST} are kept"));
     }
     Ok(found)
 }

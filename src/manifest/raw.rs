@@ -4,11 +4,11 @@ use super::entry::scheme_of;
 use super::options::ReadOptions;
 use std::fmt::Write;
 
-/// The path as a part of a URL: a `#`, `?`, `%` or `;` in a name stands for itself.
+/// The path as a part of a URL: a `#`, `?`, `%`, `;` or `*` in a name stands for itself.
 pub(super) fn encode(path: &str) -> String {
     let mut out = String::with_capacity(path.len());
     for byte in path.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/+,=@!$&'()*:".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"-._~/+,=@!$&'():".contains(&byte) {
             out.push(char::from(byte));
         } else {
             let _ = write!(out, "%{byte:02X}");
@@ -21,6 +21,8 @@ pub(super) fn encode(path: &str) -> String {
 pub(super) fn with_scheme(text: &str) -> String {
     match text.split_once('/') {
         _ if scheme_of(text).is_some() => text.to_owned(),
+        // To the parser of URLs the first part of the path would be the host.
+        Some(("", _)) => text.to_owned(),
         Some((host, path)) => format!("ftp://{host}/{}", encode(path)),
         None => format!("ftp://{text}"),
     }

@@ -3,7 +3,7 @@
 
 use super::draft::Draft;
 use super::entry::{Entry, Position};
-use super::error::{Problem, column_of};
+use super::error::{Problem, column_of, offset_in};
 use super::lines::Lines;
 use super::raw;
 use super::reader::Body;
@@ -74,7 +74,7 @@ fn read(number: u64, bytes: &[u8], reading: &mut Reading) -> Result<Entry, Probl
     let place = |at: usize| Position { line: number, column: column_of(bytes, at) };
     let line = std::str::from_utf8(bytes)
         .map_err(|e| Problem::at(place(e.valid_up_to()), "not UTF-8; write such names as URLs with %XX, one a line"))?;
-    let offset = |part: &str| part.as_ptr() as usize - line.as_ptr() as usize;
+    let offset = |part: &str| offset_in(line, part);
     let mut draft = Draft::new(place(0));
     let name;
     if let Some((algorithm, file, hex)) = split_bsd(line) {

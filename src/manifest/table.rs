@@ -122,12 +122,13 @@ impl Table {
     fn read_entry(&self, reading: &mut Reading) -> Result<Entry, Problem> {
         if self.record.len() != self.columns.len() && !(self.short && self.record.len() < self.columns.len()) {
             let index = self.record.len().min(self.columns.len());
-            let message = match self.short {
-                false => format!("{} fields where the header has {}", self.record.len(), self.columns.len()),
-                true => format!(
-                    "{} fields; rclone's lists have two, URL,FILENAME: put what holds a comma into quotation marks",
-                    self.record.len()
-                ),
+            let fields = self.record.len();
+            let message = if self.short {
+                format!(
+                    "{fields} fields; rclone's lists have two, URL,FILENAME: put what holds a comma into quotation marks"
+                )
+            } else {
+                format!("{fields} fields where the header has {}", self.columns.len())
             };
             return Err(self.problem(index, &message));
         }
@@ -137,7 +138,11 @@ impl Table {
             if cell.is_empty() {
                 continue;
             }
-            let cell = std::str::from_utf8(cell).map_err(|_| self.problem(index, "not UTF-8"))?;
+            let cell = std::str::from_utf8(cell).map_err(|e| {
+                let Position { line, column } = self.place(index);
+                let before = column_of(cell, e.valid_up_to()) - 1;
+                Problem::line(line, column + before, "not UTF-8; a table is text in UTF-8")
+            })?;
             set(&mut line, name, value(name, cell), veiled).map_err(|message| self.problem(index, &message))?;
         }
         entry(line.into(), self.place(0), reading).map_err(|bad| {

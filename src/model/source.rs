@@ -217,6 +217,10 @@ impl Source {
             return Err(SourceError::ForbiddenByte { part: "URL", at });
         }
         let (scheme, rest) = split_scheme(text)?;
+        if rest.starts_with("///") {
+            // The URL parser would take the first part of the path for the host.
+            return Err(SourceError::NoHost);
+        }
         // `ftp` has a host parser of its own in the URL standard; the two others would be opaque to it.
         let url = Url::parse(&format!("ftp:{rest}")).map_err(|e| SourceError::NotAUrl(e.to_string()))?;
         if url.query().is_some() {
@@ -501,6 +505,7 @@ mod tests {
         assert_eq!(Source::parse("ftp://h/a/../b").unwrap_err(), SourceError::DotComponent);
         assert!(matches!(Source::parse("ftp://h/a?b"), Err(SourceError::NotInFtp { .. })));
         assert!(matches!(Source::parse("ftp://h/a;type=d"), Err(SourceError::TransferType(_))));
+        assert_eq!(Source::parse("ftp:///pub/a").unwrap_err(), SourceError::NoHost);
         assert!(matches!(Source::parse("host/a"), Err(SourceError::NotAUrl(_))));
         assert!(matches!(Source::parse("http://h/a"), Err(SourceError::Scheme(_))));
     }

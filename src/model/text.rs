@@ -80,6 +80,8 @@ fn is_unprintable(c: char) -> bool {
 pub fn without_userinfo(text: &str) -> String {
     let Some((before, host)) = text.rsplit_once('@') else { return text.to_owned() };
     match before.split_once(':') {
+        // What stands before the colon may be the end of another password.
+        Some((first, _)) if first.contains('@') => format!("***@{host}"),
         Some((scheme, rest)) if rest.starts_with("//") => format!("{scheme}://***@{host}"),
         Some((user, _)) => format!("{user}:***@{host}"),
         None => text.to_owned(),
@@ -126,6 +128,7 @@ mod tests {
             ("ftp//u:hunter2@h/a", "ftp//u:***@h/a"),
             ("u:hunt@er2@h", "u:***@h"),
             ("ftp://u:hunt er2@h ftp://v:w@h", "ftp://***@h"),
+            ("hunter2@h/a|ftp://u:hunter2@h", "***@h"),
             ("a@b", "a@b"),
             ("plain: text", "plain: text"),
         ] {

@@ -1,5 +1,9 @@
 //! All formats through the one reader: what is read, what is refused and where, and what is never shown.
 
+mod bounds;
+mod broken;
+mod samples;
+
 use super::*;
 use crate::model::{DataMode, JobSpec, TransferType};
 use flate2::{Compression, write::GzEncoder};
@@ -115,7 +119,7 @@ fn every_error_names_its_line_and_column() {
         ("ftp://h/a  ../b", 1, 12, "`..`"),
         ("ftp://h/grün  /b", 1, 15, "absolute"),
         ("ftp://h/a\0b", 1, 10, "NUL"),
-        ("ftp://h/dir/", 1, 1, "folder"),
+        ("ftp://h/dir/  ../x", 1, 15, "`..`"),
         ("ftp://h/a%5Cb", 1, 1, "destination"),
         (&long, 2, 1, "1048577 bytes"),
         ("{\"url\":\"ftp://h/a\"}\n{\"url\": \"ftp://h/a\", \"sise\": 3}", 2, 22, "`sise` is unknown"),
@@ -191,6 +195,7 @@ fn no_error_ever_shows_a_password() {
         "ftp://u:hunter2 x@h/a",
         "ftp://u:x hunter2@h/a",
         "ftp://u:x@hunter2@h/",
+        "ftp://u:x hunter2@h/../a",
         "ftp//u:hunter2@h/a",
         "u:hunter2@h/a",
         "http://u:hunter2@h/a",
@@ -221,19 +226,47 @@ fn no_error_ever_shows_a_password() {
             format!("url,{url}\nftp://h/a,b\n"),
             format!("url\n{url},{url}\n"),
             format!("url\ttimeout\nftp://h/a\t{url}\n"),
+            format!("url,mirrors\nftp://h/a,{url}|{url}x\n"),
+            format!("{{\"url\":\"ftp://h/a\",\"mirrors\":[{json},{json}]}}"),
+            format!("{{\"url\":\"ftp://h/a\",\"crc32\":{json},\"bsd-sum\":{json}}}"),
+            format!("{url}\t{url}\n  out={url}\n"),
+            format!("ftp://h/a\tftp://i/a\n  {url}={url}\n"),
+            format!("ftp://h/a\n  dir=/{url}\n"),
+            format!("ftp://h/a\n  out={url}\n  checksum={url}\n"),
+            format!("ftp://h/a\n  ftp-pasv={url}\n"),
+            format!("ftp://h/a\n  max-download-limit={url}\n"),
+            format!("run_accession\tfastq_ftp\tfastq_md5\tfastq_bytes\n{url}\t{url}\t{url}\t{url}\n{url}\t\t\t\n"),
+            format!("fastq_ftp\t{url}\n{url};{url}\n"),
+            format!("[{{\"fastq_ftp\":{json},\"fastq_bytes\":{json}}},{{{json}:{json},\"fastq_ftp\":\"\"}},{json}]"),
+            format!("<metalink><file name=\"{url}\"><url>{url}</url></file></metalink>"),
+            format!(
+                "<metalink><file name=\"a\"><size>{url}</size><url>{url}</url><url>ftp://h/a</url></file></metalink>"
+            ),
+            format!("<metalink><file name=\"a\"><hash type=\"md5\">{url}</hash><url>ftp://h/a</url></file></metalink>"),
+            format!("<metalink><{url}><a {url}=\"{url}\"/></{url}> &{url}; </metalink>"),
+            format!("<file {url}/><!DOCTYPE {url}>"),
+            format!("d41d8cd98f00b204e9800998ecf8427e  {url}\n{url}  a\n{url} (a) = {url}\nMD5 ({url}) = {url}\n"),
+            format!("1 2 {url}\n{url} 2 a\n"),
+            format!("#{url}\tftp_path\n{url}\t{url}\nx\thttps://{url}\n"),
+            format!("ftp://h/a,{url}\n\"{url}\",b,{url}\n"),
+            format!("FASTQ_FILE\tMD5\n{url}\t{url}\na\t{url}\n"),
         ];
         for text in texts {
-            for format in [None, Some(Format::List), Some(Format::Jsonl), Some(Format::Csv), Some(Format::Tsv)] {
-                for entry in read_named("m", text.as_bytes(), options(format, None)) {
-                    let shown = match &entry {
-                        Ok(entry) => format!("{entry:?}"),
-                        Err(error) => {
-                            errors += 1;
-                            format!("{error} {error:?}")
-                        }
-                    };
-                    // A path may hold anything; the error texts may not.
-                    assert!(entry.is_ok() || !shown.contains("hunter2"), "{text:?} → {shown}");
+            for format in [None].into_iter().chain(Format::ALL.map(Some)) {
+                let bases = if format.is_none() { [None, Some("ftp://b/")] } else { [Some("ftp://b/d/"), None] };
+                for base in bases {
+                    let input = BufReader::with_capacity(4096, Cursor::new(text.clone().into_bytes()));
+                    let mut reader = Reader::open(Box::new(input), "m".to_owned(), options(format, base));
+                    for error in reader.by_ref().filter_map(Result::err) {
+                        errors += 1;
+                        let shown = format!("{error} {error:?}");
+                        // A path may hold anything; the error texts may not.
+                        assert!(!shown.contains("hunter2"), "{text:?} as {format:?} → {shown}");
+                    }
+                    for warning in reader.take_warnings() {
+                        let shown = format!("{warning} {warning:?}");
+                        assert!(!shown.contains("hunter2"), "{text:?} as {format:?} → {shown}");
+                    }
                 }
             }
         }
@@ -244,17 +277,59 @@ fn no_error_ever_shows_a_password() {
             assert!(!error.contains("hunter2"), "{error}");
         }
     }
-    assert!(errors > 500, "{errors}");
+    assert!(errors > 10_000, "{errors}");
 }
 
 #[test]
 fn a_well_formed_password_is_in_the_secret_and_nowhere_else() {
-    for text in ["ftp://u:hunter2@h/a", "{\"url\":\"ftp://u:hunter2@h/a\"}", "url\nftp://u:hunter2@h/a"] {
-        let entry = read(text.as_bytes()).remove(0).unwrap();
-        assert_eq!(entry.secret.as_ref().unwrap().reveal(), "hunter2");
+    let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+    for (text, format) in [
+        ("ftp://u:hunter2@h/a".to_owned(), None),
+        ("{\"url\":\"ftp://u:hunter2@h/a\"}".to_owned(), None),
+        ("url\nftp://u:hunter2@h/a".to_owned(), None),
+        ("ftp://u:hunter2@h/a\n  out=b\n".to_owned(), None),
+        ("ftp://h/a\n  ftp-user=u\n  ftp-passwd=hunter2\n".to_owned(), None),
+        ("fastq_ftp\nu:hunter2@h/a\n".to_owned(), None),
+        ("[{\"fastq_ftp\":\"ftp://u:hunter2@h/a\"}]".to_owned(), None),
+        ("<metalink><file name='a'><url>ftp://u:hunter2@h/a</url></file></metalink>".to_owned(), None),
+        (format!("{md5}  ftp://u:hunter2@h/a\n"), None),
+        ("1 2 ftp://u:hunter2@h/a\n".to_owned(), None),
+        ("#ftp_path\nftp://u:hunter2@h/a/b\n".to_owned(), Some(Format::Assembly)),
+        ("ftp://u:hunter2@h/a,b\n".to_owned(), Some(Format::Rclone)),
+        ("FASTQ_FILE\nftp://u:hunter2@h/a\n".to_owned(), None),
+    ] {
+        let entry = read_named("m", text.as_bytes(), options(format, None)).remove(0).unwrap();
+        assert_eq!(entry.secret.as_ref().map(crate::model::Secret::reveal), Some("hunter2"), "{text}");
         let shown = format!("{entry:?} {}", serde_json::to_string(&entry.spec).unwrap());
         assert!(!shown.contains("hunter2"), "{shown}");
     }
+}
+
+#[test]
+fn passwords_of_mirrors_go_with_their_accounts_and_one_beside_them_to_one_server_alone() {
+    let table = [
+        "ftp://h/a\tftp://u:hunter2@i/a\n",
+        "{\"url\":\"ftp://h/a\",\"mirrors\":[\"ftp://u:hunter2@i/a\"]}",
+        "url,mirrors\nftp://h/a,ftp://u:hunter2@i/a\n",
+        "<metalink><file name='a'><url priority='1'>ftp://h/a</url><url>ftp://u:hunter2@i/a</url></file></metalink>",
+    ];
+    for text in table {
+        let entry = read(text.as_bytes()).remove(0).unwrap();
+        assert!(entry.secret.is_none(), "{text}");
+        let [(account, secret)] = &entry.mirror_secrets[..] else { panic!("{text}: {entry:?}") };
+        assert_eq!((account.credential().as_str(), secret.reveal()), ("u@i:21", "hunter2"), "{text}");
+        assert_eq!(entry.spec.mirrors[0].source.to_string(), "ftp://u@i/a");
+        let shown = format!("{entry:?} {}", serde_json::to_string(&entry.spec).unwrap());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    // The same server twice: the password is meant for both paths.
+    let entry = read(b"ftp://h/a\tftp://h/b/a\n ftp-user=u\n ftp-passwd=hunter2\n").remove(0).unwrap();
+    assert_eq!(entry.spec.mirrors[0].source.to_string(), "ftp://u@h/b/a");
+    // A user's name alone goes to all; a password of an unknown server goes nowhere.
+    let entry = read(b"ftp://h/a\tftp://i/a\n ftp-user=u\n").remove(0).unwrap();
+    assert_eq!(entry.spec.mirrors[0].source.to_string(), "ftp://u@i/a");
+    let error = read(b"ftp://h/a\tftp://i/a\n ftp-user=u\n ftp-passwd=hunter2\n").remove(0).unwrap_err();
+    assert!(error.message.contains("for h:21 or for i:21") && !error.message.contains("hunter2"), "{error}");
 }
 
 type Row = fn(u64) -> String;
@@ -282,17 +357,36 @@ impl Read for Endless {
 
 #[test]
 fn two_hundred_thousand_lines_are_read_as_they_are_asked_for() {
-    let cases: [(Format, u64, &str, Row); 3] = [
+    let cases: [(Format, u64, &str, Row); 13] = [
         (Format::List, 200_000, "", |n| format!("ftp://h/dir/{n} out/{n}\n")),
         (Format::Jsonl, 30_000, "", |n| format!("{{\"url\":\"ftp://h/dir/{n}\",\"path\":\"out/{n}\"}}\n")),
         (Format::Csv, 30_000, "url,path\n", |n| format!("ftp://h/dir/{n},out/{n}\n")),
+        (Format::Tsv, 10_000, "url\tpath\n", |n| format!("ftp://h/dir/{n}\tout/{n}\n")),
+        (Format::Aria2, 10_000, "", |n| format!("ftp://h/dir/{n}\tftp://i/{n}\n  dir=out\n")),
+        (Format::Ena, 10_000, "submitted_ftp\trun_accession\n", |n| format!("h/dir/{n}\tout\n")),
+        (Format::EnaJson, 10_000, "[", |n| {
+            let comma = if n == 0 { "" } else { "," };
+            let end = if n == 9_999 { "]" } else { "" };
+            format!("{comma}{{\"submitted_ftp\":\"h/dir/{n}\",\"run_accession\":\"out\"}}{end}\n")
+        }),
+        (Format::Metalink, 10_000, "<metalink>", |n| {
+            let end = if n == 9_999 { "</metalink>" } else { "" };
+            format!("<file name=\"out/{n}\"><url>ftp://h/{n}</url></file>{end}\n")
+        }),
+        (Format::Sums, 10_000, "", |n| format!("{n:032x}  out/{n}\n")),
+        (Format::BsdSums, 10_000, "", |n| format!("{} 1 out/{n}\n", n % 65_536)),
+        (Format::Assembly, 10_000, "#ftp_path\n", |n| format!("ftp://h/d/{n}\n")),
+        (Format::Rclone, 10_000, "", |n| format!("ftp://h/dir/{n},out/{n}\n")),
+        (Format::SequenceIndex, 10_000, "FASTQ_FILE\tMD5\n", |n| format!("out/{n}\t-\n")),
     ];
     for (format, rows, header, row) in cases {
         let made = Arc::new(AtomicU64::new(0));
         let source = Endless { rows: 0..rows, rest: Cursor::new(header.as_bytes().to_vec()), made: made.clone(), row };
-        let mut reader = Reader::open(Box::new(BufReader::new(source)), "m".into(), options(Some(format), None));
+        let mut reader =
+            Reader::open(Box::new(BufReader::new(source)), "m".into(), options(Some(format), Some("ftp://h")));
         for n in 0..1000 {
-            assert_eq!(reader.next().unwrap().unwrap().spec.destination.to_string(), format!("/data/out/{n}"));
+            let destination = reader.next().unwrap().unwrap().spec.destination.to_string();
+            assert!(destination.ends_with(&format!("/{n}")), "{format:?}: {destination}");
         }
         assert!(made.load(Ordering::Relaxed) < 200_000, "{format:?} read {made:?} bytes for 1,000 lines");
         assert_eq!(reader.map(Result::unwrap).count() as u64, rows - 1000);
