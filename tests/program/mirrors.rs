@@ -44,7 +44,7 @@ fn breaks_once_at(upto: usize) -> Scripted {
     let broke = AtomicBool::new(false);
     Scripted::lying(move |turn: &Turn| match (turn.verb, turn.honest) {
         ("RETR", Some(honest)) if !broke.swap(true, Ordering::SeqCst) => {
-            Act::Deliver(Delivery { upto, end: End::Reset, verdict: String::new(), hang_up: true, ..honest.clone() })
+            Act::Deliver(Delivery { upto, end: End::Close, verdict: String::new(), hang_up: true, ..honest.clone() })
         }
         _ => Act::Usual,
     })
@@ -76,7 +76,7 @@ fn a_mirror_goes_on_with_the_part_file_of_a_server_that_died() {
     let ftpq = Ftpq::new();
     let urls = [first.url("a.bin"), second.url("pub/b.bin")];
     add(&ftpq, &urls, &json!({}));
-    let (run, have) = run_until(&ftpq, &["--json", "run", "--retries", "1", "--split", "off"], 1_000_000);
+    let (run, have) = run_until(&ftpq, &["--json", "run", "--retries", "1", "--no-split"], 1_000_000);
     drop(first);
     let ended = run.wait(Duration::from_secs(30)).expect_code(0);
     ftpq.assert_file("a.bin", &data, &ended);
@@ -111,10 +111,11 @@ fn a_mirror_goes_on_with_the_pieces_of_a_server_that_died() {
     drop(first);
     let ended = run.wait(Duration::from_secs(40)).expect_code(0);
     ftpq.assert_file("a.bin", &data, &ended);
-    let sent = second.core().sent("a.bin");
-    assert!(sent <= (26 << 20), "{sent} bytes were sent, with 15 MiB there\n{ended}");
+    // What the fast server sent beyond a piece's end nobody took.
+    let done = ended.events("done")[0]["fetched"].as_u64().unwrap();
+    assert!(done <= (27 << 20), "{done} bytes were fetched, with 15 MiB there\n{ended}");
     let job = ftpq.json_one(&["show", "1"]);
-    assert!(fetched(&job) <= (44 << 20), "{job:#}");
+    assert!(fetched(&job) <= (41 << 20), "{job:#}");
 }
 
 /// Show 5 on real servers, with a kill -9 in between.
@@ -157,7 +158,7 @@ fn with_another_content(more: &Value, other: &[u8]) -> (Ftpq, Scripted, SocketAd
     second.put("a.bin", other);
     let ftpq = Ftpq::new();
     add(&ftpq, &[first.url("a.bin"), second.url("a.bin")], more);
-    let (run, _) = run_until(&ftpq, &["--json", "run", "--retries", "1", "--split", "off"], 1_000_000);
+    let (run, _) = run_until(&ftpq, &["--json", "run", "--retries", "1", "--no-split"], 1_000_000);
     let address = first.address();
     drop(first);
     let ended = run.wait(Duration::from_secs(40));
@@ -243,7 +244,8 @@ fn a_mirror_of_another_size_is_passed_over() {
     ftpq.assert_file("a.bin", &data, &ended);
     assert!(first.core().sent("a.bin") <= 400_000 + OVERLAPS, "{ended}");
     assert_eq!(second.core().sent("a.bin"), 0, "{ended}");
-    let told = ended.events("switched").iter().any(|it| it["failure"]["cause"] == "other_content");
+    // Both were tried by then, so there is a pause.
+    let told = ended.events("retrying").iter().any(|it| it["failure"]["cause"] == "other_content");
     assert!(told, "the mirror's other content is not told\n{ended}");
 }
 
@@ -361,11 +363,11 @@ fn the_faster_of_equal_mirrors_is_learned_and_remembered() {
         ftpq.run(&["add", &list, "--into", ftpq.downloads().to_str().unwrap()]).expect_code(0);
     };
     queue(&names[..8]);
-    let ended = ftpq.run(&["--json", "run", "--connections", "1"]).expect_code(0);
+    let ended = ftpq.run(&["--json", "run", "--connections", "2", "--per-host", "1"]).expect_code(0);
     let used = |server: &Scripted| server.core().args("RETR").len();
     assert_eq!((used(&first), used(&second)), (1, 7), "{ended}");
     queue(&names[8..]);
-    let ended = ftpq.run(&["--json", "run", "--connections", "1"]).expect_code(0);
+    let ended = ftpq.run(&["--json", "run", "--connections", "2", "--per-host", "1"]).expect_code(0);
     assert_eq!((used(&first), used(&second)), (1, 15), "{ended}");
 }
 
