@@ -234,10 +234,13 @@ impl Run<'_> {
                     self.ready(place, part.into(), &remote, false).await
                 }
                 Plan::Resume { from, have, why } => {
+                    let from = Box::pin(self.look_for_proof(place, from, link)).await?;
                     let start = super::fetch::Start { from, have, why, set_aside: false };
                     self.fetch(place, &remote, start, link).await
                 }
                 Plan::Patch { held, why } => {
+                    let end = held.first().map_or(0, |span| span.end);
+                    Box::pin(self.look_for_proof(place, end.saturating_sub(OVERLAP), link)).await?;
                     Box::pin(self.patch(place, &remote, super::patch::Patch { held, why }, link)).await
                 }
                 Plan::Fresh { why, set_aside } => {
