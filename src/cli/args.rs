@@ -1,7 +1,10 @@
 //! What the command line may say.
 
+use super::folder_options::{FolderOptions, Which as FolderWhich};
 use super::list_options::ListOptions;
 use super::options::{JobOptions, RunOptions, user_name};
+use super::report::ReportArgs;
+use super::verify::VerifyArgs;
 use crate::model::{JobId, JobState};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
@@ -85,6 +88,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Queue some files and download just those
     Get(GetArgs),
+    /// Take the new and changed files of a folder; can be done every hour
+    Sync(SyncArgs),
     /// Show counts, hosts, and the run going on
     Status,
     /// List jobs
@@ -95,6 +100,10 @@ pub(super) enum Command {
         #[arg(value_parser = parse_id)]
         id: JobId,
     },
+    /// Tell what is here and how it was proved, and what is missing; write lists of checksums
+    Report(ReportArgs),
+    /// Check finished files against what is known of them
+    Verify(VerifyArgs),
     /// Try jobs again that failed, wait or were cancelled
     Retry(Which),
     /// Set jobs aside
@@ -132,6 +141,8 @@ pub(super) struct AddArgs {
     #[command(flatten)]
     pub(super) lists: ListOptions,
     #[command(flatten)]
+    pub(super) folder: FolderOptions,
+    #[command(flatten)]
     pub(super) job: JobOptions,
 }
 
@@ -150,7 +161,7 @@ pub(super) struct RunArgs {
 /// `get`.
 #[derive(clap::Args)]
 pub(super) struct GetArgs {
-    /// URLs of files
+    /// URLs of files; of folders, with a slash at the end; with * and ? and ** in them
     #[arg(required_unless_present = "manifest", value_name = "URL")]
     pub(super) urls: Vec<String>,
     /// Name of the file, for one URL
@@ -164,6 +175,31 @@ pub(super) struct GetArgs {
     pub(super) manifest: Vec<OsString>,
     #[command(flatten)]
     pub(super) lists: ListOptions,
+    #[command(flatten)]
+    pub(super) folder: FolderOptions,
+    #[command(flatten)]
+    pub(super) run: RunOptions,
+    #[command(flatten)]
+    pub(super) job: JobOptions,
+}
+
+/// `sync`.
+#[derive(clap::Args)]
+pub(super) struct SyncArgs {
+    /// URL of the folder, with a slash at the end; with * and ? and ** in it for some of its files
+    #[arg(value_name = "URL")]
+    pub(super) url: String,
+    /// Folder that its files go into; made when first needed
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
+    /// Delete local files that were fetched from there and are gone on the server, once all of it was listed
+    #[arg(long)]
+    pub(super) delete: bool,
+    #[command(flatten)]
+    pub(super) which: FolderWhich,
+    /// Enter folders behind symbolic links too; files behind such links are always fetched
+    #[arg(long, help_heading = "Folders")]
+    pub(super) follow_links: bool,
     #[command(flatten)]
     pub(super) run: RunOptions,
     #[command(flatten)]
@@ -248,7 +284,7 @@ fn parse_id(text: &str) -> Result<JobId, String> {
     text.parse().map(JobId).map_err(|_| "write the number of a job, such as 7".to_owned())
 }
 
-fn parse_ids(text: &str) -> Result<(JobId, JobId), String> {
+pub(super) fn parse_ids(text: &str) -> Result<(JobId, JobId), String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     match (parse_id(first), parse_id(last)) {
         (Ok(first), Ok(last)) if first <= last => Ok((first, last)),

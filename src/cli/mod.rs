@@ -7,9 +7,12 @@
 mod add;
 mod args;
 mod change;
+mod check;
+mod crew;
 mod door;
 mod exit;
 mod face;
+mod folder_options;
 mod get;
 mod inputs;
 mod list;
@@ -18,10 +21,13 @@ mod login;
 mod logins;
 mod options;
 mod prompt;
+mod report;
 mod run;
 mod show;
 mod standing;
 mod status;
+mod sync;
+mod verify;
 mod words;
 
 #[cfg(test)]
@@ -77,20 +83,23 @@ async fn perform(args: Args, face: &mut Face<'_>) -> Exit {
 
 async fn dispatch(args: Args, face: &mut Face<'_>) -> Result<Exit, Failed> {
     let command = args.into_command();
-    if !matches!(command, Command::Add(_) | Command::Run(_) | Command::Get(_)) {
+    if !matches!(command, Command::Add(_) | Command::Run(_) | Command::Get(_) | Command::Sync(_)) {
         // Of no use here; but who names a settings file with mistakes should hear of them at once.
         face.config()?;
     }
-    if face.global.trace.is_some() && !matches!(command, Command::Run(_) | Command::Get(_)) {
-        return Err(Failed::Usage("--trace: only run and get speak with servers".to_owned()));
+    if face.global.trace.is_some() && !matches!(command, Command::Run(_) | Command::Get(_) | Command::Sync(_)) {
+        return Err(Failed::Usage("--trace: only run, get and sync speak with servers".to_owned()));
     }
     match command {
         Command::Add(args) => add::add(face, args).await,
         Command::Run(args) => run::run(face, args).await,
         Command::Get(args) => get::get(face, args).await,
+        Command::Sync(args) => sync::sync(face, args).await,
         Command::Status => status::status(face).await,
         Command::List(args) => list::list(face, args).await,
         Command::Show { id } => show::show(face, id).await,
+        Command::Report(args) => report::report(face, args).await,
+        Command::Verify(args) => verify::verify(face, args).await,
         Command::Retry(which) => change::change(face, which, Change::Retry).await,
         Command::Pause(which) => change::change(face, which, Change::Pause).await,
         Command::Resume(which) => change::change(face, which, Change::Resume).await,

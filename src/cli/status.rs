@@ -71,6 +71,10 @@ fn running(run: &Snapshot, pid: Option<u32>) -> Vec<String> {
         format!("run    {process}{} done, {} failed, {} left", run.files_done, run.files_failed, run.files_left),
         format!("       {} at {}, {} to come{unknown}{left}", bytes(run.bytes), rate(run.rate), bytes(run.bytes_left)),
     ];
+    let kinds: Vec<String> = run.proved.kinds().map(|(count, by)| format!("{count} {by}")).collect();
+    if !kinds.is_empty() {
+        lines.push(format!("       proved: {}", kinds.join(", ")));
+    }
     lines.extend(run.lax.iter().map(|lax| format!("       {}: {}", safe(&lax.host), lax.protection)));
     lines.extend(table(
         &["JOB", "NAME", "PHASE", "HAVE", "OF", "RATE"],
@@ -104,7 +108,7 @@ fn connections(host: &HostStatus) -> String {
 }
 
 fn quirks(quirks: Quirks) -> String {
-    let Quirks { no_epsv, no_rest, no_size, no_mdtm, foreign_terminator, .. } = quirks;
+    let Quirks { no_epsv, no_rest, no_size, no_mdtm, no_mlsd, foreign_terminator, .. } = quirks;
     let pace = match quirks {
         Quirks { lockstep: true, .. } => "one command at a time",
         Quirks { pipelines: false, .. } => "",
@@ -117,6 +121,7 @@ fn quirks(quirks: Quirks) -> String {
         (no_rest, "no REST"),
         (no_size, "no SIZE"),
         (no_mdtm, "no MDTM"),
+        (no_mlsd, "no MLSD"),
         (foreign_terminator, "ends replies with another code"),
         (quirks.only_tls12, "TLS 1.2, since it refused data connections under 1.3"),
         (!pace.is_empty(), pace),

@@ -105,7 +105,7 @@ impl Outlook {
 impl Dispatcher {
     /// Works until nothing is left that can be done now.
     pub(super) async fn run(mut self) -> Result<RunReport, QueueError> {
-        let outcome = self.work().await;
+        let outcome = self.begin_and_work().await;
         self.let_go().await;
         let released = self.release_all().await;
         outcome?;
@@ -113,11 +113,22 @@ impl Dispatcher {
         self.tell_of_stranded();
         self.take_up_again().await?;
         let counts = self.shop.queue.counts(self.selection()).await?;
-        self.report.left = counts.left();
-        let (bytes, seconds) = (self.shop.board.bytes(), self.shop.board.seconds());
+        (self.report.left, self.report.folders_left) = (counts.files_left(), counts.folders);
+        self.report.only = self.order.only.take();
+        let board = &self.shop.board;
+        let (bytes, seconds, proved, lax) = (board.bytes(), board.seconds(), board.proved(), board.lax());
         let RunReport { done, failed, left, .. } = self.report;
-        self.shop.observer.event(&Event::Summary { done, failed, left, bytes, seconds });
+        self.shop.observer.event(&Event::Summary { done, failed, left, bytes, seconds, proved, lax });
         Ok(self.report)
+    }
+
+    async fn begin_and_work(&mut self) -> Result<(), QueueError> {
+        let (goes, _lookout) = self.look_for_space().await?;
+        if goes {
+            return self.work().await;
+        }
+        self.report.storage = true;
+        Ok(())
     }
 
     async fn work(&mut self) -> Result<(), QueueError> {
@@ -182,7 +193,7 @@ impl Dispatcher {
             }
         }
         let counts = self.shop.queue.counts(self.selection()).await?;
-        self.shop.board.set_left(counts.left());
+        self.shop.board.set_left(counts.files_left());
         self.outlook.cost = begun.elapsed();
         self.outlook.refreshed = Some(Instant::now());
         Ok(())
@@ -305,6 +316,10 @@ impl Dispatcher {
             }
             Some(Word::Claimed { track, asked, claims }) => self.claimed(&track, asked, claims).await,
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
+            Some(Word::Found(found)) => {
+                self.found(&found);
+                Ok(())
+            }
             Some(Word::Offered(offer)) => {
                 self.offered(*offer);
                 Ok(())

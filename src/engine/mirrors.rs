@@ -162,7 +162,13 @@ impl Dispatcher {
     ) -> Settlement {
         let settings = self.settings(job, &account.host_key());
         let retries = settings.retries.unwrap_or(0);
-        let moment = Moment { started: attempt.started_at, now: clock::now(), dice: clock::dice(), retries };
+        let moment = Moment {
+            started: attempt.started_at,
+            now: clock::now(),
+            millis: attempt.took(),
+            dice: clock::dice(),
+            retries,
+        };
         let standings = self.standings(job, self.connections(), Time::now());
         let shut = standings.iter().map(|it| it.door == Door::Shut).collect();
         let source = attempt.source.as_deref().unwrap_or(&job.spec.source).clone();

@@ -11,6 +11,7 @@
 //! | `inspect` | MLST, or SIZE and MDTM |
 //! | `ahead` | several commands at once, and the next file's data connection early |
 //! | `opening` | from EPSV to the first byte |
+//! | `listing` | folders, entry by entry, and what links lead to |
 //! | `retrieval` | the bytes, and the server's last word |
 //! | `tls/` | TLS under control and data |
 //! | `trouble` | failures that no reply describes |
@@ -25,6 +26,7 @@ mod dial;
 mod gate;
 mod inspect;
 mod listener;
+mod listing;
 mod opening;
 mod retrieval;
 mod session;
@@ -36,6 +38,7 @@ mod tests;
 
 pub use dial::{Dial, Login, SessionOptions, Trace};
 pub use gate::{Gate, Ticket};
+pub use listing::{LinkKind, Listing};
 pub use retrieval::{Retrieval, Verdict};
 pub use session::Session;
 pub use tls::{TlsMode, TlsPolicy};

@@ -49,6 +49,20 @@ impl IdSet {
         self.ranges = kept;
     }
 
+    /// Adds all numbers of another set.
+    pub fn extend(&mut self, other: &Self) {
+        let mut all: Vec<(u64, u64)> = self.ranges.iter().chain(&other.ranges).copied().collect();
+        all.sort_unstable();
+        let mut merged: Vec<(u64, u64)> = Vec::with_capacity(self.ranges.len() + 1);
+        for (low, high) in all {
+            match merged.last_mut() {
+                Some(last) if low <= last.1.saturating_add(1) => last.1 = last.1.max(high),
+                _ => merged.push((low, high)),
+            }
+        }
+        self.ranges = merged;
+    }
+
     /// Whether the number is in the set.
     #[must_use]
     pub fn contains(&self, id: JobId) -> bool {
@@ -61,6 +75,18 @@ impl IdSet {
     pub fn touches(&self, first: JobId, last: JobId) -> bool {
         let at = self.ranges.partition_point(|&(_, high)| high < first.0);
         self.ranges.get(at).is_some_and(|&(low, _)| low <= last.0)
+    }
+
+    /// The numbers of the set that are higher than `after`.
+    #[must_use]
+    pub fn above(&self, after: JobId) -> Self {
+        let at = self.ranges.partition_point(|&(_, high)| high <= after.0);
+        let mut ranges = self.ranges.get(at..).unwrap_or_default().to_vec();
+        if let Some(first) = ranges.first_mut() {
+            // Not past the end: what is left of the range holds a higher number.
+            first.0 = first.0.max(after.0.saturating_add(1));
+        }
+        Self { ranges }
     }
 
     /// How many numbers the set holds.
@@ -106,8 +132,15 @@ mod tests {
         assert_eq!(set.ranges().collect::<Vec<_>>(), [(JobId(1), JobId(3)), (JobId(9), JobId(9))]);
         set.insert_range(JobId(4), JobId(8));
         assert_eq!(set.ranges().collect::<Vec<_>>(), [(JobId(1), JobId(9))]);
+        let mut gaps = set.clone();
+        gaps.insert(JobId(20));
+        assert_eq!(gaps.above(JobId(4)).ranges().collect::<Vec<_>>(), [(JobId(5), JobId(9)), (JobId(20), JobId(20))]);
+        assert_eq!(gaps.above(JobId(9)).ranges().collect::<Vec<_>>(), [(JobId(20), JobId(20))]);
+        assert!(gaps.above(JobId(20)).is_empty() && gaps.above(JobId(u64::MAX)).is_empty());
         assert!(set.contains(JobId(5)) && !set.contains(JobId(10)) && !set.contains(JobId(0)));
         assert!(set.touches(JobId(9), JobId(20)) && !set.touches(JobId(10), JobId(20)));
         assert_eq!(set.len(), 9);
+        set.extend(&[0, 10, 12, 13].into_iter().map(JobId).collect());
+        assert_eq!(set.ranges().collect::<Vec<_>>(), [(JobId(0), JobId(10)), (JobId(12), JobId(13))]);
     }
 }

@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 /// Values in one change; larger ones are committed in parts.
 const BATCH: usize = 1024;
 
+/// Bytes of stored jobs after which a page of [`Books::list`] ends.
+const LISTED: usize = 16 * 1024 * 1024;
+
 /// Refused jobs that are named.
 const NAMED: usize = 100;
 
@@ -303,8 +306,10 @@ impl Books {
     /// How many of the selected jobs stand where. Without a selection no job is looked at.
     pub(super) fn counts(&self, selection: &Selection) -> Counts {
         if *selection != Selection::default() {
-            return self.selected(selection).fold(Counts::default(), |mut counts, (_, state)| {
+            return self.selected(selection).fold(Counts::default(), |mut counts, (id, state)| {
                 *counts.get_mut(state) += 1;
+                let is_left = matches!(state, JobState::Queued | JobState::Waiting | JobState::Running);
+                counts.folders += u64::from(is_left && self.has_folders() && self.index.is_folder(id));
                 counts
             });
         }
@@ -318,6 +323,11 @@ impl Books {
         counts
     }
 
+    /// Whether any folder is left: then only each job has to be looked at.
+    fn has_folders(&self) -> bool {
+        self.index.counts().folders > 0
+    }
+
     /// Selected jobs with a higher number than `after`, ascending, `limit` at most.
     pub(super) fn list(
         &mut self,
@@ -326,14 +336,22 @@ impl Books {
         limit: usize,
     ) -> Result<Vec<Job>, QueueError> {
         if let Some(after) = after {
-            let mut ids = IdSet::default();
-            for (low, high) in ranges(selection.ids.as_ref()) {
-                ids.insert_range(JobId(low.max(after.0.saturating_add(1))), JobId(high));
-            }
-            selection.ids = Some(ids);
+            let mut all = IdSet::default();
+            all.insert_range(JobId(1), JobId(u64::MAX));
+            selection.ids = Some(selection.ids.unwrap_or(all).above(after));
         }
         let ids: Vec<u64> = self.selected(&selection).map(|(id, _)| id).take(limit).collect();
-        ids.into_iter().filter_map(|id| self.job(id).transpose()).collect()
+        let mut jobs = Vec::new();
+        let mut bytes = 0;
+        for id in ids {
+            // Jobs with many digests of pieces are a hundred times as long as others.
+            if bytes >= LISTED {
+                break;
+            }
+            bytes += self.length(id)?;
+            jobs.extend(self.job(id)?);
+        }
+        Ok(jobs)
     }
 }
 

@@ -6,7 +6,9 @@ use super::backend::Memory;
 use super::books::Books;
 use super::lock::Lock;
 use super::open::Damage;
-use super::{Accepted, AccountLoad, Changes, GroupLoad, OpenReport, Overview, QueueError, files, open, overview};
+use super::{
+    Accepted, AccountLoad, Changes, FolderNeed, GroupLoad, OpenReport, Overview, QueueError, files, open, overview,
+};
 use crate::model::{
     Account, Change, Claim, Counts, HostFacts, HostKey, IdSet, Job, JobId, JobSpec, JobState, Progress, Selection,
     Settlement,
@@ -126,10 +128,25 @@ impl Queue {
     /// # Errors
     /// When the store can't be read.
     pub async fn begin_add(&self) -> Result<Intake, QueueError> {
-        let turn = Arc::clone(&self.intakes).acquire_owned().await.map_err(|_| QueueError::Closed)?;
+        let turn = self.turn().await?;
         let token = self.tokens.fetch_add(1, Ordering::Relaxed);
         self.ask(move |books| books.begin_intake(token)).await?;
         Ok(Intake { queue: self.clone(), token, _turn: turn })
+    }
+
+    /// The turn of whoever wants to take in jobs; while it lasts, others wait.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, QueueError> {
+        Arc::clone(&self.intakes).acquire_owned().await.map_err(|_| QueueError::Closed)
+    }
+
+    /// Has the thread do something that nobody waits for.
+    pub(super) fn tell(&self, work: impl FnOnce(&mut Books) + Send + 'static) {
+        let work: Work = Box::new(move |books| {
+            work(books);
+            Box::new(drop)
+        });
+        // A queue that is closed has nothing left to do.
+        let _ = self.requests.send(Request::Work(work));
     }
 
     /// What can be claimed at `now` (seconds since 1970-01-01 UTC), account by account.
@@ -274,12 +291,29 @@ impl Queue {
         self.ask(move |books| books.job(id.0)).await
     }
 
-    /// Selected jobs with a higher number than `after`, ascending, `limit` at most, and never more than 10,000.
+    /// Selected jobs with a higher number than `after`, ascending, `limit` at most, and never more than 10,000; fewer where
+    /// they are long. None means the end.
     ///
     /// # Errors
     /// When the store can't be read.
     pub async fn list(&self, selection: Selection, after: Option<JobId>, limit: usize) -> Result<Vec<Job>, QueueError> {
         self.ask(move |books| books.list(selection, after, limit.min(LIST))).await
+    }
+
+    /// The highest number that was given to a job; nothing before the first.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn newest(&self) -> Result<Option<JobId>, QueueError> {
+        self.ask(move |books| Ok(books.numbers.next_id.checked_sub(1).filter(|&id| id > 0).map(JobId))).await
+    }
+
+    /// What the jobs that a run would work on need of the disk, folder by folder.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn needs(&self, only: Option<IdSet>) -> Result<Vec<FolderNeed>, QueueError> {
+        self.ask(move |books| books.needs(only.as_ref())).await
     }
 
     /// What was learned of a host.

@@ -20,7 +20,7 @@ pub(super) fn account(text: &str) -> Account {
 
 pub(super) fn attempt(fetched: u64, failed: bool) -> Attempt {
     let failure = failed.then(|| Failure::transient(Stage::Retrieve, Cause::Disconnected, "the connection broke"));
-    Attempt { started_at: 1, ended_at: 2, from: 0, fetched, gained: fetched, note: None, failure, source: None }
+    Attempt { started_at: 1, ended_at: 2, fetched, gained: fetched, failure, ..Attempt::default() }
 }
 
 pub(super) fn done() -> Settlement {
@@ -130,8 +130,7 @@ async fn an_intake_that_is_dropped_leaves_nothing(queue: Queue) {
 /// Two paths whose FNV-1a hash is the same, found by search, would do; the map is told to mistake them instead.
 async fn equal_hashes_do_not_make_equal_destinations(queue: Queue) {
     add(&queue, specs("h", 0..2)).await.unwrap();
-    let (a, b) =
-        (super::pack::hash(&specs("h", 0..1)[0].destination), super::pack::hash(&specs("h", 7..8)[0].destination));
+    let (a, b) = (super::pack::hash(&specs("h", 0..1)[0]), super::pack::hash(&specs("h", 7..8)[0]));
     let mut map = super::destinations::Destinations::default();
     map.insert(b, 1);
     map.insert(a, 2);
