@@ -123,3 +123,16 @@ async fn each_sources_failures_are_counted_and_forgotten_on_retry() {
     queue.change(by_ids([id.0]), Change::Retry).await.unwrap();
     assert!(queue.get(id).await.unwrap().unwrap().record.troubles.is_empty());
 }
+
+/// Admitted in one change, they stand apart as well, also when the store is built anew.
+#[tokio::test]
+async fn admitted_jobs_with_mirrors_stand_apart_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (queue, _) = Queue::open(dir.path()).unwrap();
+    queue.admit(mixed(0..8)).await.unwrap();
+    assert_eq!(groups(&queue).await, expected(4, 4));
+    queue.close().await.unwrap();
+    std::fs::remove_dir_all(dir.path().join("store")).unwrap();
+    let (queue, _) = Queue::open(dir.path()).unwrap();
+    assert_eq!(groups(&queue).await, expected(4, 4));
+}
