@@ -16,6 +16,7 @@ mod manifest_line;
 mod progress;
 mod proof;
 mod protection;
+mod record;
 mod report;
 mod secret;
 mod settings;
@@ -34,14 +35,12 @@ pub use failure::{Cause, Failure, FailureKind, Stage};
 pub use folder::{Folder, FolderTally, Listed};
 pub use host::{Account, HostFacts, HostKey, PerHost, Quirks};
 pub use ids::{IdSet, JobId};
-pub use job::{
-    Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Mirror, Receipt, Selection,
-    Settlement, SourceTrouble,
-};
+pub use job::{Change, Claim, Clash, Counts, Expectation, Job, JobSpec, Mirror, Receipt, Selection, Settlement};
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
 pub use proof::{KeptDigest, PieceDigests, Proof, ProofCounts, ServerHash};
 pub use protection::{CertificateCheck, Protection, TlsInUse};
+pub use record::{Attempt, JobRecord, SourceTrouble};
 pub use report::{
     ReportLine, ReportSummary, ReportedFile, ReportedFolder, Standing, VerifiedFile, VerifyLine, VerifySummary,
 };

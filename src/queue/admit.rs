@@ -131,14 +131,16 @@ impl Books {
                 continue;
             }
             let account = spec.source.account();
-            if let Some(full) = packer.as_mut().filter(|p| p.is_full() || p.account() != account) {
+            if let Some(full) = packer.as_mut().filter(|p| !p.takes(&spec)) {
                 self.stage_pack(full)?;
                 if full.account() != account {
                     packer = None;
                 }
             }
             let text = self.text(&spec)?;
-            packer.get_or_insert_with(|| Packer::new(account.clone(), next)).push(text, hash, order::of(&spec));
+            let packer = packer.get_or_insert_with(|| Packer::new(account.clone(), next));
+            packer.push(text, hash, order::of(&spec));
+            packer.note_mirrors(&spec);
             if let Some(map) = &mut self.destinations {
                 map.insert(hash, next);
             }

@@ -354,9 +354,10 @@ impl Packer {
         &self.account
     }
 
-    /// Whether its jobs have mirrors; those that have stand in packs of their own.
-    pub(super) fn is_mirrored(&self) -> bool {
-        !self.mirrors.is_empty()
+    /// Whether a job may stand in this pack: of the same account, and with mirrors where the others have such.
+    pub(super) fn takes(&self, spec: &JobSpec) -> bool {
+        let alike = self.is_empty() || spec.is_mirrored() != self.mirrors.is_empty();
+        alike && !self.is_full() && self.account == *spec.source.account()
     }
 
     /// Takes note of where else the job that was added last can be had from.

@@ -120,9 +120,7 @@ fn import(
     let mut written = Vec::new();
     let wrong = manifests.read(first, last, &mut |kept| {
         let account = kept.spec.source.account();
-        let mirrored = kept.spec.is_mirrored();
-        let fits = |p: &Packer| p.account() == account && (p.is_empty() || p.is_mirrored() == mirrored);
-        if let Some(full) = packer.as_mut().filter(|p| p.is_full() || !fits(p)) {
+        if let Some(full) = packer.as_mut().filter(|p| !p.takes(&kept.spec)) {
             written.push(full.write(books)?);
             if full.account() != account {
                 packer = None;
@@ -217,6 +215,7 @@ fn readmit(books: &mut Books, first: u64, jobs: &str) -> Result<(), QueueError> 
         let text = books.text(&spec)?;
         let pack = packer.get_or_insert_with(|| Packer::new(spec.source.account().clone(), first));
         pack.push(text, pack::hash(&spec), order::of(&spec));
+        pack.note_mirrors(&spec);
         at += 1;
     }
     if let Some(mut pack) = packer {

@@ -49,6 +49,8 @@ async fn claim_one(queue: &Queue, host: &str, now: u64) -> Claim {
     queue.claim(&account(&format!("ftp://{host}")), 1, None, now).await.unwrap().pop().unwrap()
 }
 
+mod mirrors;
+
 /// One suite, and a run of it for each backend.
 macro_rules! contract {
     ($($name:ident)*) => {

@@ -137,7 +137,7 @@ impl Run<'_> {
     }
 
     /// Whether the server's bytes from an offset on, as many as an overlap has, are those of the part file.
-    async fn agrees(&mut self, part: &PartFile, at: u64, link: &mut Link) -> Result<bool, Halt> {
+    pub(super) async fn agrees(&mut self, part: &PartFile, at: u64, link: &mut Link) -> Result<bool, Halt> {
         let length = on_disk(Stage::Verify, || part.len())?;
         let wanted = usize::try_from(OVERLAP.min(length.saturating_sub(at))).unwrap_or(0);
         let (mut theirs, mut ours) = (vec![0; wanted], vec![0; wanted]);

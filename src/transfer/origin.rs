@@ -1,10 +1,16 @@
 //! What the part file is the beginning of, and whose: one that was begun with another of the job's sources is gone on with
 //! as long as nothing shows that this one has another file.
 
+use super::link::Link;
 use super::task::{Halt, Run, on_disk};
-use crate::disk::{Label, Place};
+use crate::disk::{Label, PartFile, Place};
 use crate::model::{Cause, Identity, Progress, Source, Span, Stage};
-use crate::policy::{Facts, FinalFile, Plan, known_progress, other_content, plan, same_identity};
+use crate::policy::{Facts, FinalFile, OVERLAP, Plan, known_progress, other_content, plan, same_identity, variety};
+
+/// Different pieces of 64 bytes that a block has to have to be told from others.
+const TELLING: usize = 16;
+/// How far back such a block is looked for, in bytes: all behind it is fetched again.
+const BACK: u64 = 64 * 1024 * 1024;
 
 /// What was there of another source before this attempt.
 pub(super) struct Foreign {
@@ -101,6 +107,24 @@ impl Run<'_> {
         }
     }
 
+    /// Sees, before a part file of another source is gone on with, that the file begins as this source's does, and that what
+    /// is compared then can tell two files apart: blank blocks are alike in all. A checksum makes both needless. Returns
+    /// the offset to begin at.
+    pub(super) async fn look_for_proof(&mut self, place: &Place, from: u64, link: &mut Link) -> Result<u64, Halt> {
+        let expect = &self.task.job.spec.expect;
+        if self.foreign.is_none() || expect.checksum.is_some() || from == 0 {
+            return Ok(from);
+        }
+        // Closed again before the transfer opens it.
+        let part = on_disk(Stage::Plan, || place.open_part())?;
+        let from = telling(&part, from)?;
+        if from > 0 && !self.agrees(&part, 0, link).await? {
+            drop(part);
+            return Err(self.give_back(place, "its first bytes differ"));
+        }
+        Ok(from)
+    }
+
     /// Leaves the part file as it was before this attempt: this source has another file.
     pub(super) fn give_back(&mut self, place: &Place, why: &str) -> Halt {
         let Some(Foreign { progress, held }) = self.foreign.take() else { return Halt::Again(Some(why.to_owned())) };
@@ -152,5 +176,21 @@ impl Run<'_> {
         self.progress = Some(progress);
         self.add_note("continued a shorter file that stood under the final name");
         Ok(())
+    }
+}
+
+/// The last offset up to `from` at which the part file has bytes that tell where they stand, and no further back than is worth it.
+fn telling(part: &PartFile, from: u64) -> Result<u64, Halt> {
+    let mut block = vec![0; usize::try_from(OVERLAP).unwrap_or(0)];
+    let mut at = from;
+    loop {
+        let count = on_disk(Stage::Plan, || part.read_at(&mut block, at))?;
+        if variety(block.get(..count).unwrap_or_default()) >= TELLING {
+            return Ok(at);
+        }
+        if at == 0 || from - at >= BACK {
+            return Ok(at);
+        }
+        at = at.saturating_sub(OVERLAP);
     }
 }

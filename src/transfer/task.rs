@@ -262,10 +262,15 @@ impl Run<'_> {
                     self.ready(place, part.into(), &remote, link).await
                 }
                 Plan::Resume { from, have, why } => {
+                    let from = Box::pin(self.look_for_proof(place, from, link)).await?;
                     let start = super::fetch::Start { from, have, why, set_aside: false };
                     self.fetch(place, &remote, start, link).await
                 }
-                Plan::Patch { held, why } => Box::pin(self.patch(place, &remote, Patch { held, why }, link)).await,
+                Plan::Patch { held, why } => {
+                    let end = held.first().map_or(0, |span| span.end);
+                    Box::pin(self.look_for_proof(place, end.saturating_sub(OVERLAP), link)).await?;
+                    Box::pin(self.patch(place, &remote, Patch { held, why }, link)).await
+                }
                 Plan::Fresh { why, set_aside } => {
                     let start = super::fetch::Start { from: 0, have: 0, why, set_aside };
                     self.fetch(place, &remote, start, link).await

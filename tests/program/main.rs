@@ -31,6 +31,7 @@ mod leftovers;
 mod lies_data;
 mod lies_files;
 mod lies_replies;
+mod mirrors;
 mod moving_files;
 mod policies;
 mod proofs;

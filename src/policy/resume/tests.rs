@@ -335,3 +335,54 @@ fn the_label_of_a_file_in_pieces_wins_over_an_older_record() {
     let known = known_progress(Some(&record), Some(&old), BOOT).unwrap();
     assert_eq!(known.durable_ranges, record.durable_ranges);
 }
+
+fn of_a_mirror(remote: Identity) -> Case {
+    let begun_with = Some("ftp://first/a".parse().unwrap());
+    Case { remote, part: Some(50_000), progress: Some(progress(100_000, 0, BOOT)), begun_with, ..case() }
+}
+
+/// Mirrors have times and unique names of their own.
+#[test]
+fn a_mirror_goes_on_where_the_sizes_agree() {
+    let unique = Some("x".to_owned());
+    for remote in [
+        identity(100_000, "20260101000000"),
+        identity(100_000, "20270101000000"),
+        Identity { unique, ..identity(100_000, "20270101000000") },
+        Identity { size: Some(100_000), ..Identity::default() },
+    ] {
+        let plan = of_a_mirror(remote).plan();
+        assert_eq!(plan, Plan::Resume { from: 50_000 - OVERLAP, have: 50_000, why: None });
+    }
+}
+
+#[test]
+fn a_mirror_of_another_size_is_refused_unless_the_list_says_that_it_is_right() {
+    let other = of_a_mirror(identity(100_001, "20260101000000"));
+    let Plan::Refuse(failure) = other.plan() else { panic!("{:?}", other.plan()) };
+    assert_eq!((failure.cause, failure.kind), (Cause::OtherContent, crate::model::FailureKind::Permanent));
+    assert!(failure.message.contains("ftp://first/a"), "{failure}");
+    let expect = Expectation { size: Some(100_001), ..Expectation::default() };
+    let plan = Case { expect, ..other }.plan();
+    assert!(matches!(plan, Plan::Fresh { why: Some(_), set_aside: false }), "{plan:?}");
+}
+
+/// Of a mirror that sent none of it, at least the last bytes are compared.
+#[test]
+fn a_part_file_of_full_length_is_compared_with_a_mirror() {
+    let whole = Case { part: Some(100_000), ..of_a_mirror(identity(100_000, "20270101000000")) };
+    assert_eq!(whole.plan(), Plan::Resume { from: 100_000 - OVERLAP, have: 100_000, why: None });
+    let checksum = Some("d41d8cd98f00b204e9800998ecf8427e".parse().unwrap());
+    let expect = Expectation { checksum, ..Expectation::default() };
+    assert_eq!(Case { expect, ..whole }.plan(), Plan::Finish);
+}
+
+/// Given its name just before a crash, with the time that the first source tells.
+#[test]
+fn the_time_of_the_first_source_is_as_good() {
+    let found = Some(there(100_000, Some(TIME)));
+    let mirror = Case { final_file: found, part: None, ..of_a_mirror(identity(100_000, "20270101000000")) };
+    assert!(matches!(mirror.plan(), Plan::Adopt { .. }), "{:?}", mirror.plan());
+    let plain = Case { begun_with: None, ..mirror };
+    assert!(matches!(plain.plan(), Plan::Refuse(_)), "{:?}", plain.plan());
+}
