@@ -30,6 +30,7 @@ mod leftovers;
 mod lies_data;
 mod lies_files;
 mod lies_replies;
+mod listings;
 mod moving_files;
 mod policies;
 mod room;
