@@ -89,14 +89,14 @@ fn yesterday() -> SystemTime {
     SystemTime::now() - Duration::from_secs(86_400)
 }
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
-type Story = Arc<Mutex<String>>;
+pub(crate) type Story = Arc<Mutex<String>>;
 
 /// What a session is opened with for a URL, and where its dialogue is kept.
-fn dial(url: &str, ca_file: Option<PathBuf>, data_mode: DataMode) -> (Dial, Story) {
+pub(crate) fn dial(url: &str, ca_file: Option<PathBuf>, data_mode: DataMode) -> (Dial, Story) {
     let (source, secret) = Source::parse_any(url).unwrap();
     let account = source.account().clone();
     let tls = TlsPolicy::new(&Settings { ca_file, ..Settings::default() }, account.scheme).unwrap();
@@ -112,12 +112,12 @@ fn dial(url: &str, ca_file: Option<PathBuf>, data_mode: DataMode) -> (Dial, Stor
     (Dial { account, login, options, quirks, ticket: None, strikes: 0, only_tls12: false, trace: Some(trace) }, story)
 }
 
-fn in_time<F: Future>(play: F) -> F::Output {
+pub(crate) fn in_time<F: Future>(play: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), play).await.expect("it does not end") })
 }
 
-fn folder(path: impl AsRef<[u8]>) -> RemotePath {
+pub(crate) fn folder(path: impl AsRef<[u8]>) -> RemotePath {
     RemotePath::folder(path.as_ref().to_vec()).unwrap()
 }
 
@@ -257,7 +257,7 @@ fn compare(server: &Server, way: &Way, table: &mut String) -> Vec<String> {
         match found {
             Ok((found, form)) => {
                 let mut expected = disk.clone();
-                left_out(*kind, form).iter().for_each(|name| drop(expected.remove(name.as_bytes())));
+                expected.retain(|name, _| !left_out(*kind, form).iter().any(|out| out.as_bytes() == name));
                 let unlike = differences(&found, &expected);
                 let verb = if form == Form::Machine { "MLSD" } else { "LIST" };
                 writeln!(table, "{}", line(&format!("{verb:<6}{:<9}{}", found.len(), unlike.len()))).unwrap();
@@ -340,6 +340,12 @@ fn real_servers_go_to_folders_of_any_name_and_tell_what_links_lead_to() {
                         [b"odd/d ", *name].concat()
                     };
                     let found = names(&mut session, &folder(&path)).await;
+                    // It lists such names, and refuses them in commands.
+                    if kind == Kind::PureFtpd && name.contains(&b'\\') {
+                        let failure = found.expect_err("a backslash");
+                        assert_eq!((failure.kind, failure.stage), (FailureKind::Permanent, Stage::List), "{failure}");
+                        continue;
+                    }
                     let shown = String::from_utf8_lossy(&path).into_owned();
                     assert_eq!(found, Ok(vec![format!("only {at}")]), "{}", told(shown));
                 }
@@ -392,8 +398,6 @@ struct Lie {
 
 fn lies() -> Vec<Lie> {
     let lie = |name, fails, deliver: fn(Delivery) -> Delivery| Lie { name, deliver, fails };
-    let text = |text: &str| text.to_owned();
-    let _ = text;
     vec![
         lie("none", None, |honest| honest),
         lie("226 before the data", None, |honest| Delivery { verdict_first: true, ..honest }),
@@ -495,7 +499,11 @@ fn listings_of_a_lying_server_are_whole_or_failures_with_their_stage() {
             writeln!(table, "{:<36}{verb:<6}{secure:<5}{outcome:.90}", lie.name).unwrap();
             let right = match (&found, lie.fails) {
                 (Ok(names), None) => names.len() == 52 && names.contains(&"sub".to_owned()) && serves,
-                (Err(failure), Some(expected)) => (failure.stage, failure.cause) == expected,
+                // A word that comes with the last bytes may be heard before their end.
+                (Err(failure), Some((stage, cause))) => {
+                    let told = failure.reply.is_some() && failure.stage == Stage::List;
+                    failure.cause == cause && (failure.stage == stage || told)
+                }
                 _ => false,
             };
             if !right || begun.elapsed() > Duration::from_secs(20) {
