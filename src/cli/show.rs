@@ -3,8 +3,8 @@
 use super::exit::{Exit, Failed};
 use super::face::Face;
 use super::list::size;
-use super::words::{bytes, count, safe, span, time};
-use crate::model::{Attempt, Failure, Job, JobId, JobState};
+use super::words::{self, bytes, count, safe, time};
+use crate::model::{Attempt, Failure, Job, JobId, JobState, Receipt};
 
 /// Runs the command.
 pub(super) async fn show(face: &mut Face<'_>, id: JobId) -> Result<Exit, Failed> {
@@ -43,13 +43,7 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
         field("kept", format!("{} durable", exact(progress.durable)));
     }
     if let Some(receipt) = &job.record.receipt {
-        field("finished", time(receipt.finished_at));
-        if let Some(sum) = &receipt.checksum {
-            field("verified", sum.to_string());
-        }
-        if let Some(note) = &receipt.note {
-            field("note", safe(note));
-        }
+        lines.extend(proof(receipt));
     }
     if job.state != JobState::Done
         && let Some(failure) = &job.record.failure
@@ -58,6 +52,42 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
     }
     lines.extend(history(job));
     Ok(lines)
+}
+
+/// The receipt: what is here, how that is known, and what it cost.
+fn proof(receipt: &Receipt) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut field = |name: &str, text: String| lines.push(format!("{name:<12} {text}"));
+    field("finished", time(receipt.finished_at));
+    if let Some(source) = &receipt.source {
+        field("from", safe(source));
+    }
+    if let Some(modified) = &receipt.identity.modified {
+        field("modified", safe(modified));
+    }
+    match &receipt.folder {
+        Some(tally) => {
+            let (files, folders) = (count(tally.files, "file"), count(tally.folders, "folder"));
+            field("holds", format!("{files} ({}), {folders}", bytes(tally.bytes)));
+        }
+        None => field("proved by", safe(&receipt.proved_by())),
+    }
+    if let Some(sum) = &receipt.checksum {
+        field("verified", sum.to_string());
+    }
+    for sum in receipt.digests.iter().filter(|sum| Some(*sum) != receipt.checksum.as_ref()) {
+        field("digest", sum.to_string());
+    }
+    // Receipts of earlier versions have no totals.
+    if receipt.attempts > 0 {
+        let (attempts, fetched) = (count(receipt.attempts.into(), "attempt"), exact(receipt.fetched_in_all));
+        let took = words::millis(receipt.millis);
+        field("cost", format!("{attempts} since it was queued, {fetched} fetched, {took}"));
+    }
+    if let Some(note) = &receipt.note {
+        field("note", safe(note));
+    }
+    lines
 }
 
 fn history(job: &Job) -> Vec<String> {
@@ -76,8 +106,8 @@ fn history(job: &Job) -> Vec<String> {
 }
 
 fn story(number: u64, attempt: &Attempt) -> Vec<String> {
-    let Attempt { started_at, ended_at, from, fetched, gained: _, note, failure } = attempt;
-    let took = span(ended_at.saturating_sub(*started_at));
+    let Attempt { started_at, ended_at, from, fetched, note, failure, .. } = attempt;
+    let took = words::millis(attempt.took());
     let (start, end) = (time(*started_at), time(*ended_at));
     let mut lines = vec![
         format!("#{number:<3} {start} to {end} ({took})"),

@@ -378,6 +378,7 @@ fn show_tells_the_whole_history() {
         from: 16_384,
         fetched: 5 << 20,
         gained: 5 << 20,
+        millis: 65_400,
         note: Some("the overlap differed".into()),
         failure: Some(failure.clone()),
     });
@@ -530,6 +531,7 @@ fn the_queues_folder_is_found_as_the_help_says() {
             out: Box::new(sink()),
             err: Box::new(sink()),
             stand: None,
+            drawn: false,
         };
         face.queue().ok()
     };

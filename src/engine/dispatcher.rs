@@ -103,17 +103,27 @@ impl Outlook {
 impl Dispatcher {
     /// Works until nothing is left that can be done now.
     pub(super) async fn run(mut self) -> Result<RunReport, QueueError> {
-        let outcome = self.work().await;
+        let outcome = self.begin_and_work().await;
         self.let_go().await;
         let released = self.release_all().await;
         outcome?;
         released?;
         let counts = self.shop.queue.counts(self.selection()).await?;
         self.report.left = counts.left();
-        let (bytes, seconds) = (self.shop.board.bytes(), self.shop.board.seconds());
+        let board = &self.shop.board;
+        let (bytes, seconds, proved, lax) = (board.bytes(), board.seconds(), board.proved(), board.lax());
         let RunReport { done, failed, left, .. } = self.report;
-        self.shop.observer.event(&Event::Summary { done, failed, left, bytes, seconds });
+        self.shop.observer.event(&Event::Summary { done, failed, left, bytes, seconds, proved, lax });
         Ok(self.report)
+    }
+
+    async fn begin_and_work(&mut self) -> Result<(), QueueError> {
+        let (goes, _lookout) = self.look_for_space().await?;
+        if goes {
+            return self.work().await;
+        }
+        self.report.storage = true;
+        Ok(())
     }
 
     async fn work(&mut self) -> Result<(), QueueError> {

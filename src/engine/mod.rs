@@ -15,6 +15,7 @@ mod order;
 mod run;
 mod settle;
 mod signals;
+mod space;
 mod trace;
 mod worker;
 

@@ -11,6 +11,8 @@ pub(super) struct Moment {
     pub(super) started: u64,
     /// Seconds since 1970-01-01 UTC at its end.
     pub(super) now: u64,
+    /// Milliseconds it took.
+    pub(super) millis: u64,
     /// A number from 0 to 1.
     pub(super) dice: f64,
     /// Failures in a row that are allowed.
@@ -103,6 +105,7 @@ fn attempt(report: &Report, failure: Option<&Failure>, moment: Moment) -> Attemp
         from: report.from,
         fetched: report.fetched,
         gained: report.gained,
+        millis: moment.millis,
         note: report.note.clone(),
         failure: failure.cloned(),
     }
@@ -124,7 +127,7 @@ mod tests {
         Report { gained, fetched: gained, ..not_signed_in(&job(0), failure) }
     }
 
-    const MOMENT: Moment = Moment { started: 100, now: 200, dice: 0.0, retries: 3 };
+    const MOMENT: Moment = Moment { started: 100, now: 200, millis: 100_000, dice: 0.0, retries: 3 };
 
     fn settled(fruitless: u32, report: &Report) -> Settlement {
         match fate(&job(fruitless), report, MOMENT) {

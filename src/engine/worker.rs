@@ -197,7 +197,8 @@ impl Turn<'_> {
         let report = self.attempt(claim.job(), &gauge, &mut shown).await;
         drop(shown);
         let retries = self.settings.retries.unwrap_or(0);
-        let moment = Moment { started, now: clock::now(), dice: clock::dice(), retries };
+        let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let moment = Moment { started, now: clock::now(), millis, dice: clock::dice(), retries };
         match fate(claim.job(), &report, moment) {
             Fate::Settle(settlement) => self.settle(claim, *settlement, report, begun).await,
             Fate::Park(progress) => self.park(claim, progress, report).await,
@@ -303,7 +304,7 @@ impl Turn<'_> {
         failpoint("engine-settled");
         let failure = match report.end {
             End::Completed(receipt) => {
-                self.shop.board.count_done(receipt.size);
+                self.shop.board.count_done(&receipt);
                 self.shop.observer.event(&Event::Done {
                     job: job.id,
                     source: job.spec.source,

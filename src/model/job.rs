@@ -131,8 +131,27 @@ pub struct Receipt {
     pub finished_at: u64,
 }
 
+impl Receipt {
+    /// How the file was proved. Receipts of versions that did not tell are judged by what they hold.
+    #[must_use]
+    pub fn proved_by(&self) -> Proof {
+        match (&self.proof, &self.checksum) {
+            (Some(proof), _) => proof.clone(),
+            (None, Some(_)) => Proof::Manifest,
+            (None, None) => Proof::Size,
+        }
+    }
+
+    /// All digests that are known of the file, the one that was given first; one an algorithm.
+    pub fn known_digests(&self) -> impl Iterator<Item = &Checksum> {
+        let given = self.checksum.as_ref();
+        let other = move |sum: &&Checksum| given.is_none_or(|given| given.algorithm() != sum.algorithm());
+        given.into_iter().chain(self.digests.iter().filter(other))
+    }
+}
+
 /// One try at a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// When it began, in seconds since 1970-01-01 UTC.
     pub started_at: u64,
@@ -145,6 +164,9 @@ pub struct Attempt {
     /// Bytes by which it brought the file further.
     #[serde(default)]
     pub gained: u64,
+    /// Milliseconds it took by a clock that nobody sets; 0 in attempts of versions that did not tell.
+    #[serde(default)]
+    pub millis: u64,
     /// Why it began where it began, where that needs a reason: a restart, an overlap that differed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
@@ -162,6 +184,12 @@ impl Attempt {
     #[must_use]
     pub fn is_fruitful(&self) -> bool {
         self.gained > Self::LEAST_GAIN
+    }
+
+    /// Milliseconds it took, by the time of day where that is all that is known.
+    #[must_use]
+    pub fn took(&self) -> u64 {
+        if self.millis > 0 { self.millis } else { self.ended_at.saturating_sub(self.started_at).saturating_mul(1000) }
     }
 }
 
@@ -212,8 +240,15 @@ impl JobRecord {
     /// Attempts whose story is kept.
     pub const HISTORY: usize = 20;
 
-    /// Puts an attempt at the end of the history and drops the oldest beyond the bound.
+    /// Puts an attempt at the end of the history, adds it to the totals, and drops the oldest beyond the bound.
     pub fn remember(&mut self, attempt: Attempt) {
+        if self.fetched == 0 && self.millis == 0 {
+            // A record of a version without totals: what its history tells is all that is known.
+            self.fetched = self.history.iter().map(|past| past.fetched).fold(0, u64::saturating_add);
+            self.millis = self.history.iter().map(Attempt::took).fold(0, u64::saturating_add);
+        }
+        self.fetched = self.fetched.saturating_add(attempt.fetched);
+        self.millis = self.millis.saturating_add(attempt.took());
         self.attempts = self.attempts.saturating_add(1);
         self.history.push(attempt);
         let surplus = self.history.len().saturating_sub(Self::HISTORY);
@@ -312,7 +347,8 @@ impl Settlement {
                 record.fruitless = 0;
                 record.progress = None;
                 record.failure = None;
-                record.receipt = Some(receipt);
+                let (attempts, fetched_in_all, millis) = (record.attempts, record.fetched, record.millis);
+                record.receipt = Some(Receipt { attempts, fetched_in_all, millis, ..receipt });
             }
             Self::RetryAt { at, attempt, progress } => {
                 record.note_failure(attempt, progress);
@@ -452,12 +488,43 @@ mod tests {
     fn history_is_bounded_and_keeps_the_latest() {
         let mut record = JobRecord::default();
         for n in 0..50 {
-            let attempt =
-                Attempt { started_at: n, ended_at: n, from: 0, fetched: 0, gained: 0, note: None, failure: None };
+            let attempt = Attempt { started_at: n, ended_at: n, ..Attempt::default() };
             record.remember(attempt);
         }
         assert_eq!(record.attempts, 50);
         assert_eq!(record.history.len(), JobRecord::HISTORY);
         assert_eq!(record.history.last().unwrap().started_at, 49);
+    }
+
+    #[test]
+    fn a_receipt_tells_what_all_attempts_cost() {
+        let mut record = JobRecord::default();
+        let attempt = |fetched, millis| Attempt { fetched, millis, ..Attempt::default() };
+        Settlement::RetryAt { at: 9, attempt: attempt(100, 1500), progress: None }.write_to(&mut record);
+        Settlement::Release { attempt: Some(attempt(20, 0)), progress: None }.write_to(&mut record);
+        Settlement::Done { receipt: Receipt::default(), attempt: attempt(3, 250) }.write_to(&mut record);
+        let receipt = record.receipt.clone().unwrap();
+        assert_eq!((receipt.attempts, receipt.fetched_in_all, receipt.millis), (3, 123, 1750));
+        assert_eq!((record.attempts, record.fetched, record.millis), (3, 123, 1750));
+        // Another download of the same job goes on counting.
+        Settlement::Done { receipt: Receipt::default(), attempt: attempt(7, 1) }.write_to(&mut record);
+        assert_eq!(record.receipt.unwrap().fetched_in_all, 130);
+    }
+
+    #[test]
+    fn the_history_of_an_older_record_is_not_lost_to_the_totals() {
+        let old = Attempt { started_at: 5, ended_at: 7, fetched: 10, ..Attempt::default() };
+        let mut record = JobRecord { attempts: 1, history: vec![old], ..JobRecord::default() };
+        record.remember(Attempt { fetched: 1, millis: 5, ..Attempt::default() });
+        assert_eq!((record.attempts, record.fetched, record.millis), (2, 11, 2005));
+    }
+
+    #[test]
+    fn a_receipt_that_names_no_proof_is_judged_by_what_it_holds() {
+        let old: Receipt = serde_json::from_str(r#"{"size":1,"fetched":1,"identity":{},"finished_at":5}"#).unwrap();
+        assert_eq!(old.proved_by(), Proof::Size);
+        let sum: Checksum = "md5=d41d8cd98f00b204e9800998ecf8427e".parse().unwrap();
+        let given = Receipt { checksum: Some(sum.clone()), digests: vec![sum], ..old };
+        assert_eq!((given.proved_by(), given.known_digests().count()), (Proof::Manifest, 1));
     }
 }

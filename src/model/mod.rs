@@ -16,6 +16,7 @@ mod manifest_line;
 mod progress;
 mod proof;
 mod protection;
+mod report;
 mod secret;
 mod settings;
 mod snapshot;
@@ -38,8 +39,11 @@ pub use job::{
 };
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
-pub use proof::{PieceDigests, Proof};
+pub use proof::{PieceDigests, Proof, ProofCounts};
 pub use protection::{CertificateCheck, Protection, TlsInUse};
+pub use report::{
+    ReportLine, ReportSummary, ReportedFile, ReportedFolder, Standing, VerifiedFile, VerifyLine, VerifySummary,
+};
 pub use secret::Secret;
 pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settings, TransferType};
 pub use snapshot::{HostStatus, LaxHost, RunningFile, Snapshot, StatusReport};

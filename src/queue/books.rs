@@ -132,8 +132,14 @@ impl Books {
         texts.job(offset).map_err(|e| self.broken(&e))?.ok_or_else(missing)
     }
 
+    /// Length of the stored job in bytes.
+    pub(super) fn length(&mut self, id: u64) -> Result<usize, QueueError> {
+        let Some((first, offset)) = self.index.find(id) else { return Ok(0) };
+        Ok(self.texts(first)?.length(offset))
+    }
+
     /// The jobs of a pack.
-    fn texts(&mut self, first: u64) -> Result<Arc<pack::Texts>, QueueError> {
+    pub(super) fn texts(&mut self, first: u64) -> Result<Arc<pack::Texts>, QueueError> {
         if let Some((_, texts)) = self.unpacked.packs.iter().find(|(at, _)| *at == first) {
             return Ok(Arc::clone(texts));
         }

@@ -6,7 +6,9 @@ use super::backend::Memory;
 use super::books::Books;
 use super::lock::Lock;
 use super::open::Damage;
-use super::{Accepted, AccountLoad, Changes, GroupLoad, OpenReport, Overview, QueueError, files, open, overview};
+use super::{
+    Accepted, AccountLoad, Changes, FolderNeed, GroupLoad, OpenReport, Overview, QueueError, files, open, overview,
+};
 use crate::model::{
     Account, Change, Claim, Counts, HostFacts, HostKey, IdSet, Job, JobId, JobSpec, JobState, Progress, Selection,
     Settlement,
@@ -234,12 +236,29 @@ impl Queue {
         self.ask(move |books| books.job(id.0)).await
     }
 
-    /// Selected jobs with a higher number than `after`, ascending, `limit` at most, and never more than 10,000.
+    /// Selected jobs with a higher number than `after`, ascending, `limit` at most, and never more than 10,000; fewer where
+    /// they are long. None means the end.
     ///
     /// # Errors
     /// When the store can't be read.
     pub async fn list(&self, selection: Selection, after: Option<JobId>, limit: usize) -> Result<Vec<Job>, QueueError> {
         self.ask(move |books| books.list(selection, after, limit.min(LIST))).await
+    }
+
+    /// The highest number that was given to a job; nothing before the first.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn newest(&self) -> Result<Option<JobId>, QueueError> {
+        self.ask(move |books| Ok(books.numbers.next_id.checked_sub(1).filter(|&id| id > 0).map(JobId))).await
+    }
+
+    /// What the jobs that a run would work on need of the disk, folder by folder.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn needs(&self, only: Option<IdSet>) -> Result<Vec<FolderNeed>, QueueError> {
+        self.ask(move |books| books.needs(only.as_ref())).await
     }
 
     /// What was learned of a host.

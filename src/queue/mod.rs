@@ -13,6 +13,7 @@
 //! | `frame`, `keys`, `pack` | the stored form |
 //! | `journal`, `manifests` | what the queue is rebuilt from |
 //! | `open`, `load`, `rebuild`, `lock`, `files` | opening, noticing damage, mending it |
+//! | `sizes` | what the open jobs need of the disk |
 //! | `overview` | how things stand, for whoever only wants to know that |
 //! | `credentials` | the one file that holds passwords |
 
@@ -42,6 +43,7 @@ mod order;
 mod overview;
 mod pack;
 mod rebuild;
+mod sizes;
 mod sled_store;
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,7 @@ pub use credentials::{Credentials, Kept};
 pub use error::QueueError;
 pub use handle::{Intake, Queue};
 pub use overview::Overview;
+pub use sizes::FolderNeed;
 
 use crate::model::{Account, IdSet, JobId};
 

@@ -47,6 +47,16 @@ pub(super) struct Texts {
 }
 
 impl Texts {
+    /// Length in bytes of the job at a position.
+    pub(super) fn length(&self, at: usize) -> usize {
+        self.places.get(at).map_or(0, Range::len)
+    }
+
+    /// The job at a position, as it is stored.
+    pub(super) fn text(&self, at: usize) -> Option<&[u8]> {
+        self.text.get(self.places.get(at)?.clone())
+    }
+
     /// The job at a position; nothing where there is none.
     pub(super) fn job(&self, at: usize) -> Result<Option<JobSpec>, FrameError> {
         let Some(text) = self.places.get(at).and_then(|place| self.text.get(place.clone())) else { return Ok(None) };
