@@ -188,7 +188,7 @@ fn differences(left: &BTreeMap<Vec<u8>, Told>, right: &BTreeMap<Vec<u8>, Told>) 
             (Some((a, x)), Some((b, y))) => match x.max(y) {
                 Resolution::Second => a != b,
                 Resolution::Minute => apart(60, (a, b)),
-                _ => apart(86_400, (a, b)),
+                Resolution::Day => apart(86_400, (a, b)),
             },
             _ => true,
         };
@@ -473,14 +473,14 @@ fn listings_of_a_lying_server_are_whole_or_failures_with_their_stage() {
             tree(&server);
             let url = server.url_by(if tls { "ftpes" } else { "ftp" }, "");
             let (mut dial, story) = dial(&url, tls.then(|| ca.clone()), DataMode::Auto);
-            dial.options.timeout = Duration::from_millis(1_000);
+            dial.options.timeout = Duration::from_secs(1);
             let begun = Instant::now();
-            let (found, serves) = in_time(async {
+            let (found, goes_on) = in_time(async {
                 let mut session = Session::open(&dial).await.unwrap();
                 let found = names(&mut session, &folder("d")).await;
                 // Whatever came of it: a session that counts as usable gives the right file then.
-                let serves = session.is_usable();
-                if serves {
+                let goes_on = session.is_usable();
+                if goes_on {
                     let path = RemotePath::new(b"d/file 07".to_vec()).unwrap();
                     let mut file = session.retrieve(&path, TransferType::Image, 0).await.unwrap();
                     let mut buffer = [0; 64];
@@ -488,7 +488,7 @@ fn listings_of_a_lying_server_are_whole_or_failures_with_their_stage() {
                     let _ = file.read(&mut buffer).await;
                     file.finish().await;
                 }
-                (found, serves)
+                (found, goes_on)
             });
             let verb = if mlst { "MLSD" } else { "LIST" };
             let outcome = match &found {
@@ -498,7 +498,7 @@ fn listings_of_a_lying_server_are_whole_or_failures_with_their_stage() {
             let secure = if tls { "yes" } else { "" };
             writeln!(table, "{:<36}{verb:<6}{secure:<5}{outcome:.90}", lie.name).unwrap();
             let right = match (&found, lie.fails) {
-                (Ok(names), None) => names.len() == 52 && names.contains(&"sub".to_owned()) && serves,
+                (Ok(names), None) => names.len() == 52 && names.contains(&"sub".to_owned()) && goes_on,
                 // A word that comes with the last bytes may be heard before their end.
                 (Err(failure), Some((stage, cause))) => {
                     let told = failure.reply.is_some() && failure.stage == Stage::List;
@@ -508,7 +508,7 @@ fn listings_of_a_lying_server_are_whole_or_failures_with_their_stage() {
             };
             if !right || begun.elapsed() > Duration::from_secs(20) {
                 wrong.push(format!(
-                    "{} {verb} {secure}: {outcome}, usable {serves}\n{}",
+                    "{} {verb} {secure}: {outcome}, usable {goes_on}\n{}",
                     lie.name,
                     story.lock().unwrap()
                 ));
