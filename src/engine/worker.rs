@@ -3,18 +3,23 @@
 use super::assist::{Helped, Offer};
 use super::board::Shown;
 use super::clock;
-use super::settle::{Fate, Moment, fate, is_untrusted, not_signed_in};
+use super::expand::Found;
+use super::lanes::Track;
+use super::settle::{Chosen, Fate, Moment, fate, is_untrusted, not_signed_in, retry_at, verdict};
 use super::{Board, Observer};
 use crate::model::{
     Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Protection, Settings, Settlement,
+    Source,
 };
-use crate::queue::{Queue, QueueError};
-use crate::transfer::{End, Fetched, Finisher, Gauge, Link, Report, Split, Started, Stop, Task, failpoint, fetch};
+use crate::queue::{Queue, QueueError, Reading};
+use crate::transfer::{
+    End, Fetched, Findings, Finisher, Gauge, Link, Report, Split, Started, Stop, Survey, Task, failpoint, fetch,
+};
 use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::sync::{OnceCell, mpsc};
+use tokio::time::{Duration, Instant};
 
 /// What all workers share.
 pub(super) struct Shop {
@@ -24,7 +29,12 @@ pub(super) struct Shop {
     pub(super) boot_id: String,
     pub(super) full: Mutex<HashSet<u64>>,
     pub(super) finisher: Finisher,
+    pub(super) findings: Findings,
     pub(super) words: mpsc::UnboundedSender<Word>,
+    /// What is seen of folders, where anybody wants to know.
+    pub(super) survey: Option<Arc<Survey>>,
+    /// Held from the first folder on that is read, to the end of the run.
+    pub(super) reading: OnceCell<Reading>,
 }
 
 /// What the dispatcher is told.
@@ -49,8 +59,10 @@ pub(super) enum Word {
     Helped(Box<Helped>),
     /// A helper broke down.
     HelperLost(u64),
-    /// Jobs of the account were taken beforehand; so many were asked for.
-    Claimed { account: Account, asked: usize, claims: Result<Vec<Claim>, QueueError> },
+    /// A folder gave these jobs.
+    Found(Box<Found>),
+    /// Jobs of the track were taken beforehand; so many were asked for.
+    Claimed { track: Track, asked: usize, claims: Result<Vec<Claim>, QueueError> },
 }
 
 /// What a worker works with.
@@ -58,6 +70,8 @@ pub(super) struct Desk {
     pub(super) link: Link,
     /// The link's session stood already, and counts as signed in.
     pub(super) reused: bool,
+    /// Which of the job's sources it goes to: one of the link's account.
+    pub(super) chosen: Chosen,
     pub(super) settings: Settings,
     /// Counts the bytes of the host.
     pub(super) bytes: Arc<AtomicU64>,
@@ -80,7 +94,11 @@ pub(super) struct Ended {
     pub(super) job: JobId,
     /// The link, where it was not given back before.
     pub(super) freed: Option<Freed>,
+    /// Bytes that came, and the time they took, where mirrors are chosen by that.
+    pub(super) sample: Option<(u64, Duration)>,
     pub(super) upshot: Upshot,
+    /// It was a folder, and is not counted among the files.
+    pub(super) is_folder: bool,
 }
 
 /// What the end of a turn means to the dispatcher.
@@ -96,9 +114,9 @@ pub(super) enum Upshot {
     /// The host takes no more connections, or no more transfers.
     TooMany { failure: Failure, given_up: bool },
     /// The server refuses the account.
-    LoginRefused(Failure),
+    LoginRefused { failure: Failure, given_up: bool },
     /// There is no TLS with the server, or not with the one it should be.
-    Untrusted(Failure),
+    Untrusted { failure: Failure, given_up: bool },
     /// The file system is full; the claim is handed back unsettled.
     DiskFull { claim: Box<Claim>, device: Option<u64>, failure: Failure },
     /// The queue can't be written.
@@ -110,21 +128,38 @@ impl Shop {
         self.full.lock().unwrap_or_else(PoisonError::into_inner).contains(&device)
     }
 
+    /// Has the queue keep the destinations of its jobs, for as long as this run lasts.
+    pub(super) async fn keep_names(&self) -> Result<(), QueueError> {
+        self.reading.get_or_try_init(|| self.queue.read_folders()).await.map(|_| ())
+    }
+
     /// Notes that a device is full. Returns whether that is news.
     pub(super) fn note_full(&self, device: u64) -> bool {
         self.full.lock().unwrap_or_else(PoisonError::into_inner).insert(device)
     }
 
     /// Tells everybody that a job failed, for now or for good.
-    pub(super) fn announce(&self, job: &Job, state: JobState, failure: &Failure, retry_at: Option<u64>) {
-        let (source, failure) = (job.spec.source.clone(), failure.clone());
+    pub(super) fn announce(
+        &self,
+        job: &Job,
+        source: &Source,
+        state: JobState,
+        failure: &Failure,
+        retry_at: Option<u64>,
+    ) {
+        let (source, failure) = (source.clone(), failure.clone());
         match (state, retry_at) {
+            (JobState::Waiting | JobState::Queued, Some(at)) if job.spec.is_mirrored() && at <= clock::now() => {
+                self.observer.event(&Event::Switched { job: job.id, source, failure });
+            }
             (JobState::Waiting | JobState::Queued, Some(at)) => {
                 let seconds = at.saturating_sub(clock::now());
                 self.observer.event(&Event::Retrying { job: job.id, source, failure, seconds });
             }
             (JobState::Failed, _) => {
-                self.board.count_failed();
+                if job.spec.folder.is_none() {
+                    self.board.count_failed();
+                }
                 let destination = job.spec.destination.clone();
                 self.observer.event(&Event::Failed { job: job.id, source, destination, failure });
             }
@@ -134,14 +169,16 @@ impl Shop {
 
     /// Works on one claim and tells the dispatcher how it ended.
     pub(super) async fn work(self: Arc<Self>, claim: Claim, desk: Desk) {
-        let Desk { link, reused, settings, bytes, stop } = desk;
+        let Desk { link, reused, chosen, settings, bytes, stop } = desk;
         let account = link.dial().account.clone();
-        let job = claim.job().id;
+        let (job, is_folder) = (claim.job().id, claim.job().spec.folder.is_some());
         let watch = Watch { shop: &self, worker: Some((account, job)) };
-        let mut turn = Turn { shop: &self, settings: &settings, link: Some(link), bytes, stop, signed_in: reused };
+        let (settings, link) = (&settings, Some(link));
+        let mut turn =
+            Turn { shop: &self, settings, chosen: &chosen, link, bytes, stop, signed_in: reused, sample: None };
         let upshot = turn.take(claim).await;
         let Some((account, job)) = watch.worker_is_well() else { return };
-        let ended = Ended { freed: turn.freed(job), account, job, upshot };
+        let ended = Ended { freed: turn.freed(job), sample: turn.sample, account, job, upshot, is_folder };
         // Nobody listens any more only when the run is over and the process ends.
         let _ = self.words.send(Word::Ended(Box::new(ended)));
     }
@@ -170,14 +207,17 @@ impl Drop for Watch<'_> {
 }
 
 /// A worker's turn with one claim.
-struct Turn<'a> {
-    shop: &'a Arc<Shop>,
+pub(super) struct Turn<'a> {
+    pub(super) shop: &'a Arc<Shop>,
     settings: &'a Settings,
+    chosen: &'a Chosen,
     /// The link, until it is given back.
-    link: Option<Link>,
+    pub(super) link: Option<Link>,
     bytes: Arc<AtomicU64>,
-    stop: Stop,
+    pub(super) stop: Stop,
     signed_in: bool,
+    /// Bytes that came, and the time they took.
+    sample: Option<(u64, Duration)>,
 }
 
 impl Turn<'_> {
@@ -189,17 +229,28 @@ impl Turn<'_> {
 
     async fn take(&mut self, claim: Claim) -> Upshot {
         let spec = &claim.job().spec;
-        let name = spec.destination.path().file_name().to_owned();
+        let rules = spec.folder.clone();
+        let name = match &rules {
+            Some(_) => spec.source.to_string(),
+            None => spec.destination.path().file_name().to_owned(),
+        };
         let gauge = Gauge::new(claim.job().id, name, spec.expect.size, Arc::clone(&self.bytes));
         let gauge = Arc::new(gauge);
         let mut shown = Some(self.shop.board.show(Arc::clone(&gauge)));
         let (started, begun) = (clock::now(), Instant::now());
-        let report = self.attempt(claim.job(), &gauge, &mut shown).await;
+        let report = match rules {
+            None => self.attempt(claim.job(), &gauge, &mut shown).await,
+            Some(rules) => match self.expand(claim.job(), &rules, &gauge).await {
+                Ok(report) => report,
+                Err(error) => return Upshot::QueueBroken(error),
+            },
+        };
         drop(shown);
+        self.sample = claim.job().spec.is_mirrored().then(|| (report.fetched, begun.elapsed()));
         let retries = self.settings.retries.unwrap_or(0);
         let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let moment = Moment { started, now: clock::now(), millis, dice: clock::dice(), retries };
-        match fate(claim.job(), &report, moment) {
+        match fate(claim.job(), self.chosen, &report, moment) {
             Fate::Settle(settlement) => self.settle(claim, *settlement, report, begun).await,
             Fate::Park(progress) => self.park(claim, progress, report).await,
             Fate::Host(attempt) => {
@@ -218,7 +269,7 @@ impl Turn<'_> {
         let tell = |started: Started| {
             self.shop.observer.event(&Event::Started {
                 job: job.id,
-                source: job.spec.source.clone(),
+                source: self.chosen.source.clone(),
                 destination: job.spec.destination.clone(),
                 size: started.size,
                 from: started.from,
@@ -232,6 +283,7 @@ impl Turn<'_> {
         };
         let task = Task {
             job,
+            source: &self.chosen.source,
             settings: self.settings,
             queue: &self.shop.queue,
             finisher: &self.shop.finisher,
@@ -239,6 +291,7 @@ impl Turn<'_> {
             boot_id: &self.shop.boot_id,
             stop: self.stop.clone(),
             started: &tell,
+            findings: &self.shop.findings,
             offer: &offer,
             is_full: &|device| self.shop.is_full(device),
         };
@@ -262,7 +315,7 @@ impl Turn<'_> {
     }
 
     /// Sees to it that the link's session stands; otherwise returns what there is to tell.
-    async fn sign_in(&mut self, job: &Job) -> Result<(), Report> {
+    pub(super) async fn sign_in(&mut self, job: &Job) -> Result<(), Report> {
         let Some(link) = self.link.as_mut() else { return Ok(()) };
         if link.is_usable() {
             return Ok(());
@@ -293,21 +346,24 @@ impl Turn<'_> {
     async fn settle(&self, claim: Claim, settlement: Settlement, report: Report, begun: Instant) -> Upshot {
         failpoint("engine-before-settle");
         let job = claim.job().clone();
-        let retry_at = match &settlement {
-            Settlement::RetryAt { at, .. } => Some(*at),
-            _ => None,
-        };
+        let (retry_at, told) = (retry_at(&settlement), verdict(&settlement, &job));
         let state = match self.shop.queue.settle(claim, settlement).await {
             Ok(state) => state,
             Err(error) => return Upshot::QueueBroken(error),
         };
         failpoint("engine-settled");
         let failure = match report.end {
+            End::Completed(receipt) if receipt.folder.is_some() => {
+                if let Some(note) = receipt.note {
+                    self.shop.observer.event(&Event::Notice { text: format!("{}: {note}", job.spec.source) });
+                }
+                return Upshot::Done;
+            }
             End::Completed(receipt) => {
                 self.shop.board.count_done(&receipt);
                 self.shop.observer.event(&Event::Done {
                     job: job.id,
-                    source: job.spec.source,
+                    source: self.chosen.source.clone(),
                     destination: job.spec.destination,
                     size: receipt.size,
                     fetched: receipt.fetched,
@@ -320,7 +376,8 @@ impl Turn<'_> {
             End::Stopped => return Upshot::Left,
             End::Failed(failure) => failure,
         };
-        self.shop.announce(&job, state, &failure, retry_at);
+        let told = told.as_ref().unwrap_or(&failure);
+        self.shop.announce(&job, &self.chosen.source, state, told, retry_at);
         upshot(state, failure)
     }
 
@@ -336,10 +393,12 @@ impl Turn<'_> {
 }
 
 fn upshot(state: JobState, failure: Failure) -> Upshot {
+    // One with mirrors may go on.
+    let given_up = matches!(state, JobState::Failed | JobState::Cancelled);
     match failure.cause {
         Cause::TooManyConnections => Upshot::TooMany { failure, given_up: state == JobState::Failed },
-        Cause::LoginRefused => Upshot::LoginRefused(failure),
-        _ if is_untrusted(&failure) => Upshot::Untrusted(failure),
+        Cause::LoginRefused => Upshot::LoginRefused { failure, given_up },
+        _ if is_untrusted(&failure) => Upshot::Untrusted { failure, given_up },
         _ if state == JobState::Failed => Upshot::Failed(failure),
         _ => Upshot::Left,
     }
@@ -353,6 +412,6 @@ fn remarked(mut failure: Failure, link: &Link) -> Failure {
     failure
 }
 
-fn stopped() -> Failure {
+pub(super) fn stopped() -> Failure {
     Failure::transient(crate::model::Stage::Connect, Cause::Disconnected, "stopped")
 }

@@ -286,6 +286,17 @@ impl Control {
         self.take(stage, self.timeout.min(AHEAD), Some(Instant::now() + limit)).await
     }
 
+    /// Returns the next final reply to a command over which a server may sit for long, and no longer than so.
+    pub(super) async fn reply_within(&mut self, stage: Stage, patience: Duration) -> Result<Reply, Failure> {
+        let until = Instant::now() + patience;
+        loop {
+            let reply = self.take(stage, patience, Some(until)).await?;
+            if !reply.is(ReplyClass::Preliminary) {
+                return Ok(reply);
+            }
+        }
+    }
+
     /// Returns the next reply, however long it takes. May be dropped and called again without loss.
     pub(super) async fn next_reply(&mut self, stage: Stage) -> Result<Reply, Failure> {
         self.take(stage, self.timeout, None).await

@@ -7,7 +7,7 @@ use super::dial::{Dial, SessionOptions};
 use super::gate::{Passage, Ticket};
 use super::tls::{Security, Stream, TlsMode};
 use super::trouble;
-use crate::model::{Cause, Failure, Pipelining, Protection, Quirks, RemotePath, Stage, TransferType};
+use crate::model::{Algorithm, Cause, Failure, Pipelining, Protection, Quirks, RemotePath, Stage, TransferType};
 use crate::wire::{self, Command, Context, Features, LoginStep, Marker, Privacy, Reply, ReplyClass, classify};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -27,6 +27,10 @@ pub struct Session {
     pub(super) features: Features,
     /// MLST's size was compared with SIZE's.
     pub(super) listing_checked: bool,
+    /// The function that HASH computes now, as far as this session chose it.
+    pub(super) hash_chosen: Option<Algorithm>,
+    /// A RANG was sent, which may still be in force.
+    pub(super) has_range: bool,
     /// The restart marker, as of the last REST.
     pub(super) marker: Marker,
     /// What is ready for the next file.
@@ -119,6 +123,8 @@ impl Session {
             quirks: dial.quirks,
             features: ready.features,
             listing_checked: false,
+            hash_chosen: None,
+            has_range: false,
             marker: Marker::Clear,
             ahead: Ahead::new(dial, &ready),
             transfer_type: TransferType::Image,
@@ -169,7 +175,7 @@ impl Session {
     pub fn is_usable(&mut self) -> bool {
         // A new session brings new tickets; without one the next data connection would be refused.
         let spent = self.quirks.demands_reuse && self.security.as_ref().is_some_and(Security::is_out_of_tickets);
-        !self.is_foreign && self.control.is_in_step() && !spent
+        !self.is_foreign && !self.has_range && self.control.is_in_step() && !spent
     }
 
     /// Whether TLS 1.3 is in use, and TLS 1.2 is allowed.

@@ -136,6 +136,12 @@ pub struct HostFacts {
     /// When it was learned that more bring nothing, in seconds since 1970-01-01 UTC; absent while that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub useful_learned_at: Option<u64>,
+    /// Bytes a second that one file came with lately, where mirrors were to be chosen from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<u64>,
+    /// When that was learned, in seconds since 1970-01-01 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed_learned_at: Option<u64>,
     /// How its connections were protected; absent where no TLS was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protection: Option<Protection>,
@@ -184,6 +190,9 @@ pub struct Quirks {
     /// It was seen to do so under TLS 1.3 and not under TLS 1.2, which is used.
     #[serde(default)]
     pub only_tls12: bool,
+    /// It offers checksums of its own and refuses to compute them: it is not asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_hash: bool,
 }
 
 impl Quirks {
@@ -203,6 +212,7 @@ impl Quirks {
             no_queueing: self.no_queueing || other.no_queueing,
             demands_reuse: self.demands_reuse || other.demands_reuse,
             only_tls12: self.only_tls12 || other.only_tls12,
+            no_hash: self.no_hash || other.no_hash,
         }
     }
 }

@@ -35,11 +35,12 @@ pub use folder::{Folder, FolderTally, Listed};
 pub use host::{Account, HostFacts, HostKey, PerHost, Quirks};
 pub use ids::{IdSet, JobId};
 pub use job::{
-    Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Mirror, Receipt, Selection, Settlement,
+    Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Mirror, Receipt, Selection,
+    Settlement, SourceTrouble,
 };
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
-pub use proof::{PieceDigests, Proof, ProofCounts};
+pub use proof::{KeptDigest, PieceDigests, Proof, ProofCounts, ServerHash};
 pub use protection::{CertificateCheck, Protection, TlsInUse};
 pub use report::{
     ReportLine, ReportSummary, ReportedFile, ReportedFolder, Standing, VerifiedFile, VerifyLine, VerifySummary,

@@ -60,4 +60,20 @@ pub struct Progress {
     /// Those of them that `fdatasync` has made durable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub durable_ranges: Vec<Span>,
+    /// How often all of the file was there, and its checksum wrong.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wrong: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}
+
+impl Progress {
+    /// The source that the part file was begun with, of a job whose own source is `own`.
+    #[must_use]
+    pub fn begun_with<'a>(&'a self, own: &'a Source) -> &'a Source {
+        self.source.as_deref().unwrap_or(own)
+    }
 }

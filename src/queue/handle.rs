@@ -128,10 +128,25 @@ impl Queue {
     /// # Errors
     /// When the store can't be read.
     pub async fn begin_add(&self) -> Result<Intake, QueueError> {
-        let turn = Arc::clone(&self.intakes).acquire_owned().await.map_err(|_| QueueError::Closed)?;
+        let turn = self.turn().await?;
         let token = self.tokens.fetch_add(1, Ordering::Relaxed);
         self.ask(move |books| books.begin_intake(token)).await?;
         Ok(Intake { queue: self.clone(), token, _turn: turn })
+    }
+
+    /// The turn of whoever wants to take in jobs; while it lasts, others wait.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, QueueError> {
+        Arc::clone(&self.intakes).acquire_owned().await.map_err(|_| QueueError::Closed)
+    }
+
+    /// Has the thread do something that nobody waits for.
+    pub(super) fn tell(&self, work: impl FnOnce(&mut Books) + Send + 'static) {
+        let work: Work = Box::new(move |books| {
+            work(books);
+            Box::new(drop)
+        });
+        // A queue that is closed has nothing left to do.
+        let _ = self.requests.send(Request::Work(work));
     }
 
     /// What can be claimed at `now` (seconds since 1970-01-01 UTC), account by account.
@@ -142,7 +157,7 @@ impl Queue {
         self.ask(move |books| Ok(books.groups(only.as_ref(), now))).await
     }
 
-    /// Takes jobs of an account in hand: queued ones, and waiting ones whose time has come. Long files are first, where
+    /// Takes jobs of an account without mirrors in hand: queued ones, and waiting ones whose time has come. Long files are first, where
     /// their lengths were given; those of about one length, and all of less than 1 MiB or of unknown length, follow in
     /// the order of their numbers.
     ///
@@ -159,7 +174,47 @@ impl Queue {
         now: u64,
     ) -> Result<Vec<Claim>, QueueError> {
         let account = account.clone();
-        self.ask(move |books| books.claim(&account, max, only.as_ref(), now)).await
+        self.ask(move |books| books.claim((&account, false), max, only.as_ref(), now)).await
+    }
+
+    /// As [`Queue::claim`], for the account's jobs with mirrors.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn claim_mirrored(
+        &self,
+        account: &Account,
+        max: usize,
+        only: Option<IdSet>,
+        now: u64,
+    ) -> Result<Vec<Claim>, QueueError> {
+        let account = account.clone();
+        self.ask(move |books| books.claim((&account, true), max, only.as_ref(), now)).await
+    }
+
+    /// Takes claims back as they were, for jobs with which nothing can be done for now: nobody claims them before
+    /// [`Queue::clear_shelf`]. Not stored.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn shelve(&self, claims: Vec<Claim>) -> Result<(), QueueError> {
+        self.ask(move |books| {
+            books.shelve(&claims);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets shelved jobs be claimed again.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn clear_shelf(&self) -> Result<(), QueueError> {
+        self.ask(move |books| {
+            books.shelved.clear();
+            Ok(())
+        })
+        .await
     }
 
     /// Keeps how far an unfinished file has got; durable on return.

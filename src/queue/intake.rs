@@ -8,9 +8,11 @@ use super::index::{Index, set_of, wide};
 use super::journal::Entry;
 use super::manifests::Draft;
 use super::order::{self, Class};
+use super::pack::{Accounts, Owner};
 use super::{Accepted, QueueError, keys, pack};
-use crate::model::{Account, Clash, JobId, JobSpec, JobState};
+use crate::model::{Account, Clash, Folder, JobId, JobSpec, JobState};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Jobs that are gathered, then sorted into packs by account.
 const CHUNK: usize = 8192;
@@ -30,6 +32,8 @@ pub(super) struct OpenIntake {
     packs: Vec<Written>,
     fresh: Destinations,
     known: Vec<u64>,
+    /// Folders that are known and asked for once more, with the rules as they are now.
+    again: Vec<(u64, Box<Folder>)>,
     draft: Option<Draft>,
 }
 
@@ -49,7 +53,8 @@ impl OpenIntake {
                 return same_source(&spec, other, self.next + wide(at));
             }
         }
-        self.gathered_bytes += spec.source.path().as_bytes().len() + spec.destination.path().as_str().len();
+        let paths: usize = spec.sources().map(|(_, source)| source.path().as_bytes().len()).sum();
+        self.gathered_bytes += paths + spec.destination.path().as_str().len();
         self.by_hash.entry(hash).or_default().push(self.gathered.len());
         self.gathered.push((spec, hash));
         Ok(())
@@ -73,12 +78,13 @@ impl Books {
             packs: Vec::new(),
             fresh: Destinations::default(),
             known: Vec::new(),
+            again: Vec::new(),
             draft,
         });
         Ok(())
     }
 
-    fn load_destinations(&self) -> Result<Destinations, QueueError> {
+    pub(super) fn load_destinations(&self) -> Result<Destinations, QueueError> {
         let mut map = Destinations::default();
         self.store.scan(&[keys::HASHES], &mut |key, value| {
             let hashes = pack::open_hashes(value).map_err(|e| self.broken(&e))?;
@@ -99,7 +105,7 @@ impl Books {
 
     fn drop_intake(&mut self) -> Result<(), QueueError> {
         let Some(intake) = self.intake.take() else { return Ok(()) };
-        self.destinations = None;
+        self.drop_destinations();
         self.forget_unpacked();
         if let Some(draft) = intake.draft {
             draft.discard()?;
@@ -133,12 +139,15 @@ impl Books {
     }
 
     fn gather(&mut self, jobs: Vec<JobSpec>) -> Result<(), QueueError> {
-        let hashes: Vec<u64> = jobs.iter().map(|spec| pack::hash(&spec.destination)).collect();
+        let hashes: Vec<u64> = jobs.iter().map(|spec| pack::hash(spec)).collect();
         let stored = self.stored(&jobs, &hashes)?;
         let Some(intake) = &mut self.intake else { return Err(QueueError::IntakeEnded) };
         for (at, (spec, hash)) in jobs.into_iter().zip(hashes).enumerate() {
             match stored.get(&at) {
-                Some(&id) if id < self.numbers.next_id => intake.known.push(id),
+                Some(&id) if id < self.numbers.next_id => {
+                    intake.known.push(id);
+                    intake.again.extend(spec.folder.map(|rules| (id, rules)));
+                }
                 Some(_) => {}
                 None => intake.gather(spec, hash)?,
             }
@@ -187,10 +196,13 @@ impl Books {
     fn write_gathered(&mut self, intake: &mut OpenIntake) -> Result<(), QueueError> {
         intake.by_hash.clear();
         intake.gathered_bytes = 0;
-        let mut order: HashMap<Account, usize> = HashMap::new();
+        // Jobs with mirrors stand apart: they go on when their own account can't.
+        let mut order: [HashMap<Account, usize>; 2] = Default::default();
         let mut groups: Vec<(Account, Vec<(JobSpec, u64)>)> = Vec::new();
         for (spec, hash) in intake.gathered.drain(..) {
             let account = spec.source.account();
+            let [plain, mirrored] = &mut order;
+            let order = if spec.is_mirrored() { mirrored } else { plain };
             let at = if let Some(&at) = order.get(account) {
                 at
             } else {
@@ -214,7 +226,8 @@ impl Books {
                 if packer.is_full() {
                     intake.packs.push(packer.write(self)?);
                 }
-                packer.push(text, hash, order::class(spec.expect.size));
+                packer.push(text, hash, order::of(&spec));
+                packer.note_mirrors(&spec);
             }
             intake.packs.push(packer.write(self)?);
         }
@@ -236,9 +249,11 @@ impl Books {
         let mut intake = self.write_or_drop(intake)?;
         let first = self.numbers.next_id;
         let known = set_of(std::mem::take(&mut intake.known));
+        let again = std::mem::take(&mut intake.again);
         if intake.next == first {
             self.intake = Some(intake);
             self.drop_intake()?;
+            self.read_again(&again)?;
             return Ok(Accepted { new: set_of([]), known });
         }
         let last = intake.next - 1;
@@ -256,8 +271,11 @@ impl Books {
         self.numbers.next_id = last + 1;
         self.stage_entry(Entry::Accepted { first, last });
         self.stage_numbers();
-        // Sixteen bytes a job and more: read again for the next intake rather than kept.
-        self.destinations = None;
+        if let Some(known) = self.destinations.as_mut().filter(|_| self.readers > 0) {
+            known.take_in(intake.fresh);
+        }
+        self.drop_destinations();
+        self.read_again(&again)?;
         self.commit()?;
         let mut new = set_of([]);
         new.insert_range(JobId(first), JobId(last));
@@ -265,12 +283,21 @@ impl Books {
     }
 }
 
-fn same_place(one: &JobSpec, other: &JobSpec) -> bool {
-    one.destination.to_string() == other.destination.to_string()
+/// Whether two jobs want the same place. Several folders may be read into one: they are the same only with the same
+/// source and the same rules.
+pub(super) fn same_place(one: &JobSpec, other: &JobSpec) -> bool {
+    let place = one.destination.to_string() == other.destination.to_string();
+    place
+        && match (&one.folder, &other.folder) {
+            (None, None) => true,
+            (Some(rules), Some(others)) => one.source == other.source && rules.is_same_wish(others),
+            _ => false,
+        }
 }
 
-fn same_source(refused: &JobSpec, known: &JobSpec, job: u64) -> Result<(), QueueError> {
-    if refused.source == known.source {
+pub(super) fn same_source(refused: &JobSpec, known: &JobSpec, job: u64) -> Result<(), QueueError> {
+    // A list may name the same places in another order.
+    if known.sources().any(|(_, source)| *source == refused.source) {
         return Ok(());
     }
     Err(QueueError::Clash(Box::new(Clash {
@@ -284,7 +311,7 @@ fn same_source(refused: &JobSpec, known: &JobSpec, job: u64) -> Result<(), Queue
 /// A pack that was written and is not published yet.
 pub(super) struct Written {
     first: u64,
-    account: Account,
+    owner: Owner,
     /// One a job.
     classes: Vec<Class>,
 }
@@ -293,13 +320,14 @@ impl Written {
     /// Makes its jobs known, all of them queued.
     pub(super) fn publish(self, index: &mut Index) {
         let states = vec![Some(JobState::Queued); self.classes.len()];
-        index.add(self.first, &self.account, states, self.classes);
+        index.add(self.first, &self.owner, states, self.classes);
     }
 }
 
 /// Jobs of one account on their way into packs.
 pub(super) struct Packer {
     account: Account,
+    mirrors: Accounts,
     first: u64,
     texts: Vec<Vec<u8>>,
     hashes: Vec<u64>,
@@ -310,12 +338,34 @@ pub(super) struct Packer {
 impl Packer {
     /// Packs for an account, from that number on.
     pub(super) fn new(account: Account, first: u64) -> Self {
-        Self { account, first, texts: Vec::new(), hashes: Vec::new(), classes: Vec::new(), bytes: 0 }
+        Self {
+            account,
+            mirrors: Accounts::new(),
+            first,
+            texts: Vec::new(),
+            hashes: Vec::new(),
+            classes: Vec::new(),
+            bytes: 0,
+        }
     }
 
     /// The account.
     pub(super) fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// Whether its jobs have mirrors; those that have stand in packs of their own.
+    pub(super) fn is_mirrored(&self) -> bool {
+        !self.mirrors.is_empty()
+    }
+
+    /// Takes note of where else the job that was added last can be had from.
+    pub(super) fn note_mirrors(&mut self, spec: &JobSpec) {
+        for mirror in &spec.mirrors {
+            if !self.mirrors.contains(mirror.source.account()) {
+                self.mirrors.insert(mirror.source.account().clone());
+            }
+        }
     }
 
     /// Whether the pack has to be written before another job comes in.
@@ -336,12 +386,26 @@ impl Packer {
         self.classes.push(class);
     }
 
+    fn owner(&self) -> Owner {
+        Owner { account: self.account.clone(), mirrors: Arc::new(self.mirrors.clone()) }
+    }
+
+    /// How many jobs are in it.
+    pub(super) fn len(&self) -> u64 {
+        wide(self.texts.len())
+    }
+
+    /// Its first number.
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
     /// The pack's values, all jobs queued.
     pub(super) fn seal(&self) -> Result<Batch, FrameError> {
         let states = vec![Some(JobState::Queued); self.texts.len()];
         let values = [
             (keys::JOBS, Some(pack::seal_jobs(&self.texts)?)),
-            (keys::STATES, Some(pack::seal_states(&self.account, &states)?)),
+            (keys::STATES, Some(pack::seal_states(&self.owner(), &states)?)),
             (keys::HASHES, Some(pack::seal_hashes(&self.hashes))),
             (keys::CLASSES, pack::seal_classes(&self.classes)),
         ];
@@ -352,12 +416,18 @@ impl Packer {
     /// Writes the pack, and goes on behind it.
     pub(super) fn write(&mut self, books: &mut Books) -> Result<Written, QueueError> {
         books.write_pack(self)?;
+        Ok(self.close())
+    }
+
+    /// What was gathered, as written; the next pack begins behind it.
+    pub(super) fn close(&mut self) -> Written {
         let classes = std::mem::take(&mut self.classes);
-        let written = Written { first: self.first, account: self.account.clone(), classes };
+        let written = Written { first: self.first, owner: self.owner(), classes };
+        self.mirrors.clear();
         self.first += wide(self.texts.len());
         self.texts.clear();
         self.hashes.clear();
         self.bytes = 0;
-        Ok(written)
+        written
     }
 }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `handle` | the handle and the thread: requests in order, one durable change for all that wait |
 //! | `books` | what is known, and the one way a change gets into memory, journal and store |
-//! | `change`, `intake` | what workers, users and manifests do to jobs |
+//! | `change`, `intake`, `admit` | what workers, users, manifests and folders do to jobs |
 //! | `index`, `order`, `destinations` | what is kept in memory: state and length of a job, what is claimed next, who goes where |
 //! | `backend`, `sled_store` | the store's interface; in memory, on disk |
 //! | `frame`, `keys`, `pack` | the stored form |
@@ -17,6 +17,7 @@
 //! | `overview` | how things stand, for whoever only wants to know that |
 //! | `credentials` | the one file that holds passwords |
 
+mod admit;
 mod backend;
 mod books;
 mod change;
@@ -48,6 +49,7 @@ mod sled_store;
 #[cfg(test)]
 mod tests;
 
+pub use admit::{Admission, Known, Reading, Renewal};
 pub use credentials::{Credentials, Kept};
 pub use error::QueueError;
 pub use handle::{Intake, Queue};
@@ -74,11 +76,13 @@ pub struct Accepted {
     pub known: IdSet,
 }
 
-/// What can be claimed of an account's jobs.
+/// What can be claimed of an account's jobs; those with mirrors are a group of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupLoad {
     /// The account.
     pub account: Account,
+    /// The accounts of these jobs' mirrors; none where they have no mirrors.
+    pub mirrors: Vec<Account>,
     /// Jobs that can be claimed now.
     pub ready: u64,
     /// Jobs whose time has not come yet.

@@ -55,6 +55,14 @@ pub enum Command {
     /// LIST: tell people what is in the working directory. Never with a path: servers take what starts with `-` for options,
     /// and `*`, `?`, `[` and blanks for a pattern.
     List,
+    /// OPTS HASH: the function that HASH is to use (draft-bryan-ftpext-hash).
+    OptsHash(&'static str),
+    /// HASH: the checksum of a file (draft-bryan-ftpext-hash).
+    Hash(Vec<u8>),
+    /// RANG: the first and the last byte that HASH is to be of (draft-bryan-ftp-range).
+    Range(u64, u64),
+    /// A server's own command for a checksum: its word and what follows it.
+    Sum(&'static str, Vec<u8>),
     /// NOOP: nothing but an answer.
     Noop,
     /// ABOR: break the transfer off.
@@ -85,7 +93,10 @@ impl Command {
             Self::Pbsz => "PBSZ",
             Self::ProtPrivate => "PROT",
             Self::Feat => "FEAT",
-            Self::OptsUtf8 => "OPTS",
+            Self::OptsUtf8 | Self::OptsHash(_) => "OPTS",
+            Self::Hash(_) => "HASH",
+            Self::Range(..) => "RANG",
+            Self::Sum(verb, _) => verb,
             Self::Type(_) => "TYPE",
             Self::Pwd => "PWD",
             Self::Cwd(_) => "CWD",
@@ -146,9 +157,15 @@ impl Command {
             Self::OptsUtf8 => Some(b"UTF8 ON".to_vec()),
             Self::Type(TransferType::Image) => Some(b"I".to_vec()),
             Self::Type(TransferType::Ascii) => Some(b"A".to_vec()),
-            Self::Cwd(path) | Self::Size(path) | Self::Mdtm(path) | Self::Mlst(path) | Self::Retr(path) => {
-                Some(path.clone())
-            }
+            Self::Cwd(path)
+            | Self::Size(path)
+            | Self::Mdtm(path)
+            | Self::Mlst(path)
+            | Self::Retr(path)
+            | Self::Hash(path)
+            | Self::Sum(_, path) => Some(path.clone()),
+            Self::OptsHash(name) => Some(format!("HASH {name}").into_bytes()),
+            Self::Range(first, last) => Some(format!("{first} {last}").into_bytes()),
             Self::Port(address) => {
                 let ([a, b, c, d], [high, low]) = (address.ip().octets(), address.port().to_be_bytes());
                 Some(format!("{a},{b},{c},{d},{high},{low}").into_bytes())

@@ -1,5 +1,6 @@
 //! What FEAT says (RFC 2389).
 
+use super::hash::HashOffers;
 use super::reply::Reply;
 
 /// What a server says it can do.
@@ -22,6 +23,8 @@ pub struct Features {
     pub epsv: bool,
     /// TVFS: paths are made of `/` as on Unix (RFC 3659, section 6).
     pub tvfs: bool,
+    /// Checksums that the server computes.
+    pub hashes: HashOffers,
 }
 
 /// Facts that MLST gives without being asked (RFC 3659, section 7.8: those with a `*`).
@@ -59,7 +62,7 @@ impl Features {
                 "UTF8" => features.utf8 = true,
                 "EPSV" => features.epsv = true,
                 "TVFS" => features.tvfs = true,
-                _ => {}
+                _ => features.hashes.take(word, rest),
             }
         }
         features

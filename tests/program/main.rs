@@ -35,6 +35,7 @@ mod listing_forms;
 mod listings;
 mod moving_files;
 mod policies;
+mod proofs;
 mod room;
 mod round_trips;
 mod secrets;
