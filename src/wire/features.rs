@@ -29,6 +29,7 @@ pub struct Features {
 
 /// Facts that MLST gives without being asked (RFC 3659, section 7.8: those with a `*`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "independent announcements, each with a name")]
 pub struct MachineListing {
     /// `type`; also where no fact is named at all.
     pub kind: bool,
