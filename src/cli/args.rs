@@ -138,6 +138,9 @@ pub(super) struct AddArgs {
     /// URL of a folder that relative URLs are appended to
     #[arg(long, value_name = "URL")]
     pub(super) base: Option<String>,
+    /// Say what would be queued, files and bytes; folders are listed, nothing is changed
+    #[arg(long)]
+    pub(super) dry_run: bool,
     /// Report bad lines and queue the rest; without it a manifest is taken whole or not at all
     #[arg(long)]
     pub(super) skip_bad: bool,

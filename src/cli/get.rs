@@ -7,8 +7,8 @@ use super::face::Face;
 use super::inputs::Input;
 use super::login::{Ask, Login};
 use super::options;
-use super::run::{Start, secrets, start};
-use super::{standing, words};
+use super::run::{Start, secrets};
+use super::{rehearsal, standing, words};
 use crate::engine::Added;
 use crate::manifest::ReadOptions;
 use crate::model::{Change, IdSet, JobState, Selection};
@@ -29,6 +29,9 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
     let folder = args.folder.rules(false);
     let read = ReadOptions { format: None, base: None, into, folder, split: split_pattern };
     let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad: false, may_lend: true };
+    if args.run.dry_run {
+        rehearsal::begin(face, Selection::default(), |_| true).await?;
+    }
     let mut interrupt = interrupts()?;
     let queued = enqueue(face, order, &mut interrupt).await?;
     let (added, lent) = (queued.added, queued.lent);
@@ -44,7 +47,11 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
         }
         woken = wake(face, &added.known) => woken?,
     }
-    start(face, &args.run, Start { only: Some(only), overrides, password, lent, config, trace, survey: None }).await
+    let start = Start { only: Some(only), overrides, password, lent, config, trace, survey: None };
+    match args.run.dry_run {
+        true => Ok(rehearsal::tell(face, &args.run, start).await?.0),
+        false => super::run::start(face, &args.run, start).await,
+    }
 }
 
 /// The folder for the files, and the name of the one file where the user gives it.

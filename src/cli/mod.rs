@@ -18,6 +18,7 @@ mod login;
 mod logins;
 mod options;
 mod prompt;
+mod rehearsal;
 mod run;
 mod show;
 mod standing;

@@ -12,7 +12,7 @@ fn options(format: Option<Format>, base: Option<&str>) -> ReadOptions {
         format,
         base: base.map(|b| Base::parse(b).unwrap()),
         into: "/data".into(),
-        folder: Folder::default(),
+        folder: crate::model::Folder::default(),
         split: |url| (url.to_owned(), None),
     }
 }

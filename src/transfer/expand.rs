@@ -278,15 +278,12 @@ impl<'a> Run<'a> {
                 }
             };
             all.push(id);
-            match &job.folder {
-                Some(_) => {
-                    self.tally.folders += 1;
-                    folders.push(id);
-                }
-                None => {
-                    self.tally.files += 1;
-                    self.tally.bytes = self.tally.bytes.saturating_add(job.likely_size().unwrap_or(0));
-                }
+            if job.folder.is_some() {
+                self.tally.folders += 1;
+                folders.push(id);
+            } else {
+                self.tally.files += 1;
+                self.tally.bytes = self.tally.bytes.saturating_add(job.likely_size().unwrap_or(0));
             }
         }
         self.look_again(known).await?;

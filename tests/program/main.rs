@@ -50,5 +50,6 @@ mod tls_reuse;
 mod tls_servers;
 mod tls_shown;
 mod tls_truncation;
+mod trees;
 mod verdict;
 mod whose_password;
