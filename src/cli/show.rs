@@ -4,7 +4,7 @@ use super::exit::{Exit, Failed};
 use super::face::Face;
 use super::list::size;
 use super::words::{bytes, count, safe, span, time};
-use crate::model::{Attempt, Failure, Job, JobId, JobState};
+use crate::model::{Attempt, Failure, Folder, FolderTally, Job, JobId, JobState};
 
 /// Runs the command.
 pub(super) async fn show(face: &mut Face<'_>, id: JobId) -> Result<Exit, Failed> {
@@ -28,6 +28,11 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
     field("state", format!("{}{}", job.state, due.map_or_else(String::new, |at| format!(" until {}", time(at)))));
     field("source", safe(&job.spec.source));
     field("destination", safe(&job.spec.destination));
+    if let Some(rules) = &job.spec.folder {
+        lines.extend(rules_of(rules)?);
+        return Ok([lines, folder(job), ends(job), history(job)].concat());
+    }
+    let mut field = |name: &str, text: String| lines.push(format!("{name:<12} {text}"));
     if let Some(size) = size(job) {
         field("size", exact(size));
     }
@@ -51,13 +56,37 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
             field("note", safe(note));
         }
     }
-    if job.state != JobState::Done
-        && let Some(failure) = &job.record.failure
-    {
-        lines.extend(failed("last failure", failure));
+    Ok([lines, ends(job), history(job)].concat())
+}
+
+/// The last failure of a job that is not done.
+fn ends(job: &Job) -> Vec<String> {
+    let failure = job.record.failure.as_ref().filter(|_| job.state != JobState::Done);
+    failure.map_or_else(Vec::new, |failure| failed("last failure", failure))
+}
+
+/// The rules by which a folder's files become jobs.
+fn rules_of(rules: &Folder) -> Result<Vec<String>, Failed> {
+    let text = serde_json::to_string(rules)
+        .map_err(|e| Failed::Io("can't show the rules".to_owned(), std::io::Error::other(e)))?;
+    Ok(vec![format!("{:<12} {}", "folder", safe(&text))])
+}
+
+/// What was found in a folder.
+fn folder(job: &Job) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut field = |name: &str, text: String| lines.push(format!("{name:<12} {text}"));
+    let Some(receipt) = &job.record.receipt else { return lines };
+    field("read", time(receipt.finished_at));
+    if let Some(tally) = &receipt.folder {
+        let FolderTally { entries, files, folders, left_out, links, .. } = **tally;
+        field("entries", entries.to_string());
+        field("files", format!("{files} ({})", exact(tally.bytes)));
+        field("folders", folders.to_string());
+        field("left out", format!("{left_out} by the rules, {links} links to folders"));
     }
-    lines.extend(history(job));
-    Ok(lines)
+    lines.extend(receipt.note.iter().map(|note| format!("{:<12} {}", "note", safe(note))));
+    lines
 }
 
 fn history(job: &Job) -> Vec<String> {

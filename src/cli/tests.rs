@@ -530,6 +530,7 @@ fn the_queues_folder_is_found_as_the_help_says() {
             out: Box::new(sink()),
             err: Box::new(sink()),
             stand: None,
+            rehearsal: None,
         };
         face.queue().ok()
     };
