@@ -1,8 +1,10 @@
 //! What the command line may say.
 
 use super::folder_options::{FolderOptions, Which as FolderWhich};
+use super::list_options::ListOptions;
 use super::options::{JobOptions, RunOptions, user_name};
-use crate::manifest::Format;
+use super::report::ReportArgs;
+use super::verify::VerifyArgs;
 use crate::model::{JobId, JobState};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
@@ -98,6 +100,10 @@ pub(super) enum Command {
         #[arg(value_parser = parse_id)]
         id: JobId,
     },
+    /// Tell what is here and how it was proved, and what is missing; write lists of checksums
+    Report(ReportArgs),
+    /// Check finished files against what is known of them
+    Verify(VerifyArgs),
     /// Try jobs again that failed, wait or were cancelled
     Retry(Which),
     /// Set jobs aside
@@ -126,24 +132,17 @@ pub(super) enum Command {
 /// `add`.
 #[derive(clap::Args)]
 pub(super) struct AddArgs {
-    /// Files with lists (plain, JSON Lines, CSV, TSV; gzip too), URLs, or - for standard input
+    /// Files with lists (of URLs, checksums, aria2, ENA, NCBI, Metalink, ...; gzip too), URLs, or - for standard input
     #[arg(required = true, value_name = "MANIFEST|URL|-")]
     pub(super) inputs: Vec<OsString>,
     /// Folder that destinations lie below; made when first needed [default: the current one]
     #[arg(long, value_name = "DIR")]
     pub(super) into: Option<PathBuf>,
-    /// Format of the manifests [default: told by extension, then by the first bytes]
-    #[arg(long, value_parser = formats())]
-    pub(super) format: Option<Format>,
-    /// URL of a folder that relative URLs are appended to
-    #[arg(long, value_name = "URL")]
-    pub(super) base: Option<String>,
     /// Say what would be queued, files and bytes; folders are listed, nothing is changed
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Report bad lines and queue the rest; without it a manifest is taken whole or not at all
-    #[arg(long)]
-    pub(super) skip_bad: bool,
+    #[command(flatten)]
+    pub(super) lists: ListOptions,
     #[command(flatten)]
     pub(super) folder: FolderOptions,
     #[command(flatten)]
@@ -177,6 +176,8 @@ pub(super) struct GetArgs {
     /// Also the files of this list; - for standard input
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Vec<OsString>,
+    #[command(flatten)]
+    pub(super) lists: ListOptions,
     #[command(flatten)]
     pub(super) folder: FolderOptions,
     #[command(flatten)]
@@ -277,10 +278,6 @@ pub(super) struct LogoutArgs {
     pub(super) keyring: bool,
 }
 
-fn formats() -> impl TypedValueParser<Value = Format> {
-    PossibleValuesParser::new(Format::NAMES).try_map(|name| Format::named(&name).ok_or("no such format"))
-}
-
 fn states() -> impl TypedValueParser<Value = JobState> {
     PossibleValuesParser::new(JobState::ALL.map(JobState::name))
         .try_map(|name| JobState::ALL.into_iter().find(|state| state.name() == name).ok_or("no such state"))
@@ -290,7 +287,7 @@ fn parse_id(text: &str) -> Result<JobId, String> {
     text.parse().map(JobId).map_err(|_| "write the number of a job, such as 7".to_owned())
 }
 
-fn parse_ids(text: &str) -> Result<(JobId, JobId), String> {
+pub(super) fn parse_ids(text: &str) -> Result<(JobId, JobId), String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     match (parse_id(first), parse_id(last)) {
         (Ok(first), Ok(last)) if first <= last => Ok((first, last)),
@@ -351,6 +348,9 @@ mod tests {
             "run --bind localhost",
             "add -v -q x",
             "add --format xml x",
+            "add --columns fasta x",
+            "add --suffix a/b x",
+            "get --columns fastq,aspera --manifest x",
             "get -o a --into b ftp://h/a",
         ] {
             let words = std::iter::once("ftpq").chain(line.split_whitespace());

@@ -1,18 +1,16 @@
 //! `get`: queues some files and downloads just those.
 
-use super::add::{Order, enqueue, interrupts};
+use super::add::{Order, enqueue, interrupts, warn_of_password};
 use super::args::GetArgs;
 use super::exit::{Exit, Failed};
 use super::face::Face;
-use super::inputs::Input;
+use super::inputs::{Input, holds_password};
 use super::login::{Ask, Login};
 use super::options;
 use super::run::{Start, secrets};
 use super::{rehearsal, standing, words};
 use crate::engine::Added;
-use crate::manifest::ReadOptions;
 use crate::model::{Change, IdSet, JobState, Selection};
-use crate::policy::split_pattern;
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
@@ -26,9 +24,11 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
     let mut inputs: Vec<Input> =
         (1..).zip(args.urls).map(|(number, text)| Input::Url { text, number, name: name.clone() }).collect();
     inputs.extend(Input::sort(args.manifest));
-    let folder = args.folder.rules(false);
-    let read = ReadOptions { format: None, base: None, into, folder, split: split_pattern };
-    let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad: false, may_lend: true };
+    if args.lists.base.as_deref().is_some_and(holds_password) {
+        warn_of_password(face);
+    }
+    let (read, skip_bad) = (args.lists.read(into, &args.folder)?, args.lists.skip_bad);
+    let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad, may_lend: true };
     if args.run.dry_run {
         rehearsal::begin(face, Selection::default(), |_| true).await?;
     }

@@ -118,6 +118,7 @@ pub(super) async fn work(face: &mut Face<'_>, options: &RunOptions, start: Start
         password,
         lent,
         config,
+        force: options.force,
         display: face.display(),
         trace,
         survey,

@@ -40,7 +40,7 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
     let folder = FolderOptions { which: args.which, follow_links: args.follow_links, ..FolderOptions::default() };
     let rules = folder.rules(true);
     let rules = Folder { recursive: rules.depth != Some(1), ..rules };
-    let read = ReadOptions { format: None, base: None, into: into.clone(), folder: rules, split: split_pattern };
+    let read = ReadOptions { folder: rules, split: split_pattern, ..ReadOptions::below(into.clone()) };
     let root = root(&args.url, &read)?;
     let inputs = vec![Input::Url { text: args.url, number: 1, name: None }];
     let order = Order { inputs, read, login, settings: settings.clone(), skip_bad: false, may_lend: true };

@@ -10,12 +10,15 @@ mod desk;
 mod dispatcher;
 mod expand;
 mod hosts;
+mod lanes;
 mod local;
 mod logins;
+mod mirrors;
 mod order;
 mod run;
 mod settle;
 mod signals;
+mod space;
 mod trace;
 mod worker;
 

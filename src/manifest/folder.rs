@@ -1,13 +1,14 @@
 //! A line that names a folder: it becomes the job of reading it.
 
-use super::entry::{BadField, ReadOptions, quoting};
+use super::entry::{BadField, quoting};
+use super::options::ReadOptions;
 use crate::model::{Destination, Folder, JobSpec, ManifestLine, RelPath, Source};
 
 /// The job of reading a folder, with what is wanted below it where the URL says so.
 pub(super) fn job(
-    line: &ManifestLine,
-    source: Source,
-    pattern: Option<String>,
+    line: ManifestLine,
+    below: Option<&str>,
+    (source, pattern): (Source, Option<String>),
     options: &ReadOptions,
 ) -> Result<JobSpec, BadField> {
     let sums = [&line.checksum, &line.md5, &line.sha1, &line.sha256, &line.sha512];
@@ -15,7 +16,14 @@ pub(super) fn job(
         let message = "the URL names a folder, which has neither size nor checksum; leave them out";
         return Err(BadField::new("url", message));
     }
-    let into = match &line.path {
+    if !line.mirrors.is_empty() {
+        return Err(BadField::new("url", "the URL names a folder, which can't have mirrors; leave them out"));
+    }
+    let named = match (below, &line.path) {
+        (Some(below), Some(path)) => Some(format!("{below}/{path}")),
+        (below, path) => path.clone().or_else(|| below.map(str::to_owned)),
+    };
+    let into = match &named {
         Some(path) => {
             // A slash at the end is how a person writes a folder.
             let path = quoting(path.trim_end_matches('/'), |text| RelPath::new(text));
@@ -27,6 +35,6 @@ pub(super) fn job(
     // What is wanted may lie in folders below: those that can't hold it are not read.
     let recursive = options.folder.recursive || pattern.as_ref().is_some_and(|pattern| pattern.contains('/'));
     let rules = Folder { pattern, recursive, ..options.folder.clone() };
-    let settings = line.settings.clone();
+    let settings = line.settings;
     Ok(JobSpec { settings, folder: Some(Box::new(rules)), ..JobSpec::new(source, destination) })
 }

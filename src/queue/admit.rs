@@ -148,7 +148,9 @@ impl Books {
                 }
             }
             let text = self.text(&spec)?;
-            packer.get_or_insert_with(|| Packer::new(account.clone(), next)).push(text, hash, order::of(&spec));
+            let pack = packer.get_or_insert_with(|| Packer::new(account.clone(), next));
+            pack.push(text, hash, order::of(&spec));
+            pack.note_mirrors(&spec);
             if let Some(map) = &mut self.destinations {
                 map.insert(hash, next);
             }

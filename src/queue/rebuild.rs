@@ -120,16 +120,19 @@ fn import(
     let mut written = Vec::new();
     let wrong = manifests.read(first, last, &mut |kept| {
         let account = kept.spec.source.account();
-        if let Some(full) = packer.as_mut().filter(|p| p.is_full() || p.account() != account) {
+        let mirrored = kept.spec.is_mirrored();
+        let fits = |p: &Packer| p.account() == account && (p.is_empty() || p.is_mirrored() == mirrored);
+        if let Some(full) = packer.as_mut().filter(|p| p.is_full() || !fits(p)) {
             written.push(full.write(books)?);
             if full.account() != account {
                 packer = None;
             }
         }
         let text = books.text(&kept.spec)?;
-        let hash = pack::hash(&kept.spec);
-        let class = order::of(&kept.spec);
-        packer.get_or_insert_with(|| Packer::new(account.clone(), kept.id.0)).push(text, hash, class);
+        let (hash, class) = (pack::hash(&kept.spec), order::of(&kept.spec));
+        let packer = packer.get_or_insert_with(|| Packer::new(account.clone(), kept.id.0));
+        packer.push(text, hash, class);
+        packer.note_mirrors(&kept.spec);
         Ok(())
     })?;
     if let Some(mut rest) = packer.filter(|p| !p.is_empty()) {
@@ -213,6 +216,7 @@ fn readmit(books: &mut Books, first: u64, jobs: &str) -> Result<(), QueueError> 
         let text = books.text(&spec)?;
         let pack = packer.get_or_insert_with(|| Packer::new(spec.source.account().clone(), first));
         pack.push(text, pack::hash(&spec), order::of(&spec));
+        pack.note_mirrors(&spec);
         at += 1;
     }
     if let Some(mut pack) = packer {

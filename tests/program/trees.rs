@@ -21,7 +21,6 @@ const MODIFIED: u64 = 1_793_527_872;
 /// A tree on a server: folders, and files in each.
 struct Tree {
     root: PathBuf,
-    folders: usize,
     files: usize,
 }
 
@@ -57,7 +56,7 @@ impl Tree {
     }
 
     fn grow(server: &Server, kind: Kind, folders: usize, files: usize) -> Self {
-        let tree = Self { root: server.root(), folders, files };
+        let tree = Self { root: server.root(), files };
         for folder in 0..folders {
             let dir = tree.folder(folder);
             fs::create_dir_all(&dir).unwrap();

@@ -267,6 +267,7 @@ impl Trial {
             err: Box::new(err.clone()),
             stand: None,
             rehearsal: None,
+            drawn: false,
         }
     }
 }
