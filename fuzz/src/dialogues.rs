@@ -106,10 +106,16 @@ fn login(bytes: &mut Bytes<'_>) {
     }
 }
 
-/// RETR is sent once at most, for the path that was asked for, in a passive mode never before the data connection stands,
+/// RETR, MLSD or LIST is sent once at most, a path only where it was asked for, in a passive mode never before the data connection stands,
 /// and with the restart marker where it has to be; what comes after the end has no place.
 fn retrieve(bytes: &mut Bytes<'_>) {
-    let opening = match bytes.below(5) {
+    let choice = bytes.below(15);
+    let command = match choice / 5 {
+        0 => Command::Retr(b"/f".to_vec()),
+        1 => Command::Mlsd,
+        _ => Command::List,
+    };
+    let opening = match choice % 5 {
         0 => Opening::ExtendedPassive,
         1 => Opening::ExtendedThenPassive,
         2 => Opening::Passive,
@@ -129,7 +135,7 @@ fn retrieve(bytes: &mut Bytes<'_>) {
         Marker::Unsure => None,
         Marker::At(offset) => Some(offset),
     };
-    let plan = RetrievePlan { command: Command::Retr(b"/f".to_vec()), from, marker, opening };
+    let plan = RetrievePlan { command: command.clone(), from, marker, opening };
     let (mut machine, first) = Retrieve::begin(plan);
     let (mut sent, mut opened, mut over) = (vec![first], false, false);
     while !bytes.is_empty() {
@@ -162,21 +168,21 @@ fn retrieve(bytes: &mut Bytes<'_>) {
                 over = true;
                 match end {
                     End::Confirmed => {
-                        assert!(sent.iter().any(|command| command.verb() == "RETR"), "confirmed without RETR");
+                        assert!(sent.contains(&command), "confirmed without {command}");
                     }
                     End::Unconfirmed(failure) | End::Refused(failure) => assert_shown(&failure.to_string()),
                 }
             }
         }
-        judge(&sent, from, in_force, passive && !opened);
+        judge(&sent, &command, (from, in_force), passive && !opened);
     }
 }
 
 /// Whether commands follow one another as RFC 3659, section 5.3 asks.
-fn judge(sent: &[Command], from: u64, in_force: Option<u64>, no_data_yet: bool) {
-    let Some(at) = sent.iter().position(|command| command.verb() == "RETR") else { return };
-    assert_eq!(at + 1, sent.len(), "a command behind RETR: {sent:?}");
-    assert_eq!(sent[at], Command::Retr(b"/f".to_vec()));
+fn judge(sent: &[Command], command: &Command, (from, in_force): (u64, Option<u64>), no_data_yet: bool) {
+    let Some(at) = sent.iter().position(Command::is_transfer) else { return };
+    assert_eq!(at + 1, sent.len(), "a command behind {command}: {sent:?}");
+    assert_eq!(sent[at], *command);
     assert!(!no_data_yet, "RETR before the data connection stands: {sent:?}");
     let restarted = at > 0 && sent[at - 1].verb() == "REST";
     assert!(restarted || in_force == Some(from), "RETR from another offset than was asked for: {sent:?}");

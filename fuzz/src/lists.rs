@@ -5,6 +5,7 @@ use super::{MARK, assert_secret, assert_shown, knows_mark};
 use flate2::{Compression, write::GzEncoder};
 use ftpq::manifest::{Base, Entry as Job, Format, LineError, ReadOptions, Reader};
 use ftpq::model::{JobSpec, Source};
+use ftpq::policy::{Pattern, local_name, split_pattern};
 use ftpq::wire::Command;
 use ftpq::wire::listing::{Entry, Excess, Form, Item, Kind, Limits, Listing, Size};
 use std::io::{BufReader, Cursor, Write};
@@ -128,6 +129,9 @@ pub fn urls(data: &[u8]) {
     for text in [format!("ftp://{text}"), format!("ftps://h/{text}"), format!("ftpes://u@h:2121/{text}")] {
         one_url(&text);
     }
+    for text in [format!("ftp://h/{text}"), format!("ftp://h/d/*{text}")] {
+        one_pattern(&text);
+    }
     if knows_mark(data) {
         return;
     }
@@ -138,6 +142,29 @@ pub fn urls(data: &[u8]) {
             assert_secret(&format!("{source} {source:?} {secret:?} {}", source.account().credential()));
         }
         Ok(_) => {}
+    }
+}
+
+/// A URL's pattern leaves the URL of a folder; where a path matches, no folder on the way to it is left unread; and what a
+/// path is named here is one component.
+fn one_pattern(text: &str) {
+    let (folder, pattern) = split_pattern(text);
+    let Some(pattern) = pattern else { return assert_eq!(folder, text) };
+    assert!(Source::parse_any(&folder).is_err() || folder.parse::<Source>().unwrap().path().is_folder(), "{folder}");
+    let pattern = match Pattern::parse(&pattern) {
+        Ok(pattern) => pattern,
+        Err(error) => return assert_shown(&error.to_string()),
+    };
+    for path in [text.as_bytes(), b"a/b/c.nc", b"a/", b"\xff"] {
+        let parents = path.iter().enumerate().filter(|(at, b)| **b == b'/' && at + 1 < path.len());
+        if pattern.matches(path) {
+            parents.for_each(|(at, _)| assert!(pattern.may_match_below(&path[..at]), "{pattern:?} {path:?}"));
+        }
+    }
+    for part in text.as_bytes().split(|&b| b == b'/') {
+        let Ok(name) = local_name(part) else { continue };
+        assert!(!(name.is_empty() || name == "." || name == ".." || name.contains(['/', '\\'])), "{name:?}");
+        assert_shown(&name);
     }
 }
 

@@ -231,5 +231,5 @@ impl Session {
 
 fn folder() -> Failure {
     Failure::permanent(Stage::Inspect, Cause::Unsupported, "the path is a folder, not a file")
-        .with_advice("name the files in it one by one")
+        .with_advice("end its URL with a slash to fetch what is in it")
 }

@@ -216,12 +216,7 @@ impl<'a> Listing<'a> {
             Verdict::Cut { failure } => Phase::Failed(failure.with_advice(
                 "anybody on the way could so hide files; it is read again; if it stays, tell the server's operator",
             )),
-            Verdict::Unconfirmed { failure } | Verdict::Refused { failure } => Phase::Failed(match failure.cause {
-                Cause::Disconnected if failure.stage == Stage::Verdict => {
-                    failure.with_advice("the folder is read again")
-                }
-                _ => failure,
-            }),
+            Verdict::Unconfirmed { failure } | Verdict::Refused { failure } => Phase::Failed(failure),
         }
     }
 }

@@ -285,7 +285,7 @@ fn unavailable(said: &Said) -> Verdict {
             .advise("check the path and whether this user may read it")
     } else if said.any(&["plain file", "regular file", "a directory"]) {
         Verdict::permanent(Cause::Unsupported, "the path is a folder or something else that is no file")
-            .advise("name the files in it one by one")
+            .advise("end its URL with a slash to fetch what is in it")
     } else {
         Verdict::permanent(Cause::Missing, "the server has no such file, or gives no right to read it")
             .advise("check the path: a path in a URL starts at the login directory, and with %2F at the server's root")

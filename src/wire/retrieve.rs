@@ -350,7 +350,9 @@ impl Retrieve {
             Opening::Passive => "PASV",
             Opening::ExtendedPassive | Opening::ExtendedThenPassive | Opening::Standing => "EPSV",
         };
-        classify(&Context::new(self.stage(), verb).with_path(self.path()), reply)
+        // The words for a listing are its own to its end.
+        let words = if self.is_listing() && self.stage() == Stage::Verdict { Stage::List } else { self.stage() };
+        Failure { stage: self.stage(), ..classify(&Context::new(words, verb).with_path(self.path()), reply) }
     }
 
     /// The path in the command; a listing's has none.

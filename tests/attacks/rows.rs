@@ -14,10 +14,6 @@ pub(crate) struct Row {
     pub(crate) void: &'static str,
 }
 
-/// Why rows about listings are tried on the parser alone, or not at all.
-const NO_LISTING: &str =
-    "on a whole run: none asks for a listing yet, every file is named by a URL or a list; the parser stands alone";
-
 const fn row(
     number: u8,
     ids: &'static [&'static str],
@@ -166,8 +162,9 @@ pub(crate) const ROWS: &[Row] = &[
         &[
             "hostile_names::cve_2002_1344_dots_and_absolute_paths",
             "wire::listing::attacks::cve_2002_1344_cve_2002_1345_a_listed_name_is_one_component",
+            "hostile_listings::cve_2002_1344_cve_2002_1345_a_listing_over_the_wire_leads_nowhere_else",
         ],
-        NO_LISTING,
+        "",
     ),
     row(
         19,
@@ -176,8 +173,9 @@ pub(crate) const ROWS: &[Row] = &[
         &[
             "hostile_names::cve_2004_1294_a_slash_in_the_name_makes_folders_below_and_nowhere_else",
             "wire::listing::attacks::cve_2004_1294_a_listed_slash_is_refused_with_its_reason",
+            "hostile_listings::cve_2004_1294_a_slash_over_the_wire_is_refused_with_its_reason",
         ],
-        NO_LISTING,
+        "",
     ),
     row(
         20,
@@ -186,8 +184,9 @@ pub(crate) const ROWS: &[Row] = &[
         &[
             "hostile_names::cve_2010_3096_backslashes",
             "wire::listing::attacks::cve_2010_3096_cve_2010_3099_cve_2010_3102_a_listed_backslash_names_no_local_file",
+            "hostile_listings::cve_2010_3096_cve_2010_3099_cve_2010_3102_backslashes_over_the_wire_name_nothing_here",
         ],
-        NO_LISTING,
+        "",
     ),
     row(
         21,
@@ -196,8 +195,9 @@ pub(crate) const ROWS: &[Row] = &[
         &[
             "hostile_names::cve_2026_27699_names_that_hide_where_they_lead",
             "wire::listing::attacks::cve_2026_27699_no_listed_name_leads_out_of_the_folder",
+            "hostile_listings::cve_2026_27699_no_name_over_the_wire_hides_where_it_leads",
         ],
-        NO_LISTING,
+        "",
     ),
     row(
         22,
@@ -221,8 +221,9 @@ pub(crate) const ROWS: &[Row] = &[
             "hostile_names::cve_2014_4877_a_linked_folder_below_the_destination_is_not_entered",
             "hostile_files::cve_2014_4877_a_folder_swapped_for_a_link_at_any_moment_redirects_nothing",
             "wire::listing::attacks::cve_2014_4877_a_listed_link_stays_a_link_beside_a_folder_of_its_name",
+            "hostile_listings::cve_2014_4877_a_link_and_a_folder_of_its_name_are_told_apart_and_as_a_pair",
         ],
-        NO_LISTING,
+        "",
     ),
     row(
         25,
@@ -328,22 +329,32 @@ pub(crate) const ROWS: &[Row] = &[
         36,
         &["GHSA-rp42-5vxx-qpwr"],
         "basic-ftp: a listing without end",
-        &["wire::listing::attacks::ghsa_rp42_5vxx_qpwr_an_endless_listing_meets_a_limit"],
-        NO_LISTING,
+        &[
+            "wire::listing::attacks::ghsa_rp42_5vxx_qpwr_an_endless_listing_meets_a_limit",
+            "hostile_listings::ghsa_rp42_5vxx_qpwr_a_long_listing_over_the_wire_is_never_held_in_memory",
+            "ftp::tests::listing::an_endless_listing_ends_at_the_limit_and_is_broken_off",
+        ],
+        "",
     ),
     row(
         37,
         &["CVE-2015-4022", "CVE-2015-4643"],
         "PHP: a huge listing overflows a size",
-        &["wire::listing::attacks::cve_2015_4022_cve_2015_4643_a_length_that_no_number_holds_is_none"],
-        NO_LISTING,
+        &[
+            "wire::listing::attacks::cve_2015_4022_cve_2015_4643_a_length_that_no_number_holds_is_none",
+            "hostile_listings::cve_2015_4022_cve_2015_4643_lengths_over_the_wire_are_numbers_or_none",
+        ],
+        "",
     ),
     row(
         38,
         &["CVE-2010-20049", "CVE-2010-20108", "CVE-2003-0963"],
         "LeapFTP, FTPPad, lftp: long names in a listing",
-        &["wire::listing::attacks::cve_2010_20049_cve_2010_20108_cve_2003_0963_long_names_are_refused_by_themselves"],
-        NO_LISTING,
+        &[
+            "wire::listing::attacks::cve_2010_20049_cve_2010_20108_cve_2003_0963_long_names_are_refused_by_themselves",
+            "hostile_listings::cve_2010_20049_cve_2010_20108_cve_2003_0963_long_names_over_the_wire_are_refused_by_themselves",
+        ],
+        "",
     ),
     row(
         39,
@@ -366,8 +377,11 @@ pub(crate) const ROWS: &[Row] = &[
         41,
         &["CVE-2017-8817", "CVE-2020-8285"],
         "curl: a pattern that ends in `[`; recursion over entries",
-        &["hostile_names::cve_2017_8817_and_cve_2020_8285_patterns_are_names"],
-        "there are no patterns",
+        &[
+            "hostile_names::cve_2017_8817_and_cve_2020_8285_patterns_are_names",
+            "policy::pattern::tests::cve_2017_8817_cve_2020_8285_no_pattern_takes_more_than_the_product_of_the_lengths",
+        ],
+        "",
     ),
     row(42, &["CVE-2018-1000120"], "curl: %00 in a path", &["hostile_names::cve_2018_1000120_nul_in_the_path"], ""),
     row(
@@ -566,7 +580,8 @@ pub(crate) const ROWS: &[Row] = &[
         &[
             "hostile_lists::mlsd_names_that_collide_or_mislead_in_a_list_are_refused",
             "wire::listing::attacks::mlsd_names_that_mislead_are_refused_and_doubles_are_told",
+            "hostile_listings::mlsd_names_that_are_double_or_differ_by_case_are_told_over_the_wire",
         ],
-        NO_LISTING,
+        "",
     ),
 ];

@@ -228,7 +228,7 @@ fn cve_2004_2014_a_part_file_of_another_user_is_refused() {
 fn the_umask_of_the_user_decides_and_never_the_server() {
     for umask in ["077", "022", "002", "027"] {
         let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |turn| match turn.verb {
-            "MLST" => Act::Reword(Box::new(|reply| reply.replace("unique=1;", "UNIX.mode=06777;perm=adfrw;unique=1;"))),
+            "MLST" => Act::Reword(Box::new(|reply| reply.replace("unique=", "UNIX.mode=06777;perm=adfrw;unique="))),
             _ => Act::Usual,
         });
         server.put("small", pseudo_random(233, 1000));

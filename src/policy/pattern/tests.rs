@@ -182,3 +182,25 @@ fn a_url_is_split_before_it_is_decoded() {
     assert!(!pattern(&split_pattern("ftp://h/d/a%2A*").1.unwrap()).matches(b"axb"));
     assert!(pattern(&split_pattern("ftp://h/d/%FC*").1.unwrap()).matches(b"\xfcx"));
 }
+
+/// Of what matches, no folder on the way is left unread; whatever the pattern.
+#[test]
+fn no_folder_on_the_way_to_a_match_is_passed_over() {
+    const PIECES: [&str; 14] =
+        ["a", "b", "/", "*", "**", "**/", "?", "[ab]", "[!a]", "{a,b}", "{a/b,", "}", "\\a", ","];
+    let mut dice = fastrand::Rng::with_seed(41);
+    let mut matched = 0;
+    for _ in 0..20_000 {
+        let text: String = (0..dice.usize(1..6)).map(|_| PIECES[dice.usize(..PIECES.len())]).collect();
+        let Ok(pattern) = Pattern::parse(&text) else { continue };
+        let path: String = (0..dice.usize(1..7)).map(|_| ["a", "b", "/"][dice.usize(..3)]).collect();
+        if !pattern.matches(path.as_bytes()) {
+            continue;
+        }
+        matched += 1;
+        for (at, _) in path.match_indices('/').filter(|(at, _)| at + 1 < path.len()) {
+            assert!(pattern.may_match_below(path[..at].as_bytes()), "{text} {path}");
+        }
+    }
+    assert!(matched > 500, "{matched}: too few to mean anything");
+}

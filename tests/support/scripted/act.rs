@@ -18,12 +18,12 @@ pub(crate) struct Turn<'a> {
     pub(crate) arg: &'a str,
     /// Offset that REST set.
     pub(crate) rest: u64,
-    /// The honest delivery, for RETR of a file that is there.
+    /// The honest delivery, for RETR of a file that is there, MLSD and LIST of a folder.
     pub(crate) honest: Option<&'a Delivery>,
 }
 
 impl Turn<'_> {
-    /// The honest delivery of the file that RETR names.
+    /// The honest delivery of the file or listing that is asked for.
     pub(crate) fn delivery(&self) -> Delivery {
         self.honest.cloned().unwrap_or_else(|| panic!("{} {} delivers nothing", self.verb, self.arg))
     }
@@ -73,7 +73,7 @@ impl Act {
 /// How RETR is carried out.
 #[derive(Clone)]
 pub(crate) struct Delivery {
-    /// Name under which the bytes are counted.
+    /// Name under which the bytes are counted; empty for a listing's, which are not.
     pub(crate) name: String,
     /// The file's content.
     pub(crate) data: Arc<Vec<u8>>,

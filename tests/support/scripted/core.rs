@@ -1,9 +1,9 @@
 //! What all sessions of a scripted server share.
 
-use super::{Act, Shaken, Tls, Turn};
+use super::{Act, Shaken, Tls, Turn, listing::Children};
 use rustls::server::ServerSessionMemoryCache;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write,
     sync::{
         Arc, Mutex,
@@ -121,6 +121,7 @@ struct Logged {
 #[derive(Default)]
 struct Seen {
     files: BTreeMap<String, RemoteFile>,
+    folders: BTreeSet<String>,
     dialogue: Vec<Logged>,
     sent: BTreeMap<String, u64>,
     sent_in_clear: u64,
@@ -180,7 +181,31 @@ impl Core {
     /// Whether the path is the root or leads to files.
     pub(super) fn is_folder(&self, path: &str) -> bool {
         let prefix = format!("{path}/");
-        path.is_empty() || self.lock().files.keys().any(|name| name.starts_with(&prefix))
+        let seen = self.lock();
+        path.is_empty() || seen.folders.contains(path) || seen.files.keys().any(|name| name.starts_with(&prefix))
+    }
+
+    /// Makes a folder without files.
+    pub(super) fn put_folder(&self, path: &str) {
+        self.lock().folders.insert(path.to_owned());
+    }
+
+    /// What is in a folder, by name.
+    pub(super) fn children(&self, folder: &str) -> Children {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let seen = self.lock();
+        let mut children = BTreeMap::new();
+        for (path, file) in &seen.files {
+            match path.strip_prefix(&prefix).map(|rest| rest.split_once('/').ok_or(rest)) {
+                Some(Ok((name, _))) => children.insert(name.to_owned(), None),
+                Some(Err(name)) => children.insert(name.to_owned(), Some(file.clone())),
+                None => None,
+            };
+        }
+        for path in seen.folders.iter().filter_map(|path| path.strip_prefix(&prefix)) {
+            children.insert(path.split('/').next().unwrap_or(path).to_owned(), None);
+        }
+        children.into_iter().collect()
     }
 
     /// Bytes of a file that went into data connections.
@@ -296,7 +321,10 @@ impl Core {
 
     pub(super) fn note_sent(&self, name: &str, bytes: usize, secure: bool) {
         let mut seen = self.lock();
-        *seen.sent.entry(name.to_owned()).or_default() += bytes as u64;
+        // Listings are no file's.
+        if !name.is_empty() {
+            *seen.sent.entry(name.to_owned()).or_default() += bytes as u64;
+        }
         if !secure {
             seen.sent_in_clear += bytes as u64;
         }

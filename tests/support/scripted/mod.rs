@@ -4,6 +4,7 @@
 mod act;
 mod core;
 mod data;
+mod listing;
 mod secure;
 mod session;
 mod tls;
@@ -94,6 +95,12 @@ impl Scripted {
     /// Puts a file there, with a fixed time.
     pub(crate) fn put(&self, path: &str, data: impl Into<Vec<u8>>) {
         self.core.put(path, data.into(), "20240229123456");
+    }
+
+    /// Makes an empty folder; others come of their files.
+    #[allow(dead_code, reason = "not every binary needs it")]
+    pub(crate) fn put_folder(&self, path: &str) {
+        self.core.put_folder(path);
     }
 
     /// The anonymous URL of a file.

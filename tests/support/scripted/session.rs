@@ -4,6 +4,7 @@ use super::{
     Act, Batch, Behind, Core, Delivery, End, Turn,
     core::split,
     data::{self, Meeting},
+    listing,
     tls::{Configs, Handshake, Line},
 };
 use std::{
@@ -99,7 +100,7 @@ impl Session<'_> {
             if self.core.traits.rest_must_be_last && !matches!(verb.as_str(), "REST" | "RETR") {
                 self.rest = 0;
             }
-            let honest = (verb == "RETR").then(|| self.honest_delivery(arg)).flatten();
+            let honest = self.honest_delivery(&verb, arg);
             let act = self.ask(&verb, arg, before, honest.as_ref());
             let shuffled = self.core.traits.batch == Batch::Shuffled && matches!(verb.as_str(), "SIZE" | "MDTM");
             let sent = self.unsent.len();
@@ -263,8 +264,9 @@ impl Session<'_> {
             "SIZE" | "MDTM" | "MLST" => self.inspect(verb, arg),
             "REST" => self.restart(arg),
             "EPSV" | "PASV" | "PORT" | "EPRT" => self.open(verb, arg),
-            "RETR" => {
-                if let Some(delivery) = self.honest_delivery(arg) {
+            "MLSD" if !self.core.traits.mlst => self.reply("502 Command not implemented."),
+            "RETR" | "MLSD" | "LIST" => {
+                if let Some(delivery) = self.honest_delivery(verb, arg) {
                     return self.deliver(&delivery);
                 }
                 self.meeting = None;
@@ -305,9 +307,9 @@ impl Session<'_> {
             "SIZE" => self.reply(&format!("213 {}", file.data.len())),
             "MDTM" => self.reply(&format!("213 {}", file.modified)),
             _ if self.core.traits.mlst => {
-                let (size, modified) = (file.data.len(), file.modified);
+                let (size, unique, modified) = (file.data.len(), listing::unique(&file), file.modified);
                 self.reply(&format!(
-                    "250-Listing {arg}\r\n type=file;size={size};modify={modified};unique=1; {arg}\r\n250 End"
+                    "250-Listing {arg}\r\n type=file;size={size};modify={modified};unique={unique}; {arg}\r\n250 End"
                 ))
             }
             _ => self.reply("502 Command not implemented."),
@@ -335,13 +337,27 @@ impl Session<'_> {
         }
     }
 
-    fn honest_delivery(&self, arg: &str) -> Option<Delivery> {
-        let name = self.resolve(arg);
-        let file = self.core.file(&name)?;
-        let data = if self.ascii { Arc::new(with_crlf(&file.data)) } else { file.data };
+    fn honest_delivery(&self, verb: &str, arg: &str) -> Option<Delivery> {
+        let (name, data, opening) = match verb {
+            "RETR" => {
+                let name = self.resolve(arg);
+                let file = self.core.file(&name)?;
+                let data = if self.ascii { Arc::new(with_crlf(&file.data)) } else { file.data };
+                let opening = format!("150 Opening data connection for {name} ({} bytes).", data.len());
+                (name, data, opening)
+            }
+            "MLSD" | "LIST" => {
+                let folder = self.resolve(arg.trim_end_matches('/'));
+                let folder = folder.trim_end_matches('/');
+                let children = self.core.is_folder(folder).then(|| self.core.children(folder))?;
+                let data = if verb == "MLSD" { listing::machine(&children) } else { listing::people(&children) };
+                (String::new(), Arc::new(data), "150 Here comes the directory listing.".to_owned())
+            }
+            _ => return None,
+        };
         let upto = data.len();
-        let from = usize::try_from(self.rest).unwrap_or(usize::MAX).min(upto);
-        let opening = format!("150 Opening data connection for {name} ({upto} bytes).");
+        // A listing begins at its beginning, whatever REST said.
+        let from = if verb == "RETR" { usize::try_from(self.rest).unwrap_or(usize::MAX).min(upto) } else { 0 };
         Some(Delivery {
             name,
             data,
