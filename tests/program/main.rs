@@ -19,6 +19,7 @@ mod clock;
 mod crash;
 mod disk_full;
 mod failpoints;
+mod folder_runs;
 mod giving_up;
 mod hostile_files;
 mod hostile_floods;
