@@ -4,6 +4,7 @@
 
 mod assign;
 mod checksum;
+mod counts;
 mod date;
 mod destination;
 mod event;
@@ -27,6 +28,7 @@ mod tls;
 
 pub use assign::{SettingError, parse_bytes};
 pub use checksum::{Algorithm, Checksum, ChecksumError};
+pub use counts::Counts;
 pub use date::{rfc3339, rfc3339_millis};
 pub use destination::{Destination, DestinationError, RelPath};
 pub use event::Event;
@@ -35,8 +37,8 @@ pub use folder::{Folder, FolderTally, Listed};
 pub use host::{Account, HostFacts, HostKey, PerHost, Quirks};
 pub use ids::{IdSet, JobId};
 pub use job::{
-    Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Mirror, Receipt, Selection,
-    Settlement, SourceTrouble,
+    Attempt, Change, Claim, Clash, Expectation, Job, JobRecord, JobSpec, Mirror, Receipt, Selection, Settlement,
+    SourceTrouble,
 };
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};

@@ -69,7 +69,7 @@ impl Tree {
             }
         }
         // Links: to a file, to folders beside, above and to itself, and to nothing.
-        symlink(OsStr::from_bytes(&Self::name(kind, 0)), tree.folder(0).join("link to file")).unwrap();
+        symlink(OsStr::from_bytes(&Self::name(kind, 7)), tree.folder(0).join("link to file")).unwrap();
         for (target, name) in [("..", "up"), (".", "self"), ("../nowhere", "dangling")] {
             symlink(target, tree.folder(1).join(name)).unwrap();
         }
