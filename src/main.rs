@@ -76,6 +76,10 @@ impl House for Program {
         })
     }
 
+    fn rehearse(&self, desk: LocalDesk, order: RunOrder) -> Reply<'_, RunReport> {
+        Box::pin(work(desk, Vec::new(), order))
+    }
+
     fn run(&self, order: RunOrder) -> Reply<'_, RunReport> {
         Box::pin(async move {
             loop {
@@ -126,10 +130,12 @@ async fn work(desk: LocalDesk, notices: Vec<String>, order: RunOrder) -> Result<
     for text in notices {
         observer.event(&Event::Notice { text });
     }
-    let dir = order.queue.clone();
+    let (dir, rehearsal) = (order.queue.clone(), order.rehearsal);
     let (desk, run) = engine::prepare(desk, order, Arc::clone(&observer), board, stop);
-    let server = match api::serve(Arc::new(desk.clone()), &dir) {
-        Ok(server) => Some(server),
+    // A rehearsal is nobody else's business.
+    let served = if rehearsal { Ok(None) } else { api::serve(Arc::new(desk.clone()), &dir).map(Some) };
+    let server = match served {
+        Ok(server) => server,
         Err(error) => {
             let text = format!("other processes can't ask this run how it stands: {error}");
             observer.event(&Event::Notice { text });
@@ -138,9 +144,14 @@ async fn work(desk: LocalDesk, notices: Vec<String>, order: RunOrder) -> Result<
     };
     let outcome = run.await;
     drop(server);
-    let closed = desk.close().await;
+    // What was rehearsed is still to be told.
+    let closed = if rehearsal { Ok(()) } else { desk.close().await };
     let report = outcome?;
-    screen.finish(&report);
+    if rehearsal {
+        drop(screen);
+    } else {
+        screen.finish(&report);
+    }
     closed?;
     Ok(report)
 }

@@ -3,15 +3,18 @@
 use super::args::AddArgs;
 use super::exit::{Exit, Failed};
 use super::face::Face;
+use super::get::all;
 use super::inputs::{Feed, Input, holds_password};
 use super::login::{Ask, Handed, Login};
-use super::options;
+use super::options::{self, RunOptions};
+use super::rehearsal;
+use super::run::Start;
 use super::standing;
 use super::words::{count, numbers};
 use crate::engine::{Added, Credential, Intake, contradiction};
 use crate::manifest::{Entry, LineError, ReadOptions, Warning};
-use crate::model::{Account, IdSet, JobSpec, Settings, Source};
-use crate::policy::{Pattern, split_pattern};
+use crate::model::{Account, IdSet, JobSpec, Selection, Settings, Source};
+use crate::policy::Pattern;
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -59,11 +62,20 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
         warn_of_password(face);
     }
     let into = face.absolute(args.into.as_deref().unwrap_or_else(|| ".".as_ref()))?;
-    let mut read = args.lists.read(into)?;
-    (read.folder, read.split) = (args.folder.rules(false), split_pattern);
+    let read = args.lists.read(into, &args.folder)?;
     let inputs = Input::sort(args.inputs);
     let order = Order { inputs, read, login, settings, skip_bad: args.lists.skip_bad, may_lend: !lends };
     let mut interrupt = interrupts()?;
+    if args.dry_run {
+        rehearsal::begin(face, Selection::default(), |_| true).await?;
+        let config = order.login.config.clone();
+        let Queued { added, lent, .. } = enqueue(face, Order { may_lend: true, ..order }, &mut interrupt).await?;
+        let overrides = Settings::default();
+        let start =
+            Start { only: Some(all(&added)), overrides, password: None, lent, config, trace: None, survey: None };
+        drop(interrupt);
+        return Ok(rehearsal::tell(face, &RunOptions::default(), start).await?.0);
+    }
     let mut queued = enqueue(face, order, &mut interrupt).await?;
     if !queued.added.known.is_empty() {
         let desk = face.desk().await?;

@@ -138,6 +138,9 @@ pub(super) struct AddArgs {
     /// Folder that destinations lie below; made when first needed [default: the current one]
     #[arg(long, value_name = "DIR")]
     pub(super) into: Option<PathBuf>,
+    /// Say what would be queued, files and bytes; folders are listed, nothing is changed
+    #[arg(long)]
+    pub(super) dry_run: bool,
     #[command(flatten)]
     pub(super) lists: ListOptions,
     #[command(flatten)]

@@ -6,7 +6,7 @@ use super::exit::Failed;
 use super::prompt::{self, Stand};
 use super::words::{self, safe};
 use crate::config::Config;
-use crate::engine::{Desk, Display, House, TraceFile};
+use crate::engine::{Desk, Display, House, LocalDesk, TraceFile};
 use crate::model::{Secret, json_line};
 use serde::Serialize;
 use std::env;
@@ -45,6 +45,8 @@ pub(super) struct Face<'a> {
     pub(super) err: Box<dyn Write + Send>,
     /// Whoever answers to signals since somebody was asked for a password.
     pub(super) stand: Option<Stand>,
+    /// The queue in memory that stands for the real one, where nothing is to be changed.
+    pub(super) rehearsal: Option<LocalDesk>,
     /// Figures stand on the terminal, to be taken off before anything else is printed.
     pub(super) drawn: bool,
 }
@@ -73,6 +75,7 @@ impl<'a> Face<'a> {
             out: Box::new(BufWriter::new(io::stdout())),
             err: Box::new(io::stderr()),
             stand: None,
+            rehearsal: None,
             drawn: false,
         }
     }
@@ -135,6 +138,9 @@ impl<'a> Face<'a> {
 
     /// The desk of the queue. Takes the face whole, because it can be sent to another thread but not shared with one.
     pub(super) async fn desk(&mut self) -> Result<Box<dyn Desk>, Failed> {
+        if let Some(desk) = &self.rehearsal {
+            return Ok(Box::new(desk.clone()));
+        }
         Ok(self.house.desk(&self.queue()?).await?)
     }
 

@@ -7,11 +7,10 @@ use super::face::Face;
 use super::inputs::{Input, holds_password};
 use super::login::{Ask, Login};
 use super::options;
-use super::run::{Start, secrets, start};
-use super::{standing, words};
+use super::run::{Start, secrets};
+use super::{rehearsal, standing, words};
 use crate::engine::Added;
 use crate::model::{Change, IdSet, JobState, Selection};
-use crate::policy::split_pattern;
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
@@ -28,9 +27,11 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
     if args.lists.base.as_deref().is_some_and(holds_password) {
         warn_of_password(face);
     }
-    let (mut read, skip_bad) = (args.lists.read(into)?, args.lists.skip_bad);
-    (read.folder, read.split) = (args.folder.rules(false), split_pattern);
+    let (read, skip_bad) = (args.lists.read(into, &args.folder)?, args.lists.skip_bad);
     let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad, may_lend: true };
+    if args.run.dry_run {
+        rehearsal::begin(face, Selection::default(), |_| true).await?;
+    }
     let mut interrupt = interrupts()?;
     let queued = enqueue(face, order, &mut interrupt).await?;
     let (added, lent) = (queued.added, queued.lent);
@@ -46,7 +47,11 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
         }
         woken = wake(face, &added.known) => woken?,
     }
-    start(face, &args.run, Start { only: Some(only), overrides, password, lent, config, trace, survey: None }).await
+    let start = Start { only: Some(only), overrides, password, lent, config, trace, survey: None };
+    match args.run.dry_run {
+        true => Ok(rehearsal::tell(face, &args.run, start).await?.0),
+        false => super::run::start(face, &args.run, start).await,
+    }
 }
 
 /// The folder for the files, and the name of the one file where the user gives it.

@@ -35,7 +35,10 @@ pub(super) async fn list(face: &mut Face<'_>, args: ListArgs) -> Result<Exit, Fa
 }
 
 fn line(job: &Job) -> String {
-    let size = size(job).map_or_else(|| "-".to_owned(), bytes);
+    let size = match &job.spec.folder {
+        Some(_) => "folder".to_owned(),
+        None => size(job).map_or_else(|| "-".to_owned(), bytes),
+    };
     let (destination, source) = (safe(&job.spec.destination), safe(&job.spec.source));
     format!("{:>6}  {:<9}  {size:>10}  {destination}  {source}", job.id, job.state.name())
 }
@@ -44,5 +47,5 @@ fn line(job: &Job) -> String {
 pub(super) fn size(job: &Job) -> Option<u64> {
     let JobRecord { receipt, progress, .. } = &job.record;
     let received = receipt.as_ref().map(|r| r.size);
-    received.or_else(|| progress.as_ref().and_then(|p| p.identity.size)).or(job.spec.expect.size)
+    received.or_else(|| progress.as_ref().and_then(|p| p.identity.size)).or(job.spec.likely_size())
 }

@@ -1,7 +1,9 @@
 //! Options for reading lists, which `add` and `get` share.
 
 use super::exit::Failed;
+use super::folder_options::FolderOptions;
 use crate::manifest::{Base, EnaColumn, Format, ReadOptions};
+use crate::policy::split_pattern;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
 
@@ -30,7 +32,7 @@ pub(super) struct ListOptions {
 
 impl ListOptions {
     /// How the readers of lists are to go about it.
-    pub(super) fn read(&self, into: PathBuf) -> Result<ReadOptions, Failed> {
+    pub(super) fn read(&self, into: PathBuf, folder: &FolderOptions) -> Result<ReadOptions, Failed> {
         let base = self.base.as_deref().map(Base::parse).transpose();
         let base = base.map_err(|e| Failed::Usage(format!("--base: {e}")))?;
         let mut columns = self.columns.clone();
@@ -39,7 +41,8 @@ impl ListOptions {
         let mut suffixes = self.suffix.clone();
         suffixes.sort();
         suffixes.dedup();
-        Ok(ReadOptions { format: self.format, base, suffixes, columns, ..ReadOptions::below(into) })
+        let (folder, split) = (folder.rules(false), split_pattern);
+        Ok(ReadOptions { format: self.format, base, suffixes, columns, folder, split, ..ReadOptions::below(into) })
     }
 }
 

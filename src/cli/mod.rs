@@ -22,6 +22,7 @@ mod logins;
 mod options;
 mod prompt;
 mod proof_options;
+mod rehearsal;
 mod report;
 mod run;
 mod show;

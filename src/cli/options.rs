@@ -130,9 +130,12 @@ pub(super) struct LoginOptions {
 }
 
 /// Options of a run as a whole.
-#[derive(clap::Args)]
+#[derive(clap::Args, Default)]
 #[command(next_help_heading = "Connections")]
 pub(super) struct RunOptions {
+    /// Say what would be done, files and bytes; folders are listed, nothing is changed
+    #[arg(long)]
+    pub(super) dry_run: bool,
     /// Connections over all hosts at a time [default: 16]
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(Config::MAX_CONNECTIONS)))]
     pub(super) connections: Option<u32>,

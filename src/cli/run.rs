@@ -6,7 +6,7 @@ use super::face::Face;
 use super::login::{Ask, Login};
 use super::logins::keyring;
 use super::options::{self, RunOptions};
-use super::words;
+use super::{rehearsal, words};
 use crate::config::Config;
 use crate::engine::{Credential, Given, RunOrder, RunReport, Survey, TraceFile};
 use crate::model::{Counts, IdSet, JobId, JobState, Selection, Settings};
@@ -33,6 +33,16 @@ pub(super) async fn run(face: &mut Face<'_>, args: RunArgs) -> Result<Exit, Fail
         && count(face, ids).await?.total() == 0
     {
         return Err(Failed::Usage("no job has such a number; `ftpq list` shows them".to_owned()));
+    }
+    if args.run.dry_run {
+        let selection = Selection { ids: only, ..Selection::default() };
+        rehearsal::begin(face, selection, |job| {
+            matches!(job.state, JobState::Queued | JobState::Running | JobState::Waiting)
+        })
+        .await?;
+        let lent = ask(face, &mut login, None).await?;
+        let start = Start { only: None, overrides, password, lent, config: login.config, trace, survey: None };
+        return Ok(rehearsal::tell(face, &args.run, start).await?.0);
     }
     let lent = ask(face, &mut login, only.as_ref()).await?;
     start(face, &args.run, Start { only, overrides, password, lent, config: login.config, trace, survey: None }).await
@@ -112,15 +122,19 @@ pub(super) async fn work(face: &mut Face<'_>, options: &RunOptions, start: Start
         display: face.display(),
         trace,
         survey,
-        rehearsal: false,
+        rehearsal: face.rehearsal.is_some(),
     };
     face.flush()?;
     // From here on the run listens for signals.
     face.stand = None;
-    let report = face.house.run(order).await?;
+    let report = match face.rehearsal.clone() {
+        Some(desk) => face.house.rehearse(desk, order).await?,
+        None => face.house.run(order).await?,
+    };
     // With what its folders gave.
     let only = report.only.clone().filter(|_| only.is_some()).or(only);
     let counts = match &only {
+        _ if face.rehearsal.is_some() => None,
         Some(ids) => Some(count(face, ids).await?),
         // Where the disk is full the queue is not asked once more.
         None if report.storage || report.has_left() => None,

@@ -4,7 +4,7 @@ use super::exit::{Exit, Failed};
 use super::face::Face;
 use super::list::size;
 use super::words::{self, bytes, count, safe, time};
-use crate::model::{Attempt, Failure, Job, JobId, JobState, Receipt};
+use crate::model::{Attempt, Failure, Folder, Job, JobId, JobState, Receipt};
 
 /// Runs the command.
 pub(super) async fn show(face: &mut Face<'_>, id: JobId) -> Result<Exit, Failed> {
@@ -31,6 +31,11 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
         field("mirror", format!("{} (priority {})", safe(&mirror.source), mirror.priority));
     }
     field("destination", safe(&job.spec.destination));
+    if let Some(rules) = &job.spec.folder {
+        lines.extend(rules_of(rules)?);
+        return Ok([lines, folder(job), ends(job), history(job)].concat());
+    }
+    let mut field = |name: &str, text: String| lines.push(format!("{name:<12} {text}"));
     if let Some(size) = size(job) {
         field("size", exact(size));
     }
@@ -49,16 +54,39 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
     if let Some(receipt) = &job.record.receipt {
         lines.extend(proof(receipt));
     }
-    if job.state != JobState::Done
-        && let Some(failure) = &job.record.failure
-    {
-        lines.extend(failed("last failure", failure));
-        for trouble in &job.record.troubles {
-            lines.extend(failed(&format!("     {}", safe(&trouble.source)), &trouble.failure));
-        }
+    Ok([lines, ends(job), history(job)].concat())
+}
+
+/// The last failure of a job that is not done, and those of its sources.
+fn ends(job: &Job) -> Vec<String> {
+    let Some(failure) = job.record.failure.as_ref().filter(|_| job.state != JobState::Done) else { return Vec::new() };
+    let mut lines = failed("last failure", failure);
+    for trouble in &job.record.troubles {
+        lines.extend(failed(&format!("     {}", safe(&trouble.source)), &trouble.failure));
     }
-    lines.extend(history(job));
-    Ok(lines)
+    lines
+}
+
+/// The rules by which a folder's files become jobs.
+fn rules_of(rules: &Folder) -> Result<Vec<String>, Failed> {
+    let text = serde_json::to_string(rules)
+        .map_err(|e| Failed::Io("can't show the rules".to_owned(), std::io::Error::other(e)))?;
+    Ok(vec![format!("{:<12} {}", "folder", safe(&text))])
+}
+
+/// What was found in a folder.
+fn folder(job: &Job) -> Vec<String> {
+    let Some(receipt) = &job.record.receipt else { return Vec::new() };
+    let mut lines = proof(receipt);
+    if let Some(tally) = &receipt.folder {
+        let text = format!(
+            "{} by the rules, {} to folders that were not followed",
+            tally.left_out,
+            count(tally.links, "link")
+        );
+        lines.push(format!("{:<12} {text}", "left out"));
+    }
+    lines
 }
 
 /// The receipt: what is here, how that is known, and what it cost.

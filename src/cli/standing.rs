@@ -43,6 +43,7 @@ pub(super) async fn look(desk: &dyn Desk, ids: &IdSet) -> Result<Standing, Faile
         for (stands, job) in looked {
             match stands {
                 false => gone.push(job.id),
+                true if job.spec.folder.is_some() => {}
                 true if standing.there.len() < NAMED => standing.there.push(job.spec.destination.to_string()),
                 true => standing.more += 1,
             }
@@ -55,6 +56,10 @@ pub(super) async fn look(desk: &dyn Desk, ids: &IdSet) -> Result<Standing, Faile
 
 /// Whether a file of the recorded size stands there. What can't be looked at counts as gone: the run then says why.
 fn stands(job: &Job) -> bool {
+    if job.spec.folder.is_some() {
+        // What is to be had of it is read on the server.
+        return true;
+    }
     let found = symlink_metadata(job.spec.destination.full()).ok().filter(std::fs::Metadata::is_file);
     match (found, &job.record.receipt) {
         (Some(file), Some(receipt)) => file.len() == receipt.size,

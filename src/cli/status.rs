@@ -49,7 +49,13 @@ fn lines(report: &StatusReport) -> Vec<String> {
         .collect();
     let total = report.jobs.total();
     let counts = if total == 0 { String::new() } else { format!(": {}", counts.join(", ")) };
-    lines.push(format!("jobs   {total}{counts}"));
+    let folders = match report.jobs.folders {
+        0 => String::new(),
+        folders => {
+            format!("; of those left {folders} {} to be read", if folders == 1 { "is a folder" } else { "are folders" })
+        }
+    };
+    lines.push(format!("jobs   {total}{counts}{folders}"));
     match &report.run {
         Some(run) => lines.extend(running(run, report.pid)),
         None if report.jobs.left() > 0 => lines.push("run    none; `ftpq run` starts one".to_owned()),

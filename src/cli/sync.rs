@@ -9,6 +9,7 @@ use super::get::{all, wake};
 use super::inputs::Input;
 use super::login::{Ask, Login};
 use super::options;
+use super::rehearsal;
 use super::run::{Start, secrets, work};
 use super::words::{count, safe};
 use crate::engine::{RunReport, Survey, remove_local};
@@ -43,6 +44,9 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
     let root = root(&args.url, &read)?;
     let inputs = vec![Input::Url { text: args.url, number: 1, name: None }];
     let order = Order { inputs, read, login, settings: settings.clone(), skip_bad: false, may_lend: true };
+    if args.run.dry_run {
+        rehearsal::begin(face, Selection::default(), |_| true).await?;
+    }
     let mut interrupt = interrupts()?;
     let queued = enqueue(face, order, &mut interrupt).await?;
     let (added, lent) = (queued.added, queued.lent);
@@ -51,13 +55,16 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
     let only = Some(all(&added));
     let start = Start { only, overrides: settings, password, lent, config, trace, survey: Some(Arc::clone(&survey)) };
     drop(interrupt);
-    let (exit, report) = work(face, &args.run, start).await?;
+    let (exit, report) = match args.run.dry_run {
+        true => rehearsal::tell(face, &args.run, start).await?,
+        false => work(face, &args.run, start).await?,
+    };
     if let Some(why) = incomplete(&report, &survey, &root) {
         let undone = if args.delete { "nothing was deleted" } else { "what is gone on the server is not known" };
         face.complain(&format!("{why}: {undone}"));
         return Ok(exit);
     }
-    gone(face, &Place { root, into: &into, survey: &survey, delete: args.delete }).await?;
+    gone(face, &Place { root, into: &into, survey: &survey, delete: args.delete && !args.run.dry_run }).await?;
     Ok(exit)
 }
 
@@ -109,10 +116,10 @@ async fn gone(face: &mut Face<'_>, place: &Place<'_>) -> Result<(), Failed> {
     loop {
         let page = desk.list(selection.clone(), after, PAGE).await?;
         let Some(last) = page.last().map(|job| job.id) else { break };
-        let lost: Vec<Job> = page.into_iter().filter(|job| place.has_lost(job)).collect();
+        let missing: Vec<Job> = page.into_iter().filter(|job| place.has_lost(job)).collect();
         let delete = place.delete;
         let looked = tokio::task::spawn_blocking(move || {
-            lost.into_iter().map(|job| (look(&job, delete), job)).collect::<Vec<_>>()
+            missing.into_iter().map(|job| (look(&job, delete), job)).collect::<Vec<_>>()
         });
         let looked =
             looked.await.map_err(|e| Failed::Io("looking at files came to a halt".to_owned(), io::Error::other(e)))?;

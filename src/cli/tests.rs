@@ -533,6 +533,7 @@ fn the_queues_folder_is_found_as_the_help_says() {
             out: Box::new(sink()),
             err: Box::new(sink()),
             stand: None,
+            rehearsal: None,
             drawn: false,
         };
         face.queue().ok()
@@ -598,12 +599,19 @@ impl std::io::Read for Yes {
 }
 
 #[test]
-fn a_pattern_is_warned_of_once_and_queued_as_it_stands() {
+fn a_pattern_is_the_job_of_reading_its_folder() {
     let trial = Trial::new();
-    let ended = trial.run("add ftp://h/d/*.gz ftp://h/e/*.gz ftp://h/d*/a");
-    assert_eq!((ended.exit, ended.out.as_str()), (Exit::Done, "queued 3 jobs\n"));
-    assert_eq!(ended.err.matches("does not expand patterns").count(), 1, "{}", ended.err);
-    assert_eq!(trial.run("add ftp://h/d*/a").err, "");
+    let ended = trial.run("add ftp://h/d/*.gz ftp://h/d*/a ftp://h/e/ ftp://h/d%2A");
+    assert_eq!((ended.exit, ended.out.as_str(), ended.err.as_str()), (Exit::Done, "queued 4 jobs\n", ""));
+    let accepted = trial.house.state().accepted.clone();
+    let told = |at: usize| {
+        let rules = accepted[at].folder.as_ref();
+        (accepted[at].source.to_string(), rules.map(|rules| (rules.pattern.clone(), rules.recursive)))
+    };
+    assert_eq!(told(0), ("ftp://h/d/".to_owned(), Some((Some("*.gz".to_owned()), false))));
+    assert_eq!(told(1), ("ftp://h/".to_owned(), Some((Some("d*/a".to_owned()), true))));
+    assert_eq!(told(2), ("ftp://h/e/".to_owned(), Some((None, false))));
+    assert_eq!(told(3).1, None, "a star that is written as %2A is a name's");
 }
 
 #[test]

@@ -26,13 +26,34 @@ pub struct LocalDesk {
     dir: PathBuf,
     credentials: Arc<Mutex<Credentials>>,
     run: Option<RunLine>,
+    /// It stands for another one: passwords are held, and not stored.
+    is_rehearsal: bool,
 }
 
 impl LocalDesk {
+    /// A desk over a queue in memory, which stands for the one in folder `dir` and has its passwords.
+    ///
+    /// # Errors
+    /// When the passwords can't be read.
+    pub async fn rehearsal(dir: &Path) -> Result<Self, DeskError> {
+        let (folder, read) = (dir.to_owned(), dir.to_owned());
+        let credentials = tokio::task::spawn_blocking(move || Credentials::load(&read)).await;
+        let credentials = credentials.map_err(|e| DeskError::Storage(e.to_string()))??;
+        Ok(Self { is_rehearsal: true, ..Self::new(Queue::in_memory(), folder, credentials) })
+    }
+
+    /// Takes in jobs of the queue that this one stands for.
+    ///
+    /// # Errors
+    /// When the queue is closed.
+    pub async fn restore(&self, jobs: Vec<Job>) -> Result<(), DeskError> {
+        Ok(self.queue.restore(jobs).await?)
+    }
+
     /// A desk over an open queue in folder `dir`.
     #[must_use]
     pub fn new(queue: Queue, dir: PathBuf, credentials: Credentials) -> Self {
-        Self { queue, dir, credentials: Arc::new(Mutex::new(credentials)), run: None }
+        Self { queue, dir, credentials: Arc::new(Mutex::new(credentials)), run: None, is_rehearsal: false }
     }
 
     /// Closes the queue; everything is durable and the lock released when this returns.
@@ -54,6 +75,11 @@ impl LocalDesk {
     pub(super) fn with_run(mut self, run: RunLine) -> Self {
         self.run = Some(run);
         self
+    }
+
+    /// A password as it may be kept here.
+    fn as_held(&self, given: Credential) -> Credential {
+        Credential { stored: given.stored && !self.is_rehearsal, ..given }
     }
 
     fn tell(&self, word: Word) {
@@ -197,6 +223,7 @@ impl Desk for LocalDesk {
 
     fn keep(&self, credential: Credential) -> Reply<'_, bool> {
         Box::pin(async move {
+            let credential = self.as_held(credential);
             let changed = self.with_credentials(|credentials| store(credentials, &credential))?;
             if changed {
                 self.tell(Word::NewLogin(credential.account.credential()));
@@ -261,7 +288,7 @@ impl Intake for LocalIntake {
             let changed = desk.with_credentials(|credentials| {
                 let mut changed = Vec::new();
                 // One that came for TLS stays so, even if the same login stands in an ftp:// URL of the list.
-                let mut passwords: Vec<Credential> = passwords.into_values().collect();
+                let mut passwords: Vec<Credential> = passwords.into_values().map(|given| desk.as_held(given)).collect();
                 passwords.sort_by_key(|given| given.tls);
                 for given in &passwords {
                     if store(credentials, given)? {

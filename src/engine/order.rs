@@ -1,6 +1,6 @@
 //! A run: what is asked for, and how it ended.
 
-use super::{Credential, Desk, Reply, TraceFile};
+use super::{Credential, Desk, DeskError, LocalDesk, Reply, TraceFile};
 use crate::config::Config;
 use crate::model::{IdSet, PerHost, Secret, Settings, StatusReport};
 use crate::transfer::Survey;
@@ -118,4 +118,13 @@ pub trait House: Send + Sync {
     /// # Errors
     /// When the queue can't be opened, or its owner doesn't answer.
     fn run(&self, order: RunOrder) -> Reply<'_, RunReport>;
+
+    /// The same over a queue in memory that stands for the real one.
+    ///
+    /// # Errors
+    /// When it can't be done.
+    fn rehearse(&self, desk: LocalDesk, order: RunOrder) -> Reply<'_, RunReport> {
+        let _ = (desk, order);
+        Box::pin(std::future::ready(Err(DeskError::Storage("nothing can be rehearsed here".to_owned()))))
+    }
 }

@@ -177,8 +177,11 @@ fn whole_entry(wanted: Wanted, at: Position, reading: &mut Reading) -> Result<En
     let (source, secret) = signed_in(&source, in_url, user.clone(), beside.clone())?;
     measure(&source).map_err(|e| BadField::new("url", e))?;
     if source.path().is_folder() {
-        let spec = folder::job(&line, source, pattern, &reading.options)?;
+        let spec = folder::job(line, below.as_deref(), (source, pattern), &reading.options)?;
         return Ok(Entry { spec, secret, mirror_secrets: Vec::new(), position: at });
+    }
+    if names == Names::Folder {
+        return Err(BadField::new("url", "this has to be a folder's URL, with a slash at its end"));
     }
     let path = local_path(&line, below.as_deref(), &source)?;
     let destination = Destination::new(reading.options.into.clone(), path).map_err(|e| BadField::new("path", e))?;

@@ -6,9 +6,9 @@ use crate::model::{Destination, Folder, JobSpec, ManifestLine, RelPath, Source};
 
 /// The job of reading a folder, with what is wanted below it where the URL says so.
 pub(super) fn job(
-    line: &ManifestLine,
-    source: Source,
-    pattern: Option<String>,
+    line: ManifestLine,
+    below: Option<&str>,
+    (source, pattern): (Source, Option<String>),
     options: &ReadOptions,
 ) -> Result<JobSpec, BadField> {
     let sums = [&line.checksum, &line.md5, &line.sha1, &line.sha256, &line.sha512, &line.crc32, &line.bsd_sum];
@@ -17,12 +17,13 @@ pub(super) fn job(
         return Err(BadField::new("url", message));
     }
     if !line.mirrors.is_empty() {
-        return Err(BadField::new(
-            "mirrors",
-            "the URL names a folder, which can't have mirrors; add each folder by itself",
-        ));
+        return Err(BadField::new("url", "the URL names a folder, which can't have mirrors; leave them out"));
     }
-    let into = match &line.path {
+    let named = match (below, &line.path) {
+        (Some(below), Some(path)) => Some(format!("{below}/{path}")),
+        (below, path) => path.clone().or_else(|| below.map(str::to_owned)),
+    };
+    let into = match &named {
         Some(path) => {
             // A slash at the end is how a person writes a folder.
             let path = quoting(path.trim_end_matches('/'), |text| RelPath::new(text));
@@ -34,6 +35,6 @@ pub(super) fn job(
     // What is wanted may lie in folders below: those that can't hold it are not read.
     let recursive = options.folder.recursive || pattern.as_ref().is_some_and(|pattern| pattern.contains('/'));
     let rules = Folder { pattern, recursive, ..options.folder.clone() };
-    let settings = line.settings.clone();
+    let settings = line.settings;
     Ok(JobSpec { settings, folder: Some(Box::new(rules)), ..JobSpec::new(source, destination) })
 }

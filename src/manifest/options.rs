@@ -17,12 +17,12 @@ pub struct ReadOptions {
     pub into: PathBuf,
     /// Which files of an assembly are meant: what follows the assembly's name in theirs. Empty for its whole folder.
     pub suffixes: Vec<String>,
-    /// Which files of an ENA report are meant. Empty for the first kind that the report has.
-    pub columns: Vec<EnaColumn>,
     /// The rules of folders that are named.
     pub folder: Folder,
     /// Takes a URL with wildcards apart: the folder, and the pattern of what is wanted below it.
     pub split: fn(&str) -> (String, Option<String>),
+    /// Which files of an ENA report are meant. Empty for the first kind that the report has.
+    pub columns: Vec<EnaColumn>,
 }
 
 impl ReadOptions {

@@ -4,6 +4,7 @@
 
 mod assign;
 mod checksum;
+mod counts;
 mod date;
 mod destination;
 mod event;
@@ -28,6 +29,7 @@ mod tls;
 
 pub use assign::{SettingError, parse_bytes};
 pub use checksum::{Algorithm, Checksum, ChecksumError};
+pub use counts::Counts;
 pub use date::{rfc3339, rfc3339_millis};
 pub use destination::{Destination, DestinationError, RelPath};
 pub use event::Event;
@@ -35,7 +37,7 @@ pub use failure::{Cause, Failure, FailureKind, Stage};
 pub use folder::{Folder, FolderTally, Listed};
 pub use host::{Account, HostFacts, HostKey, PerHost, Quirks};
 pub use ids::{IdSet, JobId};
-pub use job::{Change, Claim, Clash, Counts, Expectation, Job, JobSpec, Mirror, Receipt, Selection, Settlement};
+pub use job::{Change, Claim, Clash, Expectation, Job, JobSpec, Mirror, Receipt, Selection, Settlement};
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
 pub use proof::{KeptDigest, PieceDigests, Proof, ProofCounts, ServerHash};

@@ -4,7 +4,7 @@ use super::books::Books;
 use super::intake::{Packer, same_place, same_source};
 use super::journal::Entry;
 use super::{Queue, QueueError, order, pack};
-use crate::model::{Clash, Folder, JobId, JobSpec, JobState, Listed, Move, Receipt};
+use crate::model::{Clash, Folder, Job, JobId, JobRecord, JobSpec, JobState, Listed, Move, Receipt};
 use std::collections::HashMap;
 
 /// What became of a job that a folder gave.
@@ -92,6 +92,16 @@ impl Queue {
         self.ask(move |books| books.at_places(&jobs)).await
     }
 
+    /// Takes in jobs with their state and story, under numbers of their own: for a queue in memory that stands for
+    /// another one.
+    ///
+    /// # Errors
+    /// When the queue is closed.
+    pub async fn restore(&self, jobs: Vec<Job>) -> Result<(), QueueError> {
+        let _turn = self.turn().await?;
+        self.ask(move |books| books.restore(jobs)).await
+    }
+
     /// Keeps what a listing says of known files now, and queues again what is to be fetched again; durable on return.
     ///
     /// # Errors
@@ -138,9 +148,9 @@ impl Books {
                 }
             }
             let text = self.text(&spec)?;
-            let packer = packer.get_or_insert_with(|| Packer::new(account.clone(), next));
-            packer.push(text, hash, order::of(&spec));
-            packer.note_mirrors(&spec);
+            let pack = packer.get_or_insert_with(|| Packer::new(account.clone(), next));
+            pack.push(text, hash, order::of(&spec));
+            pack.note_mirrors(&spec);
             if let Some(map) = &mut self.destinations {
                 map.insert(hash, next);
             }
@@ -241,6 +251,18 @@ impl Books {
         Ok(())
     }
 
+    fn restore(&mut self, jobs: Vec<Job>) -> Result<(), QueueError> {
+        let (specs, rest): (Vec<_>, Vec<_>) = jobs.into_iter().map(|job| (job.spec, (job.state, job.record))).unzip();
+        for (admission, (state, record)) in self.admit(specs)?.into_iter().zip(rest) {
+            let Admission::New(id) = admission else { continue };
+            let state = if state == JobState::Running { JobState::Queued } else { state };
+            if state != JobState::Queued || record != JobRecord::default() {
+                self.stage_job(id.0, state, record)?;
+            }
+        }
+        Ok(())
+    }
+
     fn at_places(&mut self, jobs: &[JobSpec]) -> Result<Vec<JobId>, QueueError> {
         if self.destinations.is_none() {
             self.destinations = Some(self.load_destinations()?);
@@ -266,5 +288,158 @@ impl Books {
             record.listed = listed;
         }
         if to == stored && record == before { Ok(()) } else { self.stage_job(id.0, to, record) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Destination, IdSet, Selection, Source};
+    use crate::queue::tests::{account, add, attempt, done, spec, specs};
+
+    fn folder(url: &str, rules: Folder) -> JobSpec {
+        let source = Source::parse_any(url).unwrap().0;
+        JobSpec { folder: Some(Box::new(rules)), ..JobSpec::new(source, Destination::folder("/data").unwrap()) }
+    }
+
+    fn asked(asked: u64) -> Folder {
+        Folder { asked, ..Folder::default() }
+    }
+
+    fn news(admissions: &[Admission]) -> Vec<u64> {
+        admissions.iter().filter_map(|one| if let Admission::New(id) = one { Some(id.0) } else { None }).collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_known_is_told_and_a_clash_stops_nothing_else() {
+        let queue = Queue::in_memory();
+        add(&queue, vec![spec("ftp://h/a", "a")]).await.unwrap();
+        let told = queue
+            .admit(vec![spec("ftp://h/b", "b"), spec("ftp://h/a", "a"), spec("ftp://h/x", "a"), spec("ftp://h/y", "b")])
+            .await
+            .unwrap();
+        assert_eq!(news(&told), [2]);
+        assert!(matches!(&told[1], Admission::Known(known) if known.id == JobId(1)), "{told:?}");
+        assert!(matches!(&told[2], Admission::Clash(clash) if clash.job == JobId(1)), "{told:?}");
+        assert!(
+            matches!(&told[3], Admission::Clash(clash) if clash.job == JobId(2)),
+            "one of the same batch: {told:?}"
+        );
+        let again = queue.admit(vec![spec("ftp://h/b", "b"), spec("ftp://h/c", "c")]).await.unwrap();
+        assert_eq!(news(&again), [3]);
+    }
+
+    /// A crash may come at any time: what was admitted is there, in the store and in what it is rebuilt from.
+    #[tokio::test]
+    async fn what_was_admitted_outlives_the_process_and_the_store() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Queue::open(dir.path()).unwrap();
+        let (queue, _) = open();
+        add(&queue, specs("g", 0..3)).await.unwrap();
+        queue.admit(specs("h", 0..300)).await.unwrap();
+        add(&queue, specs("i", 0..3)).await.unwrap();
+        queue.admit(vec![folder("ftp://h/d/", asked(1))]).await.unwrap();
+        let claim = queue.claim(&account("ftp://h"), 1, None, 1).await.unwrap().pop().unwrap();
+        queue.settle(claim, done()).await.unwrap();
+        let selection = Selection { ids: Some([JobId(5)].into_iter().collect()), ..Selection::default() };
+        queue.change(selection, crate::model::Change::Remove).await.unwrap();
+        let all = |queue: Queue| async move { queue.list(Selection::default(), None, 1000).await.unwrap() };
+        let before = all(queue.clone()).await;
+        queue.close().await.unwrap();
+        let (queue, report) = open();
+        assert_eq!((all(queue.clone()).await == before, report.notices), (true, Vec::new()));
+        queue.close().await.unwrap();
+        std::fs::remove_dir_all(dir.path().join("store")).unwrap();
+        let (queue, report) = open();
+        assert!(report.rebuilt && report.notices.len() == 1, "{report:?}");
+        let after = all(queue.clone()).await;
+        assert_eq!(after.len(), 306);
+        assert!(after == before, "other jobs than before");
+        queue.close().await.unwrap();
+        let (queue, report) = open();
+        assert_eq!((all(queue).await.len(), report.notices), (306, Vec::new()));
+    }
+
+    #[tokio::test]
+    async fn several_folders_go_into_one_place_and_rules_tell_them_apart() {
+        let queue = Queue::in_memory();
+        let nc = Folder { pattern: Some("*.nc".to_owned()), asked: 1, ..Folder::default() };
+        let jobs = vec![folder("ftp://h/d/", asked(1)), folder("ftp://h/e/", asked(1)), folder("ftp://h/d/", nc)];
+        assert_eq!(news(&queue.admit(jobs.clone()).await.unwrap()), [1, 2, 3]);
+        assert_eq!(add(&queue, jobs).await.unwrap().known.len(), 3);
+    }
+
+    /// A done folder is read again for a new wish, and not for the one for which it was read.
+    #[tokio::test]
+    async fn a_done_folder_is_queued_again_by_a_later_wish_alone() {
+        let queue = Queue::in_memory();
+        let newer = |asked, newer| Folder { asked, newer: Some(newer), ..Folder::default() };
+        add(&queue, vec![folder("ftp://h/d/", newer(5, 100))]).await.unwrap();
+        let claim = queue.claim(&account("ftp://h"), 1, None, 1).await.unwrap().pop().unwrap();
+        queue.settle(claim, done()).await.unwrap();
+        let state = || async { queue.get(JobId(1)).await.unwrap().unwrap() };
+        queue.admit(vec![folder("ftp://h/d/", newer(5, 200))]).await.unwrap();
+        assert_eq!(state().await.state, JobState::Done);
+        add(&queue, vec![folder("ftp://h/d/", newer(6, 300))]).await.unwrap();
+        let job = state().await;
+        assert_eq!((job.state, job.spec.folder.unwrap().newer), (JobState::Queued, Some(300)));
+        // Not read yet: both wishes hold.
+        add(&queue, vec![folder("ftp://h/d/", newer(7, 400))]).await.unwrap();
+        assert_eq!(state().await.spec.folder.unwrap().newer, Some(300));
+    }
+
+    #[tokio::test]
+    async fn folders_are_counted_apart_and_leave_room_for_files() {
+        let queue = Queue::in_memory();
+        let folders: Vec<JobSpec> = (0..10).map(|n| folder(&format!("ftp://h/{n}/"), asked(1))).collect();
+        queue.admit(folders).await.unwrap();
+        queue.admit(specs("h", 0..20)).await.unwrap();
+        let counts = queue.counts(Selection::default()).await.unwrap();
+        assert_eq!((counts.left(), counts.folders, counts.files_left()), (30, 10, 20));
+        let claims = queue.claim(&account("ftp://h"), 8, None, 1).await.unwrap();
+        let ids: Vec<u64> = claims.iter().map(|claim| claim.job().id.0).collect();
+        assert_eq!(ids, [1, 2, 11, 12, 13, 14, 15, 16]);
+        for claim in claims {
+            queue.settle(claim, done()).await.unwrap();
+        }
+        let only: IdSet = (1..=10).map(JobId).collect();
+        let selection = Selection { ids: Some(only), ..Selection::default() };
+        assert_eq!(queue.counts(selection).await.unwrap().folders, 8);
+        assert_eq!(queue.claim(&account("ftp://h"), 30, None, 1).await.unwrap().len(), 22);
+    }
+
+    #[tokio::test]
+    async fn a_renewed_file_is_queued_again_with_what_the_listing_says_now() {
+        let queue = Queue::in_memory();
+        queue.admit(specs("h", 0..2)).await.unwrap();
+        for claim in queue.claim(&account("ftp://h"), 2, None, 1).await.unwrap() {
+            queue.settle(claim, done()).await.unwrap();
+        }
+        let listed = Some(Listed { size: Some(9), ..Listed::default() });
+        let renewal = |id, again| Renewal { id: JobId(id), listed: listed.clone(), again };
+        queue.renew(vec![renewal(1, true), renewal(2, false)]).await.unwrap();
+        let told = queue.admit(specs("h", 0..2)).await.unwrap();
+        let known: Vec<&Known> = told
+            .iter()
+            .map(|one| if let Admission::Known(known) = one { &**known } else { panic!("{one:?}") })
+            .collect();
+        assert_eq!((known[0].state, known[1].state), (JobState::Queued, JobState::Done));
+        assert_eq!((known[0].receipt.is_none(), known[1].receipt.is_some()), (true, true));
+        assert!(known.iter().all(|known| known.listed == listed), "{known:?}");
+        assert_eq!(known[0].ended_at, Some(attempt(0, false).ended_at));
+    }
+
+    /// Whoever takes in a list gives jobs numbers that are not published yet: folders have to wait.
+    #[tokio::test]
+    async fn folders_wait_for_an_open_intake() {
+        let queue = Queue::in_memory();
+        let mut intake = queue.begin_add().await.unwrap();
+        intake.push(specs("h", 0..2)).await.unwrap();
+        let admit = queue.admit(specs("h", 1..3));
+        let mut admit = std::pin::pin!(admit);
+        let early = tokio::time::timeout(std::time::Duration::from_millis(50), &mut admit).await;
+        assert!(early.is_err(), "it went ahead");
+        intake.accept().await.unwrap();
+        assert_eq!(news(&admit.await.unwrap()), [3]);
     }
 }

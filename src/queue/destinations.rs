@@ -36,7 +36,9 @@ impl Destinations {
             self.insert(hash, id);
         }
         for (hash, ids) in other.more {
-            ids.into_iter().for_each(|id| self.insert(hash, id));
+            for id in ids {
+                self.insert(hash, id);
+            }
         }
     }
 

@@ -139,7 +139,7 @@ impl Books {
     }
 
     fn gather(&mut self, jobs: Vec<JobSpec>) -> Result<(), QueueError> {
-        let hashes: Vec<u64> = jobs.iter().map(|spec| pack::hash(spec)).collect();
+        let hashes: Vec<u64> = jobs.iter().map(pack::hash).collect();
         let stored = self.stored(&jobs, &hashes)?;
         let Some(intake) = &mut self.intake else { return Err(QueueError::IntakeEnded) };
         for (at, (spec, hash)) in jobs.into_iter().zip(hashes).enumerate() {

@@ -23,7 +23,7 @@ pub(super) fn of(spec: &JobSpec) -> Class {
 }
 
 /// The class of a length in bytes.
-fn class(size: Option<u64>) -> Class {
+pub(super) fn class(size: Option<u64>) -> Class {
     let doublings = size.and_then(u64::checked_ilog2).map_or(0, |log| (log + 1).saturating_sub(SHORT));
     // At most 64 - 20.
     Class::try_from(doublings).unwrap_or(Class::MAX)

@@ -127,8 +127,7 @@ fn import(
             }
         }
         let text = books.text(&kept.spec)?;
-        let hash = pack::hash(&kept.spec);
-        let class = order::of(&kept.spec);
+        let (hash, class) = (pack::hash(&kept.spec), order::of(&kept.spec));
         let packer = packer.get_or_insert_with(|| Packer::new(account.clone(), kept.id.0));
         packer.push(text, hash, class);
         packer.note_mirrors(&kept.spec);

@@ -11,7 +11,7 @@ use crate::model::{
     Cause, Failure, Folder, FolderTally, IdSet, Identity, Job, JobId, JobSpec, Listed, Receipt, RemotePath, Stage,
     printable,
 };
-use crate::policy::FoldedNames;
+use crate::policy::{Collision, FoldedNames};
 use crate::queue::{Admission, Known, Queue, QueueError, Renewal};
 use crate::wire::listing::{Entry, Item, Kind};
 use std::fs::metadata;
@@ -219,8 +219,14 @@ impl<'a> Run<'a> {
     /// systems; where they are two, that is told.
     fn may_stand_beside(&mut self, entry: &Entry, spec: &JobSpec) -> bool {
         let name = String::from_utf8_lossy(&entry.name);
-        if !self.names.collides(&name) {
-            return true;
+        match self.names.meet(&name) {
+            None => return true,
+            // CVE-2014-4877: a link and then a folder of its name.
+            Some(Collision::Same) => {
+                self.refuse(&name, "the name stands in the listing twice; the first was taken");
+                return false;
+            }
+            Some(Collision::Case) => {}
         }
         if self.collisions == 0 {
             self.folds_case = folds_case(spec.destination.dir());
@@ -278,15 +284,12 @@ impl<'a> Run<'a> {
                 }
             };
             all.push(id);
-            match &job.folder {
-                Some(_) => {
-                    self.tally.folders += 1;
-                    folders.push(id);
-                }
-                None => {
-                    self.tally.files += 1;
-                    self.tally.bytes = self.tally.bytes.saturating_add(job.likely_size().unwrap_or(0));
-                }
+            if job.folder.is_some() {
+                self.tally.folders += 1;
+                folders.push(id);
+            } else {
+                self.tally.files += 1;
+                self.tally.bytes = self.tally.bytes.saturating_add(job.likely_size().unwrap_or(0));
             }
         }
         self.look_again(known).await?;

@@ -35,6 +35,12 @@ impl Survey {
         self.lock().read.insert(mark(folder));
     }
 
+    /// Jobs whose files or folders were listed.
+    #[must_use]
+    pub fn jobs(&self) -> IdSet {
+        self.lock().jobs.clone()
+    }
+
     /// Whether the folder was read to its end.
     #[must_use]
     pub fn was_read(&self, folder: &Source) -> bool {

@@ -196,7 +196,8 @@ fn count_line(report: &RunReport, (count, seconds): (u64, f64), proved: &ProofCo
     let RunReport { done, failed, left, .. } = report;
     let kinds: Vec<String> = proved.kinds().map(|(count, by)| format!("{count} {by}")).collect();
     let proved = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-    format!("done {done}{proved}, failed {failed}, left {left}{}; {} in {time}{speed}", folders(report), bytes(count))
+    let folders = folders(report);
+    format!("done {done}{proved}, failed {failed}, left {left}{folders}; {} in {time}{speed}", bytes(count))
 }
 
 /// The folders of a run, where there were any.

@@ -11,7 +11,7 @@ pub(super) fn read(line: &[u8]) -> Found<'_> {
         return Found::Nothing;
     }
     // One blank ends the facts, and all that follows is the name. Some servers write a tab there.
-    let Some(end) = line.iter().position(|b| matches!(b, b' ' | b'\t')) else { return Found::Unknown };
+    let Some(end) = end_of_facts(line) else { return Found::Unknown };
     let (facts, name) = (line.get(..end).unwrap_or_default(), line.get(end + 1..).unwrap_or_default());
     let mut raw = Raw::new(Family::Machine, Kind::Other, name);
     let mut size = None;
@@ -41,6 +41,15 @@ pub(super) fn read(line: &[u8]) -> Found<'_> {
     Found::Entry(raw.with(size, time))
 }
 
+/// Where the blank behind the facts stands. pure-ftpd writes a link's target as it is: a blank in it ends no facts.
+fn end_of_facts(line: &[u8]) -> Option<usize> {
+    let first = line.iter().position(|b| matches!(b, b' ' | b'\t'))?;
+    let before = line.get(..first).unwrap_or_default().to_ascii_lowercase();
+    let in_target = !before.ends_with(b";") && before.windows(5).any(|part| part == b"link:");
+    let behind = || line.windows(2).position(|pair| pair == b"; ").map(|at| at + 1);
+    if in_target { behind().or(Some(first)) } else { Some(first) }
+}
+
 fn is_plain(text: &str) -> bool {
     !text.chars().any(char::is_control)
 }
@@ -59,4 +68,19 @@ fn kind(value: &[u8]) -> Option<Kind> {
         }
         _ => Kind::Other,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As pure-ftpd 1.0.50 lists a link to `a b`.
+    #[test]
+    fn a_blank_in_a_links_target_ends_no_facts() {
+        let line = b"type=OS.unix=slink:a b;size=3;modify=20261101101112;unique=fe00g1; the link";
+        let Found::Entry(raw) = read(line) else { panic!("no entry") };
+        assert_eq!((&*raw.name, raw.kind), (&b"the link"[..], Kind::Link(Some(b"a b".to_vec()))));
+        let Found::Entry(raw) = read(b"type=OS.unix=slink:a; b; c") else { panic!("no entry") };
+        assert_eq!(&*raw.name, b"b; c");
+    }
 }
