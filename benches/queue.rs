@@ -59,8 +59,19 @@ async fn add(queue: &Queue, jobs: u64) -> Accepted {
     intake.accept().await.unwrap()
 }
 
+/// Looks at every job, as a report does.
+async fn list(queue: &Queue) -> u64 {
+    let (mut seen, mut after) = (0, None);
+    loop {
+        let page = queue.list(Selection::default(), after, 10_000).await.unwrap();
+        let Some(last) = page.last() else { return seen };
+        after = Some(last.id);
+        seen += page.len() as u64;
+    }
+}
+
 fn receipt() -> Settlement {
-    let attempt = Attempt { started_at: 1, ended_at: 2, from: 0, fetched: 1, gained: 1, note: None, failure: None };
+    let attempt = Attempt { started_at: 1, ended_at: 2, fetched: 1, gained: 1, ..Attempt::default() };
     Settlement::Done { receipt: Receipt { size: 1, ..Receipt::default() }, attempt }
 }
 
@@ -160,6 +171,15 @@ fn main() {
         let from = Instant::now();
         let (queue, _) = Queue::open(dir.path()).unwrap();
         told("opened", from, jobs);
+        for what in ["what all jobs need of the disk", "the same again"] {
+            let from = Instant::now();
+            let needs = queue.needs(None).await.unwrap();
+            assert_eq!(needs.iter().map(|need| need.files).sum::<u64>(), jobs);
+            told(what, from, jobs);
+        }
+        let from = Instant::now();
+        assert_eq!(list(&queue).await, jobs);
+        told("listed page by page", from, jobs);
         let from = Instant::now();
         assert_eq!(add(&queue, jobs).await.known.len(), jobs);
         told("queued again, all known", from, jobs);
@@ -168,6 +188,9 @@ fn main() {
             settle(&queue, workers, count).await;
             told(&format!("settled by {workers} workers"), from, count);
         }
+        let from = Instant::now();
+        assert_eq!(list(&queue).await, jobs);
+        told("listed page by page, a tenth of them done", from, jobs);
         let from = Instant::now();
         queue.change(Selection::default(), Change::Pause).await.unwrap();
         told("paused all", from, jobs);

@@ -28,7 +28,7 @@ fn spec(n: u64) -> JobSpec {
 }
 
 fn done() -> Settlement {
-    let attempt = Attempt { started_at: 1, ended_at: 2, from: 0, fetched: 7, gained: 0, note: None, failure: None };
+    let attempt = Attempt { started_at: 1, ended_at: 2, fetched: 7, ..Attempt::default() };
     Settlement::Done { receipt: Receipt { size: 7, ..Receipt::default() }, attempt }
 }
 
@@ -222,8 +222,7 @@ async fn furnish(dir: &Path) -> Vec<Job> {
     let account = spec(0).source.account().clone();
     for (n, claim) in queue.claim(&account, 60, None, 0).await.unwrap().into_iter().enumerate() {
         let failure = Failure::transient(Stage::Retrieve, Cause::Timeout, "no progress");
-        let attempt =
-            Attempt { started_at: 1, ended_at: 2, from: 0, fetched: 0, gained: 0, note: None, failure: Some(failure) };
+        let attempt = Attempt { started_at: 1, ended_at: 2, failure: Some(failure), ..Attempt::default() };
         let settlement = match n % 3 {
             0 => done(),
             1 => Settlement::RetryAt { at: 500, attempt, progress: None },

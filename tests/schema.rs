@@ -9,7 +9,7 @@
     reason = "a test"
 )]
 
-use ftpq::model::{Event, Failure, Job, JobState, ManifestLine, Move, StatusReport};
+use ftpq::model::{Event, Failure, Job, JobState, ManifestLine, Move, ReportLine, StatusReport, VerifyLine};
 use schemars::JsonSchema;
 use serde_json::Value;
 use std::fs;
@@ -41,6 +41,8 @@ fn the_schemas_are_those_of_the_types() {
     compare::<Job>("job.schema.json");
     compare::<Event>("event.schema.json");
     compare::<StatusReport>("status.schema.json");
+    compare::<ReportLine>("report.schema.json");
+    compare::<VerifyLine>("verify.schema.json");
 }
 
 fn verdicts<T: JsonSchema>(good: &[&str], bad: &[&str]) {

@@ -2,6 +2,8 @@
 
 use super::list_options::ListOptions;
 use super::options::{JobOptions, RunOptions, user_name};
+use super::report::ReportArgs;
+use super::verify::VerifyArgs;
 use crate::model::{JobId, JobState};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
@@ -95,6 +97,10 @@ pub(super) enum Command {
         #[arg(value_parser = parse_id)]
         id: JobId,
     },
+    /// Tell what is here and how it was proved, and what is missing; write lists of checksums
+    Report(ReportArgs),
+    /// Check finished files against what is known of them
+    Verify(VerifyArgs),
     /// Try jobs again that failed, wait or were cancelled
     Retry(Which),
     /// Set jobs aside
@@ -248,7 +254,7 @@ fn parse_id(text: &str) -> Result<JobId, String> {
     text.parse().map(JobId).map_err(|_| "write the number of a job, such as 7".to_owned())
 }
 
-fn parse_ids(text: &str) -> Result<(JobId, JobId), String> {
+pub(super) fn parse_ids(text: &str) -> Result<(JobId, JobId), String> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
     match (parse_id(first), parse_id(last)) {
         (Ok(first), Ok(last)) if first <= last => Ok((first, last)),

@@ -11,7 +11,7 @@ use crate::model::{Secret, json_line};
 use serde::Serialize;
 use std::env;
 use std::ffi::OsString;
-use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
 
 /// What the process was started with.
@@ -31,6 +31,8 @@ pub(super) struct Surroundings {
     pub(super) exposed: Option<&'static str>,
     /// Whether somebody sits at a terminal and can be asked.
     pub(super) attended: bool,
+    /// Whether standard error is a terminal that can move its cursor.
+    pub(super) lively: bool,
 }
 
 /// One command's view of the world.
@@ -43,6 +45,8 @@ pub(super) struct Face<'a> {
     pub(super) err: Box<dyn Write + Send>,
     /// Whoever answers to signals since somebody was asked for a password.
     pub(super) stand: Option<Stand>,
+    /// Figures stand on the terminal, to be taken off before anything else is printed.
+    pub(super) drawn: bool,
 }
 
 impl<'a> Face<'a> {
@@ -58,6 +62,8 @@ impl<'a> Face<'a> {
             password: door.password,
             exposed: door.exposed,
             attended: prompt::is_attended(),
+            lively: io::stderr().is_terminal()
+                && env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb"),
         };
         Self {
             house,
@@ -67,11 +73,13 @@ impl<'a> Face<'a> {
             out: Box::new(BufWriter::new(io::stdout())),
             err: Box::new(io::stderr()),
             stand: None,
+            drawn: false,
         }
     }
 
     /// Prints a line of the result.
     pub(super) fn say(&mut self, line: &str) -> Result<(), Failed> {
+        self.undraw();
         writeln!(self.out, "{line}").map_err(unheard)
     }
 
@@ -83,8 +91,26 @@ impl<'a> Face<'a> {
 
     /// Prints one line on standard error.
     pub(super) fn complain(&mut self, text: &str) {
+        self.undraw();
         // When standard error is gone too, there is nowhere left to say so.
         let _ = writeln!(self.err, "ftpq: {}", safe(&text));
+    }
+
+    /// Draws figures in place of the former ones, where there is a terminal that can show them.
+    pub(super) fn draw(&mut self, figures: &str) {
+        if !self.around.lively || self.global.quiet {
+            return;
+        }
+        // When standard error is gone too, there is nowhere left to say so.
+        let _ = write!(self.err, "\r{figures}\x1b[K").and_then(|()| self.err.flush());
+        self.drawn = !figures.is_empty();
+    }
+
+    /// Takes the figures off the terminal.
+    pub(super) fn undraw(&mut self) {
+        if self.drawn {
+            self.draw("");
+        }
     }
 
     /// Sees that all results are out.

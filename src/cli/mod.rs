@@ -7,6 +7,8 @@
 mod add;
 mod args;
 mod change;
+mod check;
+mod crew;
 mod door;
 mod exit;
 mod face;
@@ -19,10 +21,12 @@ mod logins;
 mod options;
 mod prompt;
 mod proof_options;
+mod report;
 mod run;
 mod show;
 mod standing;
 mod status;
+mod verify;
 mod words;
 
 #[cfg(test)]
@@ -92,6 +96,8 @@ async fn dispatch(args: Args, face: &mut Face<'_>) -> Result<Exit, Failed> {
         Command::Status => status::status(face).await,
         Command::List(args) => list::list(face, args).await,
         Command::Show { id } => show::show(face, id).await,
+        Command::Report(args) => report::report(face, args).await,
+        Command::Verify(args) => verify::verify(face, args).await,
         Command::Retry(which) => change::change(face, which, Change::Retry).await,
         Command::Pause(which) => change::change(face, which, Change::Pause).await,
         Command::Resume(which) => change::change(face, which, Change::Resume).await,

@@ -139,6 +139,9 @@ pub(super) struct RunOptions {
     /// Connections to one host at a time; auto finds out how many bring something, up to 16 [default: auto]
     #[arg(long, value_name = "N|auto")]
     pub(super) per_host: Option<PerHost>,
+    /// Begin even if the files will not all fit on the disk
+    #[arg(long, help_heading = "Files")]
+    pub(super) force: bool,
     /// Take logins from netrc: --netrc for ~/.netrc, --netrc=FILE for another
     #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, help_heading = "Login")]
     #[expect(clippy::option_option, reason = "absent, given, given with a file: as clap tells them apart")]

@@ -100,6 +100,7 @@ pub(super) async fn start(face: &mut Face<'_>, options: &RunOptions, start: Star
         password,
         lent,
         config,
+        force: options.force,
         display: face.display(),
         trace,
     };

@@ -3,8 +3,8 @@
 use super::exit::{Exit, Failed};
 use super::face::Face;
 use super::list::size;
-use super::words::{bytes, count, safe, span, time};
-use crate::model::{Attempt, Failure, Job, JobId, JobState};
+use super::words::{self, bytes, count, safe, time};
+use crate::model::{Attempt, Failure, Job, JobId, JobState, Receipt};
 
 /// Runs the command.
 pub(super) async fn show(face: &mut Face<'_>, id: JobId) -> Result<Exit, Failed> {
@@ -27,6 +27,9 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
     let due = job.record.not_before.filter(|_| job.state == JobState::Waiting);
     field("state", format!("{}{}", job.state, due.map_or_else(String::new, |at| format!(" until {}", time(at)))));
     field("source", safe(&job.spec.source));
+    for mirror in &job.spec.mirrors {
+        field("mirror", format!("{} (priority {})", safe(&mirror.source), mirror.priority));
+    }
     field("destination", safe(&job.spec.destination));
     if let Some(size) = size(job) {
         field("size", exact(size));
@@ -40,27 +43,58 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
         field("settings", safe(&settings));
     }
     if let Some(progress) = &job.record.progress {
-        field("kept", format!("{} durable", exact(progress.durable)));
+        let from = progress.source.as_ref().map_or_else(String::new, |it| format!(", begun with {}", safe(it)));
+        field("kept", format!("{} durable{from}", exact(progress.durable)));
     }
     if let Some(receipt) = &job.record.receipt {
-        field("finished", time(receipt.finished_at));
-        if let Some(proof) = &receipt.proof {
-            field("proved by", safe(proof));
-        }
-        if let Some(sum) = &receipt.checksum {
-            field("verified", sum.to_string());
-        }
-        if let Some(note) = &receipt.note {
-            field("note", safe(note));
-        }
+        lines.extend(proof(receipt));
     }
     if job.state != JobState::Done
         && let Some(failure) = &job.record.failure
     {
         lines.extend(failed("last failure", failure));
+        for trouble in &job.record.troubles {
+            lines.extend(failed(&format!("     {}", safe(&trouble.source)), &trouble.failure));
+        }
     }
     lines.extend(history(job));
     Ok(lines)
+}
+
+/// The receipt: what is here, how that is known, and what it cost.
+fn proof(receipt: &Receipt) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut field = |name: &str, text: String| lines.push(format!("{name:<12} {text}"));
+    field("finished", time(receipt.finished_at));
+    if let Some(source) = &receipt.source {
+        field("from", safe(source));
+    }
+    if let Some(modified) = &receipt.identity.modified {
+        field("modified", safe(modified));
+    }
+    match &receipt.folder {
+        Some(tally) => {
+            let (files, folders) = (count(tally.files, "file"), count(tally.folders, "folder"));
+            field("holds", format!("{files} ({}), {folders}", bytes(tally.bytes)));
+        }
+        None => field("proved by", safe(&receipt.proved_by())),
+    }
+    if let Some(sum) = &receipt.checksum {
+        field("verified", sum.to_string());
+    }
+    for sum in receipt.digests.iter().filter(|sum| Some(*sum) != receipt.checksum.as_ref()) {
+        field("digest", sum.to_string());
+    }
+    // Receipts of earlier versions have no totals.
+    if receipt.attempts > 0 {
+        let (attempts, fetched) = (count(receipt.attempts.into(), "attempt"), exact(receipt.fetched_in_all));
+        let took = words::millis(receipt.millis);
+        field("cost", format!("{attempts} since it was queued, {fetched} fetched, {took}"));
+    }
+    if let Some(note) = &receipt.note {
+        field("note", safe(note));
+    }
+    lines
 }
 
 fn history(job: &Job) -> Vec<String> {
@@ -79,13 +113,16 @@ fn history(job: &Job) -> Vec<String> {
 }
 
 fn story(number: u64, attempt: &Attempt) -> Vec<String> {
-    let Attempt { started_at, ended_at, from, fetched, gained: _, note, failure } = attempt;
-    let took = span(ended_at.saturating_sub(*started_at));
+    let Attempt { started_at, ended_at, from, fetched, note, failure, source, .. } = attempt;
+    let took = words::millis(attempt.took());
     let (start, end) = (time(*started_at), time(*ended_at));
     let mut lines = vec![
         format!("#{number:<3} {start} to {end} ({took})"),
         format!("     from {}, fetched {}", exact(*from), exact(*fetched)),
     ];
+    if let Some(source) = source {
+        lines.push(format!("     with {}", safe(source)));
+    }
     if let Some(note) = note {
         lines.push(format!("     note: {}", safe(note)));
     }

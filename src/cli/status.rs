@@ -71,6 +71,10 @@ fn running(run: &Snapshot, pid: Option<u32>) -> Vec<String> {
         format!("run    {process}{} done, {} failed, {} left", run.files_done, run.files_failed, run.files_left),
         format!("       {} at {}, {} to come{unknown}{left}", bytes(run.bytes), rate(run.rate), bytes(run.bytes_left)),
     ];
+    let kinds: Vec<String> = run.proved.kinds().map(|(count, by)| format!("{count} {by}")).collect();
+    if !kinds.is_empty() {
+        lines.push(format!("       proved: {}", kinds.join(", ")));
+    }
     lines.extend(run.lax.iter().map(|lax| format!("       {}: {}", safe(&lax.host), lax.protection)));
     lines.extend(table(
         &["JOB", "NAME", "PHASE", "HAVE", "OF", "RATE"],

@@ -373,11 +373,13 @@ fn show_tells_the_whole_history() {
         .with_reply("421 Too many \u{1b}[31musers")
         .with_advice("lower --per-host");
     shown.record.remember(Attempt {
+        source: None,
         started_at: 1_000_000_000,
         ended_at: 1_000_000_065,
         from: 16_384,
         fetched: 5 << 20,
         gained: 5 << 20,
+        millis: 65_400,
         note: Some("the overlap differed".into()),
         failure: Some(failure.clone()),
     });
@@ -530,6 +532,7 @@ fn the_queues_folder_is_found_as_the_help_says() {
             out: Box::new(sink()),
             err: Box::new(sink()),
             stand: None,
+            drawn: false,
         };
         face.queue().ok()
     };

@@ -41,6 +41,24 @@ pub(super) fn span(seconds: u64) -> String {
     }
 }
 
+/// A span of time in milliseconds: `0.3 s`, `2 min 5 s`.
+pub(super) fn millis(millis: u64) -> String {
+    if millis < 60_000 { format!("{}.{} s", millis / 1000, millis % 1000 / 100) } else { span(millis / 1000) }
+}
+
+/// A number with commas between its thousands: `38,112`.
+pub(super) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// A count with its noun: `1 job`, `2 jobs`.
 pub(super) fn count(number: u64, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
@@ -86,6 +104,14 @@ mod tests {
         }
         assert_eq!(rate(-1.0), "0 B/s");
         assert_eq!(rate(f64::NAN), "0 B/s");
+    }
+
+    #[test]
+    fn thousands_are_told_apart() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (38_112, "38,112"), (1_000_000, "1,000,000")] {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!([millis(0), millis(1_250), millis(60_000)], ["0.0 s", "1.2 s", "1 min 0 s"]);
     }
 
     #[test]

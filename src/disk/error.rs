@@ -65,6 +65,12 @@ impl DiskError {
         matches!(self.errno(), Some(Errno::NOSPC | Errno::DQUOT))
     }
 
+    /// Whether something stands in the way that ftpq did not put there: a link, a folder, a file that is no file.
+    #[must_use]
+    pub fn is_replaced(&self) -> bool {
+        matches!(self.why, Why::Taken(_) | Why::Link)
+    }
+
     /// What went wrong, for the engine's decisions: disk full, something in the way, or another local error.
     #[must_use]
     pub fn cause(&self) -> Cause {

@@ -26,6 +26,29 @@ pub(super) fn open_for(destination: &Destination) -> Result<OwnedFd, DiskError> 
     Ok(folder)
 }
 
+/// The folder that holds the file, where it is there; nothing is created.
+///
+/// # Errors
+/// When a folder can't be opened, or a component of the manifest's path is a link or no folder.
+pub(super) fn find_for(destination: &Destination) -> Result<Option<OwnedFd>, DiskError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut path = destination.dir().to_owned();
+    let mut folder = match open(&path, flags, Mode::empty()) {
+        Ok(folder) => folder,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(error) => return Err(DiskError::system(OPEN, path, error)),
+    };
+    for component in destination.path().folders() {
+        path.push(component);
+        folder = match openat(&folder, component, flags | OFlags::NOFOLLOW, Mode::empty()) {
+            Ok(folder) => folder,
+            Err(Errno::NOENT) => return Ok(None),
+            Err(error) => return Err(not_opened(folder.as_fd(), component, &path, error)),
+        };
+    }
+    Ok(Some(folder))
+}
+
 /// `mkdir -p`, following links; each new name is made durable, as a file in a lost folder is lost too.
 fn open_or_create(path: &Path) -> Result<OwnedFd, DiskError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -51,15 +74,17 @@ fn open_below(parent: BorrowedFd<'_>, name: &str, path: &Path) -> Result<OwnedFd
         create(parent, Path::new(name), path)?;
         opened = openat(parent, name, flags, Mode::empty());
     }
-    opened.map_err(|error| {
-        // Linux says "not a directory" for a link, so that the kind has to be asked for.
-        let kind = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map(|stat| FileType::from_raw_mode(stat.st_mode));
-        match (error, kind) {
-            (Errno::NOTDIR | Errno::LOOP, Ok(FileType::Symlink)) => DiskError::link(OPEN, path),
-            (Errno::NOTDIR, Ok(_)) => DiskError::taken(CREATE, path, "a file of that name is there"),
-            _ => DiskError::system(OPEN, path, error),
-        }
-    })
+    opened.map_err(|error| not_opened(parent, name, path, error))
+}
+
+fn not_opened(parent: BorrowedFd<'_>, name: &str, path: &Path, error: Errno) -> DiskError {
+    // Linux says "not a directory" for a link, so that the kind has to be asked for.
+    let kind = statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    match (error, kind) {
+        (Errno::NOTDIR | Errno::LOOP, Ok(FileType::Symlink)) => DiskError::link(OPEN, path),
+        (Errno::NOTDIR, Ok(_)) => DiskError::taken(CREATE, path, "a file of that name is there"),
+        _ => DiskError::system(OPEN, path, error),
+    }
 }
 
 fn create(parent: BorrowedFd<'_>, name: &Path, path: &Path) -> Result<(), DiskError> {

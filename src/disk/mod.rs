@@ -7,23 +7,29 @@
 mod boot;
 mod digest;
 mod error;
+mod finished;
 mod folder;
 mod label;
 mod name;
+mod output;
 mod part;
 mod pipe;
 mod place;
 mod reader;
+mod room;
 mod survey;
 
 pub use boot::boot_id;
 pub use digest::{Hasher, digest_of};
 pub use error::DiskError;
+pub use finished::{AtHand, Finished, at_hand, set_changed_aside};
 pub use label::Label;
+pub use output::NewFile;
 pub use part::PartFile;
 pub use pipe::Pipe;
 pub use place::{Found, Place};
 pub use reader::PartReader;
+pub use room::Room;
 pub use survey::{Survey, Surveyed, Wanted, survey_of};
 
 #[cfg(test)]

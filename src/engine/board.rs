@@ -1,6 +1,6 @@
 //! The figures of a run, for whoever wants to look.
 
-use crate::model::{HostKey, JobId, LaxHost, Protection, RunningFile, Snapshot};
+use crate::model::{HostKey, JobId, LaxHost, ProofCounts, Protection, Receipt, RunningFile, Snapshot};
 use crate::transfer::Gauge;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -19,6 +19,8 @@ pub struct Board {
     bytes: Mutex<Vec<Arc<AtomicU64>>>,
     done: AtomicU64,
     done_bytes: AtomicU64,
+    /// How the files done were proved.
+    proved: Mutex<ProofCounts>,
     failed: AtomicU64,
     left: AtomicU64,
     running: Mutex<Running>,
@@ -69,6 +71,7 @@ impl Default for Board {
             bytes: Mutex::default(),
             done: AtomicU64::new(0),
             done_bytes: AtomicU64::new(0),
+            proved: Mutex::default(),
             failed: AtomicU64::new(0),
             left: AtomicU64::new(0),
             running: Mutex::default(),
@@ -102,11 +105,18 @@ impl Board {
             rate,
             seconds_left,
             seconds: self.begun.elapsed().as_secs_f64(),
+            proved: self.proved(),
             lax: self.lax(),
         }
     }
 
-    fn lax(&self) -> Vec<LaxHost> {
+    /// How the files done were proved.
+    pub(super) fn proved(&self) -> ProofCounts {
+        *self.proved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hosts that are less protected than they could be; the first hundred.
+    pub(super) fn lax(&self) -> Vec<LaxHost> {
         let lax = self.lax.lock().unwrap_or_else(PoisonError::into_inner);
         lax.iter().take(LAX).map(|(host, &protection)| LaxHost { host: host.clone(), protection }).collect()
     }
@@ -162,9 +172,12 @@ impl Board {
         self.left.store(left, Relaxed);
     }
 
-    pub(super) fn count_done(&self, size: u64) {
+    pub(super) fn count_done(&self, receipt: &Receipt) {
         self.done.fetch_add(1, Relaxed);
-        self.done_bytes.fetch_add(size, Relaxed);
+        self.done_bytes.fetch_add(receipt.size, Relaxed);
+        if receipt.folder.is_none() {
+            self.proved.lock().unwrap_or_else(PoisonError::into_inner).add(&receipt.proved_by());
+        }
         self.one_less();
     }
 
@@ -239,7 +252,7 @@ mod tests {
         let seen = board.snapshot();
         assert_eq!((seen.running.len(), seen.running[0].job, seen.bytes_left, seen.unsized_left), (1, JobId(7), 10, 1));
         drop(shown);
-        board.count_done(10);
+        board.count_done(&Receipt { size: 10, ..Receipt::default() });
         board.count_failed();
         board.count_failed();
         let seen = board.snapshot();

@@ -9,12 +9,15 @@ mod clock;
 mod desk;
 mod dispatcher;
 mod hosts;
+mod lanes;
 mod local;
 mod logins;
+mod mirrors;
 mod order;
 mod run;
 mod settle;
 mod signals;
+mod space;
 mod trace;
 mod worker;
 

@@ -24,6 +24,8 @@ pub struct RunOrder {
     pub lent: Vec<Credential>,
     /// Settings file and netrc, already read.
     pub config: Config,
+    /// Begin even if it will not all fit on the disk.
+    pub force: bool,
     /// How to show it.
     pub display: Display,
     /// Where every command and reply is written to.

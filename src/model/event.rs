@@ -1,6 +1,6 @@
 //! What happens during a run, as it is shown and printed.
 
-use super::{Checksum, Destination, Failure, JobId, Source};
+use super::{Checksum, Destination, Failure, JobId, LaxHost, ProofCounts, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +53,15 @@ pub enum Event {
         /// Seconds until the next attempt.
         seconds: u64,
     },
+    /// One of a job's sources failed; the next one follows.
+    Switched {
+        /// The job.
+        job: JobId,
+        /// The source that failed.
+        source: Source,
+        /// Why.
+        failure: Failure,
+    },
     /// A job failed for good.
     Failed {
         /// The job.
@@ -87,6 +96,21 @@ pub enum Event {
         /// What happened.
         failure: Failure,
     },
+    /// What is to be fetched does not all fit on a file system, as far as lengths are known.
+    TooLittleSpace {
+        /// A folder on it.
+        path: String,
+        /// Bytes that are still to come there.
+        needed: u64,
+        /// Bytes that are free there.
+        free: u64,
+        /// Files of known length that are to come.
+        files: u64,
+        /// Files of unknown length that are to come besides.
+        unknown: u64,
+        /// The run goes on all the same: the user wants it so, or it became known too late.
+        goes_on: bool,
+    },
     /// Something a person should know that belongs to no job.
     Notice {
         /// The text, one line.
@@ -104,5 +128,11 @@ pub enum Event {
         bytes: u64,
         /// Seconds the run took.
         seconds: f64,
+        /// How the files done were proved; folders that were read are not files.
+        #[serde(default)]
+        proved: ProofCounts,
+        /// Hosts of the run whose TLS is left to the server, or whose certificate is not checked in full; the first 100.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        lax: Vec<LaxHost>,
     },
 }

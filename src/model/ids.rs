@@ -63,6 +63,18 @@ impl IdSet {
         self.ranges.get(at).is_some_and(|&(low, _)| low <= last.0)
     }
 
+    /// The numbers of the set that are higher than `after`.
+    #[must_use]
+    pub fn above(&self, after: JobId) -> Self {
+        let at = self.ranges.partition_point(|&(_, high)| high <= after.0);
+        let mut ranges = self.ranges.get(at..).unwrap_or_default().to_vec();
+        if let Some(first) = ranges.first_mut() {
+            // Not past the end: what is left of the range holds a higher number.
+            first.0 = first.0.max(after.0.saturating_add(1));
+        }
+        Self { ranges }
+    }
+
     /// How many numbers the set holds.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -106,6 +118,11 @@ mod tests {
         assert_eq!(set.ranges().collect::<Vec<_>>(), [(JobId(1), JobId(3)), (JobId(9), JobId(9))]);
         set.insert_range(JobId(4), JobId(8));
         assert_eq!(set.ranges().collect::<Vec<_>>(), [(JobId(1), JobId(9))]);
+        let mut gaps = set.clone();
+        gaps.insert(JobId(20));
+        assert_eq!(gaps.above(JobId(4)).ranges().collect::<Vec<_>>(), [(JobId(5), JobId(9)), (JobId(20), JobId(20))]);
+        assert_eq!(gaps.above(JobId(9)).ranges().collect::<Vec<_>>(), [(JobId(20), JobId(20))]);
+        assert!(gaps.above(JobId(20)).is_empty() && gaps.above(JobId(u64::MAX)).is_empty());
         assert!(set.contains(JobId(5)) && !set.contains(JobId(10)) && !set.contains(JobId(0)));
         assert!(set.touches(JobId(9), JobId(20)) && !set.touches(JobId(10), JobId(20)));
         assert_eq!(set.len(), 9);

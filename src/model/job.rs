@@ -31,6 +31,11 @@ pub struct Mirror {
     pub priority: u32,
 }
 
+impl Mirror {
+    /// The priority of a job's own source.
+    pub const OWN: u32 = 1;
+}
+
 /// What is asked for: one remote file in one local place. Never holds a password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobSpec {
@@ -68,6 +73,18 @@ impl JobSpec {
             folder: None,
             listed: None,
         }
+    }
+
+    /// Every place to get the file from, with its priority: the job's own source first, then its mirrors.
+    pub fn sources(&self) -> impl Iterator<Item = (u32, &Source)> {
+        let own = std::iter::once((Mirror::OWN, &self.source));
+        own.chain(self.mirrors.iter().map(|mirror| (mirror.priority, &mirror.source)))
+    }
+
+    /// Whether the file can be had from more than one place.
+    #[must_use]
+    pub fn is_mirrored(&self) -> bool {
+        !self.mirrors.is_empty()
     }
 
     /// Length in bytes, as the list or a listing has it: a hint.
@@ -131,8 +148,27 @@ pub struct Receipt {
     pub finished_at: u64,
 }
 
+impl Receipt {
+    /// How the file was proved. Receipts of versions that did not tell are judged by what they hold.
+    #[must_use]
+    pub fn proved_by(&self) -> Proof {
+        match (&self.proof, &self.checksum) {
+            (Some(proof), _) => proof.clone(),
+            (None, Some(_)) => Proof::Manifest,
+            (None, None) => Proof::Size,
+        }
+    }
+
+    /// All digests that are known of the file, the one that was given first; one an algorithm.
+    pub fn known_digests(&self) -> impl Iterator<Item = &Checksum> {
+        let given = self.checksum.as_ref();
+        let other = move |sum: &&Checksum| given.is_none_or(|given| given.algorithm() != sum.algorithm());
+        given.into_iter().chain(self.digests.iter().filter(other))
+    }
+}
+
 /// One try at a job.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
     /// When it began, in seconds since 1970-01-01 UTC.
     pub started_at: u64,
@@ -145,12 +181,29 @@ pub struct Attempt {
     /// Bytes by which it brought the file further.
     #[serde(default)]
     pub gained: u64,
+    /// Milliseconds it took by a clock that nobody sets; 0 in attempts of versions that did not tell.
+    #[serde(default)]
+    pub millis: u64,
     /// Why it began where it began, where that needs a reason: a restart, an overlap that differed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
     /// Why it failed; nothing when it finished the file or was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Where it got the file from, where the job has mirrors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Box<Source>>,
+}
+
+/// How one of several sources of a job failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceTrouble {
+    /// The source.
+    pub source: Source,
+    /// Attempts in a row that failed with it; no more than one once any source brought the file further since.
+    pub failures: u32,
+    /// The last failure.
+    pub failure: Failure,
 }
 
 impl Attempt {
@@ -162,6 +215,12 @@ impl Attempt {
     #[must_use]
     pub fn is_fruitful(&self) -> bool {
         self.gained > Self::LEAST_GAIN
+    }
+
+    /// Milliseconds it took, by the time of day where that is all that is known.
+    #[must_use]
+    pub fn took(&self) -> u64 {
+        if self.millis > 0 { self.millis } else { self.ended_at.saturating_sub(self.started_at).saturating_mul(1000) }
     }
 }
 
@@ -192,9 +251,9 @@ pub struct JobRecord {
     /// What the latest listing said of the file, where that is not what the job was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<Listed>,
-    /// The source to begin the next attempt with: 0 is the job's own, 1 its first mirror.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub turn: u32,
+    /// How its sources failed, where it has mirrors: one entry each at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<SourceTrouble>,
     /// Proof of success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
@@ -203,17 +262,19 @@ pub struct JobRecord {
     pub history: Vec<Attempt>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
-}
-
 impl JobRecord {
     /// Attempts whose story is kept.
     pub const HISTORY: usize = 20;
 
-    /// Puts an attempt at the end of the history and drops the oldest beyond the bound.
+    /// Puts an attempt at the end of the history, adds it to the totals, and drops the oldest beyond the bound.
     pub fn remember(&mut self, attempt: Attempt) {
+        if self.fetched == 0 && self.millis == 0 {
+            // A record of a version without totals: what its history tells is all that is known.
+            self.fetched = self.history.iter().map(|past| past.fetched).fold(0, u64::saturating_add);
+            self.millis = self.history.iter().map(Attempt::took).fold(0, u64::saturating_add);
+        }
+        self.fetched = self.fetched.saturating_add(attempt.fetched);
+        self.millis = self.millis.saturating_add(attempt.took());
         self.attempts = self.attempts.saturating_add(1);
         self.history.push(attempt);
         let surplus = self.history.len().saturating_sub(Self::HISTORY);
@@ -312,13 +373,18 @@ impl Settlement {
                 record.fruitless = 0;
                 record.progress = None;
                 record.failure = None;
-                record.receipt = Some(receipt);
+                let (attempts, fetched_in_all, millis) = (record.attempts, record.fetched, record.millis);
+                record.troubles.clear();
+                record.receipt = Some(Receipt { attempts, fetched_in_all, millis, ..receipt });
             }
             Self::RetryAt { at, attempt, progress } => {
                 record.note_failure(attempt, progress);
                 record.not_before = Some(at);
             }
-            Self::GiveUp { attempt, progress } => record.note_failure(attempt, progress),
+            Self::GiveUp { attempt, progress } => {
+                record.note_failure(attempt, progress);
+                record.failure = record.verdict();
+            }
             Self::Release { attempt, progress } => {
                 if let Some(attempt) = attempt {
                     record.remember(attempt);
@@ -332,7 +398,49 @@ impl Settlement {
 }
 
 impl JobRecord {
+    /// What is known of a source's failures.
+    #[must_use]
+    pub fn trouble(&self, source: &Source) -> Option<&SourceTrouble> {
+        self.troubles.iter().find(|trouble| trouble.source == *source)
+    }
+
+    /// Writes down by which source an attempt failed.
+    pub fn note_trouble(&mut self, attempt: &Attempt) {
+        let (Some(source), Some(failure)) = (&attempt.source, &attempt.failure) else { return };
+        if attempt.is_fruitful() {
+            for trouble in &mut self.troubles {
+                trouble.failures = trouble.failures.min(1);
+            }
+        }
+        if let Some(trouble) = self.troubles.iter_mut().find(|trouble| trouble.source == **source) {
+            trouble.failures = if attempt.is_fruitful() { 1 } else { trouble.failures.saturating_add(1) };
+            trouble.failure = failure.clone();
+        } else {
+            let (source, failure) = ((**source).clone(), failure.clone());
+            self.troubles.push(SourceTrouble { source, failures: 1, failure });
+        }
+    }
+
+    /// Why the job failed: the last failure, or, where it was one of several sources', those of all of them.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Failure> {
+        let last = self.failure.as_ref()?;
+        if self.troubles.len() < 2 || !last.is_of_source() {
+            return Some(last.clone());
+        }
+        let told = |trouble: &SourceTrouble| {
+            let SourceTrouble { source, failure, .. } = trouble;
+            let words = failure.reply.as_ref().map_or_else(String::new, |reply| format!(" (the server said: {reply})"));
+            format!("{source}: {}: {}{words}", failure.stage.name(), failure.message)
+        };
+        let all: Vec<String> = self.troubles.iter().map(told).collect();
+        let message = format!("none of its {} sources gave the file: {}", all.len(), all.join("; "));
+        let failure = Failure { message, reply: None, ..last.clone() };
+        Some(failure.with_advice("see to one of the sources, then `ftpq retry`; `ftpq show` has what to do about each"))
+    }
+
     fn note_failure(&mut self, attempt: Attempt, progress: Option<Progress>) {
+        self.note_trouble(&attempt);
         self.fruitless = if attempt.is_fruitful() { 0 } else { self.fruitless.saturating_add(1) };
         self.failure.clone_from(&attempt.failure);
         self.progress = progress;
@@ -452,12 +560,43 @@ mod tests {
     fn history_is_bounded_and_keeps_the_latest() {
         let mut record = JobRecord::default();
         for n in 0..50 {
-            let attempt =
-                Attempt { started_at: n, ended_at: n, from: 0, fetched: 0, gained: 0, note: None, failure: None };
+            let attempt = Attempt { started_at: n, ended_at: n, ..Attempt::default() };
             record.remember(attempt);
         }
         assert_eq!(record.attempts, 50);
         assert_eq!(record.history.len(), JobRecord::HISTORY);
         assert_eq!(record.history.last().unwrap().started_at, 49);
+    }
+
+    #[test]
+    fn a_receipt_tells_what_all_attempts_cost() {
+        let mut record = JobRecord::default();
+        let attempt = |fetched, millis| Attempt { fetched, millis, ..Attempt::default() };
+        Settlement::RetryAt { at: 9, attempt: attempt(100, 1500), progress: None }.write_to(&mut record);
+        Settlement::Release { attempt: Some(attempt(20, 0)), progress: None }.write_to(&mut record);
+        Settlement::Done { receipt: Receipt::default(), attempt: attempt(3, 250) }.write_to(&mut record);
+        let receipt = record.receipt.clone().unwrap();
+        assert_eq!((receipt.attempts, receipt.fetched_in_all, receipt.millis), (3, 123, 1750));
+        assert_eq!((record.attempts, record.fetched, record.millis), (3, 123, 1750));
+        // Another download of the same job goes on counting.
+        Settlement::Done { receipt: Receipt::default(), attempt: attempt(7, 1) }.write_to(&mut record);
+        assert_eq!(record.receipt.unwrap().fetched_in_all, 130);
+    }
+
+    #[test]
+    fn the_history_of_an_older_record_is_not_lost_to_the_totals() {
+        let old = Attempt { started_at: 5, ended_at: 7, fetched: 10, ..Attempt::default() };
+        let mut record = JobRecord { attempts: 1, history: vec![old], ..JobRecord::default() };
+        record.remember(Attempt { fetched: 1, millis: 5, ..Attempt::default() });
+        assert_eq!((record.attempts, record.fetched, record.millis), (2, 11, 2005));
+    }
+
+    #[test]
+    fn a_receipt_that_names_no_proof_is_judged_by_what_it_holds() {
+        let old: Receipt = serde_json::from_str(r#"{"size":1,"fetched":1,"identity":{},"finished_at":5}"#).unwrap();
+        assert_eq!(old.proved_by(), Proof::Size);
+        let sum: Checksum = "md5=d41d8cd98f00b204e9800998ecf8427e".parse().unwrap();
+        let given = Receipt { checksum: Some(sum.clone()), digests: vec![sum], ..old };
+        assert_eq!((given.proved_by(), given.known_digests().count()), (Proof::Manifest, 1));
     }
 }

@@ -16,6 +16,7 @@ mod manifest_line;
 mod progress;
 mod proof;
 mod protection;
+mod report;
 mod secret;
 mod settings;
 mod snapshot;
@@ -34,12 +35,16 @@ pub use folder::{Folder, FolderTally, Listed};
 pub use host::{Account, HostFacts, HostKey, PerHost, Quirks};
 pub use ids::{IdSet, JobId};
 pub use job::{
-    Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Mirror, Receipt, Selection, Settlement,
+    Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Mirror, Receipt, Selection,
+    Settlement, SourceTrouble,
 };
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
-pub use proof::{KeptDigest, PieceDigests, Proof, ServerHash};
+pub use proof::{KeptDigest, PieceDigests, Proof, ProofCounts, ServerHash};
 pub use protection::{CertificateCheck, Protection, TlsInUse};
+pub use report::{
+    ReportLine, ReportSummary, ReportedFile, ReportedFolder, Standing, VerifiedFile, VerifyLine, VerifySummary,
+};
 pub use secret::Secret;
 pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settings, TransferType};
 pub use snapshot::{HostStatus, LaxHost, RunningFile, Snapshot, StatusReport};

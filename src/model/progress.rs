@@ -69,3 +69,11 @@ pub struct Progress {
 fn is_zero(number: &u32) -> bool {
     *number == 0
 }
+
+impl Progress {
+    /// The source that the part file was begun with, of a job whose own source is `own`.
+    #[must_use]
+    pub fn begun_with<'a>(&'a self, own: &'a Source) -> &'a Source {
+        self.source.as_deref().unwrap_or(own)
+    }
+}

@@ -1,6 +1,6 @@
 //! How things stand at one moment.
 
-use super::{Counts, JobId, Protection, Quirks};
+use super::{Counts, JobId, ProofCounts, Protection, Quirks};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,9 @@ pub struct Snapshot {
     pub seconds_left: Option<u64>,
     /// Seconds since the run began.
     pub seconds: f64,
+    /// How the files done in this run were proved.
+    #[serde(default)]
+    pub proved: ProofCounts,
     /// Hosts of the run whose TLS is left to the server, or whose certificate is not checked in full; the first 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lax: Vec<LaxHost>,

@@ -62,6 +62,8 @@ pub(super) struct Books {
     pub(super) facts: BTreeMap<String, HostFacts>,
     /// Jobs in a worker's hands.
     pub(super) held: HashSet<u64>,
+    /// Jobs that nobody claims for now.
+    pub(super) shelved: HashSet<u64>,
     pub(super) destinations: Option<Destinations>,
     pub(super) intake: Option<OpenIntake>,
     pub(super) staged: Staged,
@@ -89,6 +91,7 @@ impl Books {
             index: Index::default(),
             facts: BTreeMap::new(),
             held: HashSet::new(),
+            shelved: HashSet::new(),
             destinations: None,
             intake: None,
             staged: Staged::default(),
@@ -132,8 +135,14 @@ impl Books {
         texts.job(offset).map_err(|e| self.broken(&e))?.ok_or_else(missing)
     }
 
+    /// Length of the stored job in bytes.
+    pub(super) fn length(&mut self, id: u64) -> Result<usize, QueueError> {
+        let Some((first, offset)) = self.index.find(id) else { return Ok(0) };
+        Ok(self.texts(first)?.length(offset))
+    }
+
     /// The jobs of a pack.
-    fn texts(&mut self, first: u64) -> Result<Arc<pack::Texts>, QueueError> {
+    pub(super) fn texts(&mut self, first: u64) -> Result<Arc<pack::Texts>, QueueError> {
         if let Some((_, texts)) = self.unpacked.packs.iter().find(|(at, _)| *at == first) {
             return Ok(Arc::clone(texts));
         }
@@ -287,8 +296,8 @@ impl Books {
                 batch.extend(keys::of_pack(first).map(|key| (key, None)));
                 self.index.drop_pack(first);
                 emptied.push(first);
-            } else if let Some(account) = self.index.account(pack) {
-                let value = pack::seal_states(account, &pack.states).map_err(|e| self.broken(&e))?;
+            } else if let Some(owner) = self.index.owner(pack) {
+                let value = pack::seal_states(&owner, &pack.states).map_err(|e| self.broken(&e))?;
                 batch.insert(keys::numbered(keys::STATES, first), Some(value));
             }
         }

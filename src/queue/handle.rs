@@ -6,7 +6,9 @@ use super::backend::Memory;
 use super::books::Books;
 use super::lock::Lock;
 use super::open::Damage;
-use super::{Accepted, AccountLoad, Changes, GroupLoad, OpenReport, Overview, QueueError, files, open, overview};
+use super::{
+    Accepted, AccountLoad, Changes, FolderNeed, GroupLoad, OpenReport, Overview, QueueError, files, open, overview,
+};
 use crate::model::{
     Account, Change, Claim, Counts, HostFacts, HostKey, IdSet, Job, JobId, JobSpec, JobState, Progress, Selection,
     Settlement,
@@ -140,7 +142,7 @@ impl Queue {
         self.ask(move |books| Ok(books.groups(only.as_ref(), now))).await
     }
 
-    /// Takes jobs of an account in hand: queued ones, and waiting ones whose time has come. Long files are first, where
+    /// Takes jobs of an account without mirrors in hand: queued ones, and waiting ones whose time has come. Long files are first, where
     /// their lengths were given; those of about one length, and all of less than 1 MiB or of unknown length, follow in
     /// the order of their numbers.
     ///
@@ -157,7 +159,47 @@ impl Queue {
         now: u64,
     ) -> Result<Vec<Claim>, QueueError> {
         let account = account.clone();
-        self.ask(move |books| books.claim(&account, max, only.as_ref(), now)).await
+        self.ask(move |books| books.claim((&account, false), max, only.as_ref(), now)).await
+    }
+
+    /// As [`Queue::claim`], for the account's jobs with mirrors.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn claim_mirrored(
+        &self,
+        account: &Account,
+        max: usize,
+        only: Option<IdSet>,
+        now: u64,
+    ) -> Result<Vec<Claim>, QueueError> {
+        let account = account.clone();
+        self.ask(move |books| books.claim((&account, true), max, only.as_ref(), now)).await
+    }
+
+    /// Takes claims back as they were, for jobs with which nothing can be done for now: nobody claims them before
+    /// [`Queue::clear_shelf`]. Not stored.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn shelve(&self, claims: Vec<Claim>) -> Result<(), QueueError> {
+        self.ask(move |books| {
+            books.shelve(&claims);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets shelved jobs be claimed again.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn clear_shelf(&self) -> Result<(), QueueError> {
+        self.ask(move |books| {
+            books.shelved.clear();
+            Ok(())
+        })
+        .await
     }
 
     /// Keeps how far an unfinished file has got; durable on return.
@@ -234,12 +276,29 @@ impl Queue {
         self.ask(move |books| books.job(id.0)).await
     }
 
-    /// Selected jobs with a higher number than `after`, ascending, `limit` at most, and never more than 10,000.
+    /// Selected jobs with a higher number than `after`, ascending, `limit` at most, and never more than 10,000; fewer where
+    /// they are long. None means the end.
     ///
     /// # Errors
     /// When the store can't be read.
     pub async fn list(&self, selection: Selection, after: Option<JobId>, limit: usize) -> Result<Vec<Job>, QueueError> {
         self.ask(move |books| books.list(selection, after, limit.min(LIST))).await
+    }
+
+    /// The highest number that was given to a job; nothing before the first.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn newest(&self) -> Result<Option<JobId>, QueueError> {
+        self.ask(move |books| Ok(books.numbers.next_id.checked_sub(1).filter(|&id| id > 0).map(JobId))).await
+    }
+
+    /// What the jobs that a run would work on need of the disk, folder by folder.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn needs(&self, only: Option<IdSet>) -> Result<Vec<FolderNeed>, QueueError> {
+        self.ask(move |books| books.needs(only.as_ref())).await
     }
 
     /// What was learned of a host.

@@ -13,6 +13,7 @@
 //! | `frame`, `keys`, `pack` | the stored form |
 //! | `journal`, `manifests` | what the queue is rebuilt from |
 //! | `open`, `load`, `rebuild`, `lock`, `files` | opening, noticing damage, mending it |
+//! | `sizes` | what the open jobs need of the disk |
 //! | `overview` | how things stand, for whoever only wants to know that |
 //! | `credentials` | the one file that holds passwords |
 
@@ -42,6 +43,7 @@ mod order;
 mod overview;
 mod pack;
 mod rebuild;
+mod sizes;
 mod sled_store;
 #[cfg(test)]
 mod tests;
@@ -50,6 +52,7 @@ pub use credentials::{Credentials, Kept};
 pub use error::QueueError;
 pub use handle::{Intake, Queue};
 pub use overview::Overview;
+pub use sizes::FolderNeed;
 
 use crate::model::{Account, IdSet, JobId};
 
@@ -71,11 +74,13 @@ pub struct Accepted {
     pub known: IdSet,
 }
 
-/// What can be claimed of an account's jobs.
+/// What can be claimed of an account's jobs; those with mirrors are a group of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupLoad {
     /// The account.
     pub account: Account,
+    /// The accounts of these jobs' mirrors; none where they have no mirrors.
+    pub mirrors: Vec<Account>,
     /// Jobs that can be claimed now.
     pub ready: u64,
     /// Jobs whose time has not come yet.

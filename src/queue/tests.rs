@@ -20,7 +20,7 @@ pub(super) fn account(text: &str) -> Account {
 
 pub(super) fn attempt(fetched: u64, failed: bool) -> Attempt {
     let failure = failed.then(|| Failure::transient(Stage::Retrieve, Cause::Disconnected, "the connection broke"));
-    Attempt { started_at: 1, ended_at: 2, from: 0, fetched, gained: fetched, note: None, failure }
+    Attempt { started_at: 1, ended_at: 2, fetched, gained: fetched, failure, ..Attempt::default() }
 }
 
 pub(super) fn done() -> Settlement {

@@ -4,7 +4,7 @@ use super::gauge::Phase;
 use super::link::Link;
 use super::task::{Halt, Run, on_disk};
 use crate::disk::{Place, Wanted};
-use crate::model::{Existing, Identity, Progress, Proof, Receipt, Stage};
+use crate::model::{Existing, Identity, Proof, Receipt, Stage};
 
 impl Run<'_> {
     /// The receipt of a file that stands under its final name. `verified` tells whether its content was compared.
@@ -57,26 +57,5 @@ impl Run<'_> {
         self.word = told.map(|(word, _)| word);
         self.task.gauge.set_phase(Phase::Checking);
         Ok(self.word.is_some())
-    }
-
-    /// Makes the shorter file under the final name the part file.
-    pub(super) async fn take_over(&mut self, place: &Place, remote: &Identity) -> Result<(), Halt> {
-        let (job, boot_id) = (self.task.job, self.task.boot_id.to_owned());
-        let durable = on_disk(Stage::Plan, || place.final_file())?.map_or(0, |found| found.size);
-        let progress = Progress { identity: remote.clone(), durable, boot_id, ..Progress::default() };
-        // Known for what it is before it is renamed: an interruption must not make it nobody's.
-        if !on_disk(Stage::Plan, || place.label_final(&job.spec.source, &progress))? {
-            let recorded = self.task.queue.checkpoint(job.id, progress.clone()).await;
-            recorded.map_err(|error| super::ledger::unrecorded(&error))?;
-        }
-        on_disk(Stage::Plan, || {
-            if place.part_file()?.is_some() {
-                place.remove_part()?;
-            }
-            place.adopt_final()
-        })?;
-        self.progress = Some(progress);
-        self.add_note("continued a shorter file that stood under the final name");
-        Ok(())
     }
 }

@@ -5,6 +5,7 @@ use super::finisher::Finisher;
 use super::follow::Follower;
 use super::gauge::{Gauge, Phase};
 use super::link::Link;
+use super::origin::Foreign;
 use super::patch::{Owner, Patch};
 use super::prove::Word;
 use super::split::Split;
@@ -14,7 +15,7 @@ use crate::model::{
     Cause, Existing, Failure, FailureKind, Identity, Job, PieceDigests, Progress, Proof, Receipt, RemotePath, Settings,
     Source, Stage, TransferType,
 };
-use crate::policy::{Facts, FinalFile, OVERLAP, Plan, known_progress, plan, same_identity};
+use crate::policy::{OVERLAP, Plan};
 use crate::queue::Queue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -39,6 +40,8 @@ pub struct Started {
 pub struct Task<'a> {
     /// The job, as claimed.
     pub job: &'a Job,
+    /// Which of its sources this attempt goes to.
+    pub source: &'a Source,
     /// Its settings, every field filled.
     pub settings: &'a Settings,
     /// Where progress is recorded.
@@ -153,6 +156,7 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         asked: false,
         wrong: 0,
         mends: 0,
+        foreign: None,
     };
     let end = match Box::pin(run.open(link)).await {
         Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
@@ -194,6 +198,8 @@ pub(super) struct Run<'a> {
     pub(super) wrong: u32,
     /// How often ranges of it were fetched again in this attempt.
     pub(super) mends: u32,
+    /// What was there of another of the job's sources, while this attempt goes on with it.
+    pub(super) foreign: Option<Foreign>,
 }
 
 impl Run<'_> {
@@ -270,6 +276,7 @@ impl Run<'_> {
                     last.clone_from(&why);
                     next = Some(Plan::Patch { held, why });
                 }
+                Err(Halt::Again(Some(why))) if self.foreign.is_some() => return Err(self.give_back(place, &why)),
                 Err(Halt::Again(why)) => {
                     last.clone_from(&why);
                     next = why.map(|why| Plan::Fresh { why: Some(why), set_aside: true });
@@ -314,17 +321,17 @@ impl Run<'_> {
 
     /// The remote path.
     pub(super) fn path(&self) -> &RemotePath {
-        self.task.job.spec.source.path()
+        self.task.source.path()
     }
 
     /// The remote file.
     pub(super) fn source(&self) -> &Source {
-        &self.task.job.spec.source
+        self.task.source
     }
 
     /// Representation type of the transfer; the URL's `;type=` wins.
     pub(super) fn kind(&self) -> TransferType {
-        self.task.job.spec.source.transfer_type().or(self.task.settings.transfer_type).unwrap_or_default()
+        self.task.source.transfer_type().or(self.task.settings.transfer_type).unwrap_or_default()
     }
 
     /// The user's wish for files that are there.
@@ -386,40 +393,6 @@ impl Run<'_> {
             halt = Split::sent_away(self.owner.as_ref().map(|owner| &owner.seat.split)) => Err(halt),
             result = work => Ok(result),
         }
-    }
-
-    fn plan(&mut self, place: &Place, remote: &Identity, digest: Option<bool>, no_rest: bool) -> Result<Plan, Halt> {
-        let look = || {
-            let part = place.part_file()?;
-            let label = if part.is_some() { place.part_label()? } else { None };
-            Ok((place.final_file()?, part, label))
-        };
-        let (found, part, label) = on_disk(Stage::Plan, look)?;
-        self.progress = match label {
-            // Another source's: what the queue recorded is not about these bytes.
-            Some(label) if label.source != self.task.job.spec.source => None,
-            label => {
-                let label = label.map(|label| label.progress);
-                known_progress(self.progress.as_ref(), label.as_ref(), self.task.boot_id)
-            }
-        };
-        if let Some(progress) = self.progress.as_ref().filter(|known| same_identity(&known.identity, remote)) {
-            self.wrong = self.wrong.max(progress.wrong);
-        }
-        let final_file = found.map(|f| FinalFile { size: f.size, modified: f.modified, digest_matches: digest });
-        Ok(plan(&Facts {
-            remote,
-            expect: &self.task.job.spec.expect,
-            has_digest: self.word.is_some() || self.pieces.is_some(),
-            final_file,
-            part: part.map(|f| f.size),
-            progress: self.progress.as_ref(),
-            boot_id: self.task.boot_id,
-            existing: self.existing(),
-            resume: self.task.settings.resume.unwrap_or(true),
-            kind: self.kind(),
-            no_rest,
-        }))
     }
 
     /// Adds a remark to the attempt's story.

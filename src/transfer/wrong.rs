@@ -89,6 +89,8 @@ impl Run<'_> {
         link: &mut Link,
     ) -> Halt {
         self.digest = None;
+        // Whose bytes are wrong can't be known; what follows is this source's to answer for.
+        self.foreign = None;
         let text = wrong.text(self.pieces.as_deref(), size);
         let mended = match &content {
             Content::Part(part) if self.may_mend(remote, size, link) => {

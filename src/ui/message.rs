@@ -2,7 +2,7 @@
 
 use super::text::{bytes, duration, rate};
 use crate::engine::RunReport;
-use crate::model::{Cause, Event, Failure, printable};
+use crate::model::{Cause, Event, Failure, ProofCounts, printable};
 use std::time::Duration;
 
 /// Failures told in full at the end.
@@ -29,6 +29,9 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
         Event::Retrying { source, failure, seconds, .. } => {
             Some(format!("again in {}: {}: {}", duration(*seconds), safe(source), safe(failure)))
         }
+        Event::Switched { source, failure, .. } => {
+            Some(format!("on to another source: {}: {}", safe(source), safe(failure)))
+        }
         Event::Failed { source, failure, .. } => Some(format!("failed: {}: {}", safe(source), safe(failure))),
         Event::Budget { host, connections, why } => {
             let s = if *connections == 1 { "" } else { "s" };
@@ -38,8 +41,28 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
             Some(format!("left alone: everything on {}: {}", safe(account), safe(failure)))
         }
         Event::DiskFull { path, failure } => Some(format!("disk full: {}: {}", safe(path), safe(failure))),
+        Event::TooLittleSpace { goes_on: true, .. } => Some(format!("warning: {}", shortage(event)?)),
+        // Told by the last lines.
+        Event::TooLittleSpace { .. } => None,
         Event::Notice { text } => Some(safe(text)),
     }
+}
+
+/// How much space is wanting where.
+fn shortage(event: &Event) -> Option<String> {
+    let Event::TooLittleSpace { path, needed, free, files, unknown, .. } = event else { return None };
+    let s = if *files == 1 { "" } else { "s" };
+    let path = printable(path, LONG);
+    let more = match unknown {
+        0 => String::new(),
+        1 => "; 1 more file is of unknown length".to_owned(),
+        n => format!("; {n} more files are of unknown length"),
+    };
+    Some(format!(
+        "not enough space: {files} file{s} need {} ({needed} bytes) on the file system of {path}, {} ({free} bytes) are free{more}",
+        bytes(*needed),
+        bytes(*free)
+    ))
 }
 
 /// What went wrong in a run, and how much came: kept for the last lines. Bounded.
@@ -53,18 +76,26 @@ pub(super) struct Ledger {
     alone: Vec<String>,
     /// A file system was full.
     full: bool,
+    /// Where there was too little space to begin.
+    short: Vec<String>,
     traffic: Option<(u64, f64)>,
+    /// How the files done were proved.
+    proved: ProofCounts,
 }
 
 impl Ledger {
     /// Takes note of what has to be told at the end.
     pub(super) fn note(&mut self, event: &Event) {
+        if matches!(event, Event::TooLittleSpace { goes_on: false, .. }) && self.short.len() < NAMED {
+            self.short.extend(shortage(event));
+        }
         let (what, failure) = match event {
             Event::Failed { job, source, failure, .. } => (format!("failed: {source} (job {job})"), failure),
             Event::Held { account, failure } => (format!("left alone: everything on {account}"), failure),
             Event::DiskFull { path, failure } => (format!("disk full: {path}"), failure),
-            Event::Summary { bytes, seconds, .. } => {
+            Event::Summary { bytes, seconds, proved, .. } => {
                 self.traffic = Some((*bytes, *seconds));
+                self.proved = *proved;
                 return;
             }
             _ => return,
@@ -87,7 +118,7 @@ impl Ledger {
     /// The last lines: each failure with its stage, the server's words and what to do, and then the count.
     /// `traffic` is bytes and seconds of the run, where no summary told them.
     pub(super) fn last_lines(&self, report: &RunReport, traffic: (u64, f64)) -> Vec<String> {
-        let mut lines = Vec::new();
+        let mut lines = self.short.clone();
         for (what, failure) in &self.told {
             lines.push(printable(what, LONG));
             lines.push(printable(&format!("  {}: {}", failure.stage.name(), failure.message), LONG));
@@ -100,7 +131,7 @@ impl Ledger {
         if report.left > 0 {
             lines.push(printable(&self.next_act(report), LONG));
         }
-        lines.push(count_line(report, self.traffic.unwrap_or(traffic)));
+        lines.push(count_line(report, self.traffic.unwrap_or(traffic), &self.proved));
         lines
     }
 }
@@ -108,6 +139,10 @@ impl Ledger {
 impl Ledger {
     /// What to do about the files that are left. A run that was not stopped leaves only what it left alone.
     fn next_act(&self, report: &RunReport) -> String {
+        if !self.short.is_empty() {
+            return "nothing was fetched: make room there, then `ftpq run`; or begin with what fits: --force"
+                .to_owned();
+        }
         let mut acts = Vec::new();
         match self.refused {
             _ if report.interrupted => {}
@@ -131,12 +166,14 @@ impl Ledger {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-fn count_line(report: &RunReport, (count, seconds): (u64, f64)) -> String {
+fn count_line(report: &RunReport, (count, seconds): (u64, f64), proved: &ProofCounts) -> String {
     let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     let time = if time.as_secs() < 60 { format!("{:.1} s", time.as_secs_f64()) } else { duration(time.as_secs()) };
     let speed = if seconds > 0.0 { format!(" ({})", rate(count as f64 / seconds)) } else { String::new() };
     let RunReport { done, failed, left, .. } = report;
-    format!("done {done}, failed {failed}, left {left}; {} in {time}{speed}", bytes(count))
+    let kinds: Vec<String> = proved.kinds().map(|(count, by)| format!("{count} {by}")).collect();
+    let proved = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
+    format!("done {done}{proved}, failed {failed}, left {left}; {} in {time}{speed}", bytes(count))
 }
 
 #[cfg(test)]
@@ -159,7 +196,9 @@ mod tests {
     fn a_failure_is_told_with_its_url_stage_words_and_next_act() {
         let mut ledger = Ledger::default();
         ledger.note(&failed(7));
-        ledger.note(&Event::Summary { done: 3, failed: 1, left: 0, bytes: 10 << 20, seconds: 5.0 });
+        let proved = ProofCounts { manifest: 2, size: 1, ..ProofCounts::default() };
+        let (bytes, lax) = (10 << 20, Vec::new());
+        ledger.note(&Event::Summary { done: 3, failed: 1, left: 0, bytes, seconds: 5.0, proved, lax });
         let report = RunReport { done: 3, failed: 1, ..RunReport::default() };
         assert_eq!(
             ledger.last_lines(&report, (0, 0.0)),
@@ -168,7 +207,7 @@ mod tests {
                 "  transfer: the file is not there",
                 "  the server said: 550 no\\u{1b}[2Jsuch file",
                 "  what to do: check the path",
-                "done 3, failed 1, left 0; 10.0 MiB in 5.0 s (2.00 MiB/s)",
+                "done 3 (2 by the list's checksum, 1 by length), failed 1, left 0; 10.0 MiB in 5.0 s (2.00 MiB/s)",
             ]
         );
     }

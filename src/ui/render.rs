@@ -122,7 +122,7 @@ fn fitting(parts: &[String], width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{CertificateCheck, JobId, Protection, TlsInUse};
+    use crate::model::{CertificateCheck, JobId, ProofCounts, Protection, TlsInUse};
 
     fn file(name: &str, phase: &str) -> RunningFile {
         let (have, size) = (50 << 20, Some(200 << 20));
@@ -142,6 +142,7 @@ mod tests {
             rate: 123_456_789.0,
             seconds_left: Some(4000),
             seconds: 60.0,
+            proved: ProofCounts::default(),
             lax: Vec::new(),
         }
     }

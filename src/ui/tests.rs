@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::engine::{Display, Observer, RunReport};
-use crate::model::{Cause, Event, Failure, JobId, RunningFile, Snapshot, Stage};
+use crate::model::{Cause, Event, Failure, JobId, ProofCounts, RunningFile, Snapshot, Stage};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -263,7 +263,15 @@ fn play(display: Display) -> (String, String) {
     let late = screen.observer();
     screen.event(&Event::Notice { text: "by the way".to_owned() });
     late.event(&failed());
-    late.event(&Event::Summary { done: 1, failed: 0, left: 2, bytes: 1024, seconds: 2.0 });
+    late.event(&Event::Summary {
+        done: 1,
+        failed: 0,
+        left: 2,
+        bytes: 1024,
+        seconds: 2.0,
+        proved: ProofCounts::default(),
+        lax: Vec::new(),
+    });
     screen.finish(&RunReport { done: 1, left: 2, ..RunReport::default() });
     late.event(&failed());
     (results.take(), messages.take())

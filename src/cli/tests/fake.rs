@@ -266,6 +266,7 @@ impl Trial {
             out: Box::new(out.clone()),
             err: Box::new(err.clone()),
             stand: None,
+            drawn: false,
         }
     }
 }
