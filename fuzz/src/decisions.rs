@@ -56,6 +56,7 @@ fn resume(bytes: &mut Bytes<'_>) {
         final_file,
         part: bytes.maybe(Bytes::length),
         progress: progress.as_ref(),
+        begun_with: None,
         boot_id: "this",
         existing,
         resume: bytes.flag(),

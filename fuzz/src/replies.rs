@@ -3,8 +3,8 @@
 use super::{MARK, assert_shown};
 use ftpq::model::{Algorithm, Secret, Span, Stage};
 use ftpq::wire::{
-    Broken, Command, Context, Decoder, Features, HashVerb, HashWay, Redactor, Reply, announced_size, classify, directory, entry,
-    extended_passive_port, modification_time, passive_address, server_digest, size,
+    Broken, Command, Context, Decoder, Features, HashVerb, HashWay, Redactor, Reply, announced_size, classify,
+    directory, entry, extended_passive_port, modification_time, passive_address, server_digest, size,
 };
 use std::net::{Ipv4Addr, SocketAddrV4};
 

@@ -16,6 +16,7 @@ mod part;
 mod pipe;
 mod place;
 mod reader;
+mod removal;
 mod room;
 mod survey;
 
@@ -29,6 +30,7 @@ pub use part::PartFile;
 pub use pipe::Pipe;
 pub use place::{Found, Place};
 pub use reader::PartReader;
+pub use removal::remove_file;
 pub use room::Room;
 pub use survey::{Survey, Surveyed, Wanted, survey_of};
 

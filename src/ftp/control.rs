@@ -144,7 +144,7 @@ impl Control {
 
     /// Whether a transfer's final reply is still to come.
     pub(super) fn is_owed_a_verdict(&self) -> bool {
-        self.awaited.first() == Some("RETR")
+        self.awaited.is_transfer_first()
     }
 
     /// Whether nothing but a transfer's final reply is still to come.
@@ -231,7 +231,7 @@ impl Control {
         self.write(stage, &line).await
     }
 
-    /// Sends ABOR behind a RETR whose transfer is under way. Two final replies are to come then.
+    /// Sends ABOR behind a command whose transfer is under way. Two final replies are to come then.
     pub(super) async fn send_abort(&mut self) -> Result<(), Failure> {
         let line = encode(Stage::Verdict, &[Command::Abor])?;
         self.note("> ABOR");

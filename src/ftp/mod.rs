@@ -12,6 +12,7 @@
 //! | `hash` | the server's own checksums |
 //! | `ahead` | several commands at once, and the next file's data connection early |
 //! | `opening` | from EPSV to the first byte |
+//! | `listing` | folders, entry by entry, and what links lead to |
 //! | `retrieval` | the bytes, and the server's last word |
 //! | `tls/` | TLS under control and data |
 //! | `trouble` | failures that no reply describes |
@@ -27,6 +28,7 @@ mod gate;
 mod hash;
 mod inspect;
 mod listener;
+mod listing;
 mod opening;
 mod retrieval;
 mod session;
@@ -39,6 +41,7 @@ mod tests;
 pub use dial::{Dial, Login, SessionOptions, Trace};
 pub use gate::{Gate, Ticket};
 pub use hash::{Asked, NoAnswer};
+pub use listing::{LinkKind, Listing};
 pub use retrieval::{Retrieval, Verdict};
 pub use session::Session;
 pub use tls::{TlsMode, TlsPolicy};

@@ -12,6 +12,7 @@ mod ena;
 mod ena_json;
 mod entry;
 mod error;
+mod folder;
 mod format;
 mod input;
 mod jsonl;

@@ -166,6 +166,9 @@ pub struct Quirks {
     /// MDTM is unknown to it.
     #[serde(default)]
     pub no_mdtm: bool,
+    /// MLSD is refused, whatever FEAT says: LIST is used.
+    #[serde(default)]
+    pub no_mlsd: bool,
     /// It ends multi-line replies with another code.
     #[serde(default)]
     pub foreign_terminator: bool,
@@ -201,6 +204,7 @@ impl Quirks {
             no_rest: self.no_rest || other.no_rest,
             no_size: self.no_size || other.no_size,
             no_mdtm: self.no_mdtm || other.no_mdtm,
+            no_mlsd: self.no_mlsd || other.no_mlsd,
             foreign_terminator: self.foreign_terminator || other.foreign_terminator,
             pipelines: self.pipelines || other.pipelines,
             lockstep: self.lockstep || other.lockstep,

@@ -48,7 +48,7 @@ pub use report::{
 pub use secret::Secret;
 pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settings, TransferType};
 pub use snapshot::{HostStatus, LaxHost, RunningFile, Snapshot, StatusReport};
-pub use source::{RemotePath, Scheme, Source, SourceError};
+pub use source::{RemotePath, Scheme, Source, SourceError, encode as percent_encoded};
 pub use state::{IllegalMove, JobState, Move};
 pub use text::{json_line, printable, without_userinfo};
 pub use tls::{Pin, Pins, Tls, TlsVersion};

@@ -58,6 +58,11 @@ pub enum Command {
     Range(u64, u64),
     /// A server's own command for a checksum: its word and what follows it.
     Sum(&'static str, Vec<u8>),
+    /// MLSD: send the facts of all that is in the working directory (RFC 3659, section 7). Without a path, as LIST.
+    Mlsd,
+    /// LIST: tell people what is in the working directory. Never with a path: servers take what starts with `-` for options,
+    /// and `*`, `?`, `[` and blanks for a pattern.
+    List,
     /// NOOP: nothing but an answer.
     Noop,
     /// ABOR: break the transfer off.
@@ -105,10 +110,18 @@ impl Command {
             Self::Eprt(_) => "EPRT",
             Self::Rest(_) => "REST",
             Self::Retr(_) => "RETR",
+            Self::Mlsd => "MLSD",
+            Self::List => "LIST",
             Self::Noop => "NOOP",
             Self::Abor => "ABOR",
             Self::Quit => "QUIT",
         }
+    }
+
+    /// Whether it is carried out over a data connection.
+    #[must_use]
+    pub fn is_transfer(&self) -> bool {
+        matches!(self, Self::Retr(_) | Self::Mlsd | Self::List)
     }
 
     /// The line as it goes over the wire, with its CR LF. It may hold a password, and is overwritten when it goes.
@@ -164,9 +177,16 @@ impl Command {
                 Some(format!("|{family}|{ip}|{}|", address.port()).into_bytes())
             }
             Self::Rest(offset) => Some(offset.to_string().into_bytes()),
-            Self::Feat | Self::Pwd | Self::Cdup | Self::Epsv | Self::Pasv | Self::Noop | Self::Abor | Self::Quit => {
-                None
-            }
+            Self::Feat
+            | Self::Pwd
+            | Self::Cdup
+            | Self::Epsv
+            | Self::Pasv
+            | Self::Mlsd
+            | Self::List
+            | Self::Noop
+            | Self::Abor
+            | Self::Quit => None,
         }
     }
 }
@@ -199,7 +219,7 @@ mod tests {
     fn commands_are_written_as_the_standards_have_them() {
         let v6: SocketAddr = "[2001:db8::1]:50000".parse().unwrap();
         let v4: SocketAddrV4 = "10.0.0.2:4660".parse().unwrap();
-        let table: [(Command, &[u8]); 17] = [
+        let table: [(Command, &[u8]); 19] = [
             (Command::Auth("TLS"), b"AUTH TLS\r\n"),
             (Command::Pbsz, b"PBSZ 0\r\n"),
             (Command::ProtPrivate, b"PROT P\r\n"),
@@ -216,6 +236,8 @@ mod tests {
             (Command::Eprt(v6), b"EPRT |2|2001:db8::1|50000|\r\n"),
             (Command::Eprt(v4.into()), b"EPRT |1|10.0.0.2|4660|\r\n"),
             (Command::Rest(u64::MAX), b"REST 18446744073709551615\r\n"),
+            (Command::Mlsd, b"MLSD\r\n"),
+            (Command::List, b"LIST\r\n"),
             (Command::Quit, b"QUIT\r\n"),
         ];
         for (command, line) in table {

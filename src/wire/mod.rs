@@ -12,7 +12,7 @@
 //! | `listing` | MLSD and LIST, entry by entry |
 //! | `login` | greeting to working directory |
 //! | `redact` | passwords taken out of what a server repeats |
-//! | `retrieve` | one transfer, control and data in any legal order |
+//! | `retrieve` | one transfer, of a file or a listing, control and data in any legal order |
 
 mod address;
 mod burst;
@@ -32,7 +32,7 @@ mod sequence;
 
 pub use address::{extended_passive_port, passive_address};
 pub use burst::{Burst, Order};
-pub use classify::{Context, classify, forbids_restart, says_missing};
+pub use classify::{Context, classify, forbids_restart, says_empty, says_missing, says_unread};
 pub use command::{Command, Forbidden};
 pub use facts::{Entry, EntryKind, entry};
 pub use features::{Features, MachineListing};
