@@ -31,6 +31,7 @@ fn progress(bytes: &mut Bytes<'_>) -> Progress {
         ranges: spans(bytes),
         durable_ranges: spans(bytes),
         source: None,
+        wrong: 0,
     }
 }
 

@@ -67,6 +67,65 @@ impl fmt::Display for Proof {
     }
 }
 
+/// How many files were proved in which way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct ProofCounts {
+    /// By the checksum that the list gives.
+    pub manifest: u64,
+    /// By the digests of pieces that the list gives.
+    pub pieces: u64,
+    /// By a checksum found beside the file on the server.
+    pub sidecar: u64,
+    /// By a digest that the server computed.
+    pub server: u64,
+    /// By the length alone.
+    pub size: u64,
+    /// By nothing.
+    pub nothing: u64,
+}
+
+impl ProofCounts {
+    /// Counts one file more.
+    pub fn add(&mut self, proof: &Proof) {
+        let count = match proof {
+            Proof::Nothing => &mut self.nothing,
+            Proof::Size => &mut self.size,
+            Proof::Server { .. } => &mut self.server,
+            Proof::Sidecar { .. } => &mut self.sidecar,
+            Proof::Pieces => &mut self.pieces,
+            Proof::Manifest => &mut self.manifest,
+        };
+        *count += 1;
+    }
+
+    /// Files of which a digest was compared.
+    #[must_use]
+    pub fn by_digest(&self) -> u64 {
+        self.manifest + self.pieces + self.sidecar + self.server
+    }
+
+    /// All files.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.by_digest() + self.size + self.nothing
+    }
+
+    /// The kinds that there are, the strongest first: how many, and by what as a sentence goes on.
+    pub fn kinds(&self) -> impl Iterator<Item = (u64, &'static str)> {
+        [
+            (self.manifest, "by the list's checksum"),
+            (self.pieces, "by the list's digests of pieces"),
+            (self.sidecar, "by a checksum beside it on the server"),
+            (self.server, "by the server's own digest"),
+            (self.size, "by length"),
+            (self.nothing, "by nothing, for no length was known"),
+        ]
+        .into_iter()
+        .filter(|&(count, _)| count > 0)
+    }
+}
+
 /// Whether a server is asked for a checksum of its own.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -124,65 +183,6 @@ impl TryFrom<String> for KeptDigest {
 impl From<KeptDigest> for String {
     fn from(kept: KeptDigest) -> Self {
         kept.algorithm().map_or("none", Algorithm::name).to_owned()
-    }
-}
-
-/// How many files were proved in which way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct ProofCounts {
-    /// By the checksum that the list gives.
-    pub manifest: u64,
-    /// By the digests of pieces that the list gives.
-    pub pieces: u64,
-    /// By a checksum found beside the file on the server.
-    pub sidecar: u64,
-    /// By a digest that the server computed.
-    pub server: u64,
-    /// By the length alone.
-    pub size: u64,
-    /// By nothing.
-    pub nothing: u64,
-}
-
-impl ProofCounts {
-    /// Counts one file more.
-    pub fn add(&mut self, proof: &Proof) {
-        let count = match proof {
-            Proof::Nothing => &mut self.nothing,
-            Proof::Size => &mut self.size,
-            Proof::Server { .. } => &mut self.server,
-            Proof::Sidecar { .. } => &mut self.sidecar,
-            Proof::Pieces => &mut self.pieces,
-            Proof::Manifest => &mut self.manifest,
-        };
-        *count += 1;
-    }
-
-    /// Files of which a digest was compared.
-    #[must_use]
-    pub fn by_digest(&self) -> u64 {
-        self.manifest + self.pieces + self.sidecar + self.server
-    }
-
-    /// All files.
-    #[must_use]
-    pub fn total(&self) -> u64 {
-        self.by_digest() + self.size + self.nothing
-    }
-
-    /// The kinds that there are, the strongest first: how many, and by what as a sentence goes on.
-    pub fn kinds(&self) -> impl Iterator<Item = (u64, &'static str)> {
-        [
-            (self.manifest, "by the list's checksum"),
-            (self.pieces, "by the list's digests of pieces"),
-            (self.sidecar, "by a checksum beside it on the server"),
-            (self.server, "by the server's own digest"),
-            (self.size, "by length"),
-            (self.nothing, "by nothing, for no length was known"),
-        ]
-        .into_iter()
-        .filter(|&(count, _)| count > 0)
     }
 }
 

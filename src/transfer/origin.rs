@@ -39,9 +39,8 @@ impl Run<'_> {
             let why = format!("it has another file than {begun_with}, with which the part file was begun");
             return Ok(Plan::Fresh { why: Some(why), set_aside: true });
         }
-        if let Some(progress) =
-            self.progress.as_ref().filter(|it| begun_with.is_none() && same_identity(&it.identity, remote))
-        {
+        let same = |known: &&Progress| begun_with.is_none() && same_identity(&known.identity, remote);
+        if let Some(progress) = self.progress.as_ref().filter(same) {
             self.wrong = self.wrong.max(progress.wrong);
         }
         let final_file = found.map(|f| FinalFile { size: f.size, modified: f.modified, digest_matches: digest });

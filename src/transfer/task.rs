@@ -150,13 +150,13 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         owner: None,
         alone: false,
         refusals: (0, 0),
+        foreign: None,
         word: task.job.spec.expect.checksum.clone().map(|checksum| Word { checksum, proof: Proof::Manifest }),
         pieces: task.job.spec.expect.pieces.as_ref().map(|pieces| Arc::new((**pieces).clone())),
         final_survey: None,
         asked: false,
         wrong: 0,
         mends: 0,
-        foreign: None,
     };
     let end = match Box::pin(run.open(link)).await {
         Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
@@ -186,6 +186,8 @@ pub(super) struct Run<'a> {
     pub(super) alone: bool,
     /// Data connections in a row that were refused for their TLS session, and what had come until then.
     refusals: (u8, u64),
+    /// What was there of another of the job's sources, while this attempt goes on with it.
+    pub(super) foreign: Option<Foreign>,
     /// The checksum that the file is to have, as far as it is known beforehand.
     pub(super) word: Option<Word>,
     /// The digests that its pieces are to have.
@@ -198,8 +200,6 @@ pub(super) struct Run<'a> {
     pub(super) wrong: u32,
     /// How often ranges of it were fetched again in this attempt.
     pub(super) mends: u32,
-    /// What was there of another of the job's sources, while this attempt goes on with it.
-    pub(super) foreign: Option<Foreign>,
 }
 
 impl Run<'_> {
@@ -272,11 +272,11 @@ impl Run<'_> {
                 }
             };
             match done {
+                Err(Halt::Again(Some(why))) if self.foreign.is_some() => return Err(self.give_back(place, &why)),
                 Err(Halt::Mend(Patch { held, why })) => {
                     last.clone_from(&why);
                     next = Some(Plan::Patch { held, why });
                 }
-                Err(Halt::Again(Some(why))) if self.foreign.is_some() => return Err(self.give_back(place, &why)),
                 Err(Halt::Again(why)) => {
                     last.clone_from(&why);
                     next = why.map(|why| Plan::Fresh { why: Some(why), set_aside: true });

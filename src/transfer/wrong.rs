@@ -89,8 +89,6 @@ impl Run<'_> {
         link: &mut Link,
     ) -> Halt {
         self.digest = None;
-        // Whose bytes are wrong can't be known; what follows is this source's to answer for.
-        self.foreign = None;
         let text = wrong.text(self.pieces.as_deref(), size);
         let mended = match &content {
             Content::Part(part) if self.may_mend(remote, size, link) => {
@@ -103,11 +101,17 @@ impl Run<'_> {
         };
         match mended {
             Err(halt) => return halt,
-            Ok(Some(patch)) => return Halt::Mend(patch),
+            Ok(Some(patch)) => {
+                // What comes now is this source's to answer for.
+                self.foreign = None;
+                return Halt::Mend(patch);
+            }
             Ok(None) => {}
         }
-        if self.wrong == 0 {
-            self.wrong = 1;
+        // Whose bytes are wrong can't be known; from its start, this source's file is judged for itself.
+        let foreign = self.foreign.take().is_some();
+        if self.wrong == 0 || foreign {
+            self.wrong = if foreign { 0 } else { 1 };
             return Halt::Again(Some(text));
         }
         match keep_aside(place, content, wrong.kind()) {

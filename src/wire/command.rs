@@ -50,6 +50,11 @@ pub enum Command {
     Rest(u64),
     /// RETR: send the file.
     Retr(Vec<u8>),
+    /// MLSD: send the facts of all that is in the working directory (RFC 3659, section 7). Without a path, as LIST.
+    Mlsd,
+    /// LIST: tell people what is in the working directory. Never with a path: servers take what starts with `-` for options,
+    /// and `*`, `?`, `[` and blanks for a pattern.
+    List,
     /// OPTS HASH: the function that HASH is to use (draft-bryan-ftpext-hash).
     OptsHash(&'static str),
     /// HASH: the checksum of a file (draft-bryan-ftpext-hash).
@@ -58,11 +63,6 @@ pub enum Command {
     Range(u64, u64),
     /// A server's own command for a checksum: its word and what follows it.
     Sum(&'static str, Vec<u8>),
-    /// MLSD: send the facts of all that is in the working directory (RFC 3659, section 7). Without a path, as LIST.
-    Mlsd,
-    /// LIST: tell people what is in the working directory. Never with a path: servers take what starts with `-` for options,
-    /// and `*`, `?`, `[` and blanks for a pattern.
-    List,
     /// NOOP: nothing but an answer.
     Noop,
     /// ABOR: break the transfer off.
