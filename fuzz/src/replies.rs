@@ -1,10 +1,10 @@
 //! Replies, and what is read from them.
 
 use super::{MARK, assert_shown};
-use ftpq::model::{Secret, Stage};
+use ftpq::model::{Algorithm, Secret, Span, Stage};
 use ftpq::wire::{
-    Broken, Command, Context, Decoder, Features, Redactor, Reply, announced_size, classify, directory, entry,
-    extended_passive_port, modification_time, passive_address, size,
+    Broken, Command, Context, Decoder, Features, HashVerb, HashWay, Redactor, Reply, announced_size, classify,
+    directory, entry, extended_passive_port, modification_time, passive_address, server_digest, size,
 };
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -154,7 +154,7 @@ pub fn answers(data: &[u8]) {
                 assert_eq!(again.as_ref().and_then(directory), Some(path), "what is quoted is read back");
             }
         }
-        let _ = Features::parse(&reply);
+        checksums(&reply);
         if let Some(entry) = entry(&reply) {
             assert!(entry.size.is_none_or(|size| i64::try_from(size).is_ok()), "{entry:?}");
             assert!(entry.modify.as_deref().is_none_or(is_timestamp), "{entry:?}");
@@ -170,6 +170,41 @@ pub fn answers(data: &[u8]) {
         }
         let mut hidden = reply.clone();
         hidden.hide(&Redactor::new([&Secret::new(MARK)]));
+    }
+}
+
+/// A checksum in a reply is one that stands there in full, by the function that was asked for; what FEAT offers is asked
+/// for in lines that nothing can get out of.
+fn checksums(reply: &Reply) {
+    let mut offers = Features::parse(reply).hashes;
+    let mut ways = vec![
+        HashWay { verb: HashVerb::Hash, algorithm: Algorithm::Sha256 },
+        HashWay { verb: HashVerb::Own("XCRC"), algorithm: Algorithm::Crc32 },
+        HashWay { verb: HashVerb::Own("XSHA1"), algorithm: Algorithm::Sha1 },
+        HashWay { verb: HashVerb::Md5, algorithm: Algorithm::Md5 },
+        HashWay { verb: HashVerb::SiteMd5, algorithm: Algorithm::Md5 },
+    ];
+    let asked = ways.len();
+    while let Some(way) = offers.best() {
+        ways.push(way);
+        offers.strike(way);
+    }
+    // Each of the functions by HASH and by a command of its own, and MD5 by two more.
+    assert!(ways.len() - asked <= 12, "{ways:?}");
+    let text = reply.lines.concat().to_ascii_lowercase();
+    let hex_name = text.get(..32).unwrap_or(b"/a b");
+    for (way, path) in ways.iter().flat_map(|&way| [(way, b"/a b".as_slice()), (way, hex_name)]) {
+        if let Some(command) = way.ask(path, Some((0, 49)))
+            && let Ok(line) = command.encode()
+        {
+            assert_eq!(line.iter().filter(|b| matches!(b, b'\r' | b'\n' | 0)).count(), 2, "{command}");
+        }
+        if let Ok(sum) = server_digest(reply, way, path, Span { start: 0, end: 50 }) {
+            assert_eq!(sum.algorithm(), way.algorithm);
+            let hex = sum.text();
+            assert!((200..300).contains(&reply.code.get()), "{sum} of {reply:?}");
+            assert!(text.windows(hex.len()).any(|part| part == hex.as_bytes()), "{sum} of {reply:?}");
+        }
     }
 }
 

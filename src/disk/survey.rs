@@ -180,7 +180,10 @@ mod tests {
             (vec![250, 1049], vec![(200, 300), (1000, 1050)]),
         ] {
             let mut bad = data.clone();
-            flipped.iter().for_each(|&at: &usize| bad[at] ^= 1);
+            for &at in &flipped {
+                let at: usize = at;
+                bad[at] ^= 1;
+            }
             for cut in [1, 7, 100, 333, 2000] {
                 let mut survey = Survey::new(&wanted);
                 bad.chunks(cut).for_each(|part| survey.update(part));

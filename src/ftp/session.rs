@@ -18,6 +18,7 @@ const LOGIN_REPLIES: usize = 32;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A control connection that is signed in. One transfer at a time.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with a name")]
 pub struct Session {
     pub(super) control: Control,
     /// TLS of the control and data connections, where the session has it.

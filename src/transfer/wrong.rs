@@ -101,7 +101,11 @@ impl Run<'_> {
         };
         match mended {
             Err(halt) => return halt,
-            Ok(Some(patch)) => return Halt::Mend(patch),
+            Ok(Some(patch)) => {
+                // What comes now is this source's to answer for.
+                self.foreign = None;
+                return Halt::Mend(patch);
+            }
             Ok(None) => {}
         }
         // Whose bytes are wrong can't be known; from its start, this source's file is judged for itself.

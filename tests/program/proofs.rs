@@ -4,7 +4,7 @@
 use crate::{
     policies::digest,
     support::{
-        Act, Ended, Ftpq, Scripted, Traits, Turn, pseudo_random,
+        Act, End, Ended, Ftpq, Scripted, Traits, Turn, pseudo_random,
         real::{self, Kind, Options, Server},
         report, watch,
     },
@@ -658,4 +658,47 @@ fn proftpd_proves_its_files_itself_and_tells_where_they_are_wrong() {
     let receipt = receipt(&ftpq, 1);
     let fetched = receipt["fetched"].as_u64().unwrap();
     assert!(fetched <= 2 * MIB as u64, "{fetched} bytes were fetched\n{receipt:#}\n{ended}{}", server.log());
+}
+
+/// What was found to be wrong stays wrong, also where nobody can say so any more: a kill in the middle of mending, and a
+/// server that does not compute checksums then.
+#[test]
+fn a_kill_while_a_file_is_mended_forgets_nothing() {
+    let data = pseudo_random(516, 6 * MIB);
+    let killed = Arc::new(AtomicUsize::new(0));
+    let over = Arc::clone(&killed);
+    let server = Scripted::lying(move |turn| match (turn.verb, over.load(Ordering::SeqCst)) {
+        ("RETR", 0) => {
+            let mut delivery = turn.delivery();
+            if turn.before == 0 {
+                let mut data = delivery.data.to_vec();
+                data[3 * MIB] ^= 1;
+                delivery.data = Arc::new(data);
+            } else {
+                // Mending begins, and does not come far.
+                delivery.upto = delivery.from + 20_000;
+                delivery.end = End::Stall;
+                delivery.verdict = String::new();
+            }
+            Act::Deliver(delivery)
+        }
+        ("XSHA256", 1) => Act::say("450 busy"),
+        _ => Hashing::new(" XSHA256\r\n").act(turn),
+    });
+    server.put("a.bin", data.clone());
+    let ftpq = Ftpq::new();
+    by_nothing(&ftpq, &server, &data);
+    let run = ftpq.spawn(&["run"]);
+    let mending = watch::wait_for(Duration::from_secs(30), || server.core().sent("a.bin") > data.len() as u64);
+    let ended = run.kill();
+    assert!(mending, "{ended}{}", server.core().dialogue());
+    ftpq.assert_absent("a.bin", &ended);
+    killed.store(1, Ordering::SeqCst);
+    let ended = run_watched(&ftpq, "a.bin", &data, &[]).expect_code(0);
+    let story = format!("{ended}{}", server.core().dialogue());
+    ftpq.assert_file("a.bin", &data, &story);
+    let receipt = receipt(&ftpq, 1);
+    assert_eq!(receipt["proof"], json!({"by": "size"}), "{receipt:#}{story}");
+    let fetched = receipt["fetched"].as_u64().unwrap();
+    assert!(fetched <= 256 * 1024, "{fetched} bytes were fetched again\n{story}");
 }
