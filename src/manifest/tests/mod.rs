@@ -386,7 +386,8 @@ fn two_hundred_thousand_lines_are_read_as_they_are_asked_for() {
             Reader::open(Box::new(BufReader::new(source)), "m".into(), options(Some(format), Some("ftp://h")));
         for n in 0..1000 {
             let destination = reader.next().unwrap().unwrap().spec.destination.to_string();
-            assert!(destination.ends_with(&format!("/{n}")), "{format:?}: {destination}");
+            // A folder is shown with a slash behind it.
+            assert!(destination.trim_end_matches('/').ends_with(&format!("/{n}")), "{format:?}: {destination}");
         }
         assert!(made.load(Ordering::Relaxed) < 200_000, "{format:?} read {made:?} bytes for 1,000 lines");
         assert_eq!(reader.map(Result::unwrap).count() as u64, rows - 1000);
