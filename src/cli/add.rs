@@ -9,8 +9,8 @@ use super::options;
 use super::standing;
 use super::words::{count, numbers};
 use crate::engine::{Added, Credential, Intake, contradiction};
-use crate::manifest::{Base, Entry, LineError, ReadOptions};
-use crate::model::{Account, IdSet, JobSpec, Settings};
+use crate::manifest::{Entry, LineError, ReadOptions, Warning};
+use crate::model::{Account, IdSet, JobSpec, Settings, Source};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -54,14 +54,13 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
     let config = face.config()?;
     let login = Login::new(face, &args.job.login, config, Ask::Told)?;
     let lends = args.job.login.no_store;
-    if args.base.as_deref().is_some_and(holds_password) {
+    if args.lists.base.as_deref().is_some_and(holds_password) {
         warn_of_password(face);
     }
-    let base = args.base.as_deref().map(Base::parse).transpose().map_err(|e| Failed::Usage(format!("--base: {e}")))?;
     let into = face.absolute(args.into.as_deref().unwrap_or_else(|| ".".as_ref()))?;
-    let read = ReadOptions { format: args.format, base, into };
+    let read = args.lists.read(into)?;
     let inputs = Input::sort(args.inputs);
-    let order = Order { inputs, read, login, settings, skip_bad: args.skip_bad, may_lend: !lends };
+    let order = Order { inputs, read, login, settings, skip_bad: args.lists.skip_bad, may_lend: !lends };
     let mut interrupt = interrupts()?;
     let mut queued = enqueue(face, order, &mut interrupt).await?;
     if !queued.added.known.is_empty() {
@@ -150,12 +149,15 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut S
                 _ = interrupt.recv() => return Err(Failed::Interrupted("nothing was queued")),
                 read = feed.next() => read?,
             };
-            if chunk.is_empty() {
+            for warning in &chunk.warnings {
+                bad.warn(face, warning);
+            }
+            if chunk.entries.is_empty() {
                 break;
             }
             feed = rest;
-            let mut entries = Vec::with_capacity(chunk.len());
-            for entry in chunk {
+            let mut entries = Vec::with_capacity(chunk.entries.len());
+            for entry in chunk.entries {
                 match entry {
                     Ok(entry) => entries.push(entry),
                     Err(error) => bad.note(face, &error),
@@ -208,14 +210,18 @@ impl Taking {
             spec.settings = self.settings.or(&spec.settings);
             let (spec, credential) = self.login.complete(spec, entry.secret)?;
             self.agree(&spec)?;
+            let mirrors = entry.mirror_secrets.into_iter();
+            let mirrors = mirrors.map(|(account, secret)| self.login.of_mirror(account, secret, &spec.settings));
+            let credentials: Vec<Credential> = credential.into_iter().chain(mirrors).collect();
             jobs.push(spec);
-            let Some(credential) = credential else { continue };
-            let (needed, warning) = self.handed.take(&credential.account, &credential.secret, credential.tls);
-            if let Some(warning) = warning {
-                face.complain(&warning);
-            }
-            if needed {
-                self.hand_password(credential).await?;
+            for credential in credentials {
+                let (needed, warning) = self.handed.take(&credential.account, &credential.secret, credential.tls);
+                if let Some(warning) = warning {
+                    face.complain(&warning);
+                }
+                if needed {
+                    self.hand_password(credential).await?;
+                }
             }
         }
         self.good += jobs.len() as u64;
@@ -241,23 +247,31 @@ impl Taking {
 
     /// Sees that a job's settings go together with its URL, as the settings file is now.
     fn agree(&mut self, spec: &JobSpec) -> Result<(), Failed> {
-        let account = spec.source.account();
+        for source in spec.mirrors.iter().map(|mirror| &mirror.source).chain([&spec.source]) {
+            self.agree_with(source, spec)?;
+        }
+        Ok(())
+    }
+
+    fn agree_with(&mut self, source: &Source, spec: &JobSpec) -> Result<(), Failed> {
+        let account = source.account();
         if self.agreed.as_ref().is_some_and(|(known, settings)| known == account && *settings == spec.settings) {
             return Ok(());
         }
         let settings = spec.settings.or(&self.login.config.settings_for(&account.host_key()));
         if let Some(failure) = contradiction(&settings, account.scheme) {
-            return Err(Failed::Usage(format!("{}: {failure}; nothing was queued", spec.source)));
+            return Err(Failed::Usage(format!("{source}: {failure}; nothing was queued")));
         }
         self.agreed = Some((account.clone(), spec.settings.clone()));
         Ok(())
     }
 }
 
-/// The bad lines so far.
+/// The bad lines so far, and the warnings.
 #[derive(Default)]
 struct Bad {
     lines: u64,
+    warnings: u64,
     fatal: bool,
     /// Reading stopped at so many.
     stopped: bool,
@@ -272,8 +286,19 @@ impl Bad {
         }
     }
 
+    /// Says what ftpq does without; never the end of anything.
+    fn warn(&mut self, face: &mut Face<'_>, warning: &Warning) {
+        self.warnings += 1;
+        if self.warnings <= REPORTED {
+            face.complain(&warning.to_string());
+        }
+    }
+
     /// Says how many more there were, and ends the command when nothing may be queued.
     fn close(&self, face: &mut Face<'_>, skip_bad: bool, good: u64) -> Result<(), Failed> {
+        if self.warnings > REPORTED {
+            face.complain(&format!("and {} more warnings", self.warnings - REPORTED));
+        }
         if self.lines > REPORTED {
             face.complain(&format!("and {} more", self.lines - REPORTED));
         }

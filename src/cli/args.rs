@@ -1,9 +1,9 @@
 //! What the command line may say.
 
+use super::list_options::ListOptions;
 use super::options::{JobOptions, RunOptions, user_name};
 use super::report::ReportArgs;
 use super::verify::VerifyArgs;
-use crate::manifest::Format;
 use crate::model::{JobId, JobState};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
@@ -129,21 +129,14 @@ pub(super) enum Command {
 /// `add`.
 #[derive(clap::Args)]
 pub(super) struct AddArgs {
-    /// Files with lists (plain, JSON Lines, CSV, TSV; gzip too), URLs, or - for standard input
+    /// Files with lists (of URLs, checksums, aria2, ENA, NCBI, Metalink, ...; gzip too), URLs, or - for standard input
     #[arg(required = true, value_name = "MANIFEST|URL|-")]
     pub(super) inputs: Vec<OsString>,
     /// Folder that destinations lie below; made when first needed [default: the current one]
     #[arg(long, value_name = "DIR")]
     pub(super) into: Option<PathBuf>,
-    /// Format of the manifests [default: told by extension, then by the first bytes]
-    #[arg(long, value_parser = formats())]
-    pub(super) format: Option<Format>,
-    /// URL of a folder that relative URLs are appended to
-    #[arg(long, value_name = "URL")]
-    pub(super) base: Option<String>,
-    /// Report bad lines and queue the rest; without it a manifest is taken whole or not at all
-    #[arg(long)]
-    pub(super) skip_bad: bool,
+    #[command(flatten)]
+    pub(super) lists: ListOptions,
     #[command(flatten)]
     pub(super) job: JobOptions,
 }
@@ -175,6 +168,8 @@ pub(super) struct GetArgs {
     /// Also the files of this list; - for standard input
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Vec<OsString>,
+    #[command(flatten)]
+    pub(super) lists: ListOptions,
     #[command(flatten)]
     pub(super) run: RunOptions,
     #[command(flatten)]
@@ -250,10 +245,6 @@ pub(super) struct LogoutArgs {
     pub(super) keyring: bool,
 }
 
-fn formats() -> impl TypedValueParser<Value = Format> {
-    PossibleValuesParser::new(Format::NAMES).try_map(|name| Format::named(&name).ok_or("no such format"))
-}
-
 fn states() -> impl TypedValueParser<Value = JobState> {
     PossibleValuesParser::new(JobState::ALL.map(JobState::name))
         .try_map(|name| JobState::ALL.into_iter().find(|state| state.name() == name).ok_or("no such state"))
@@ -324,6 +315,9 @@ mod tests {
             "run --bind localhost",
             "add -v -q x",
             "add --format xml x",
+            "add --columns fasta x",
+            "add --suffix a/b x",
+            "get --columns fastq,aspera --manifest x",
             "get -o a --into b ftp://h/a",
         ] {
             let words = std::iter::once("ftpq").chain(line.split_whitespace());

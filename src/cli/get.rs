@@ -1,16 +1,15 @@
 //! `get`: queues some files and downloads just those.
 
-use super::add::{Order, enqueue, interrupts};
+use super::add::{Order, enqueue, interrupts, warn_of_password};
 use super::args::GetArgs;
 use super::exit::{Exit, Failed};
 use super::face::Face;
-use super::inputs::Input;
+use super::inputs::{Input, holds_password};
 use super::login::{Ask, Login};
 use super::options;
 use super::run::{Start, secrets, start};
 use super::{standing, words};
 use crate::engine::Added;
-use crate::manifest::ReadOptions;
 use crate::model::{Change, IdSet, JobState, Selection};
 use std::path::{Path, PathBuf};
 
@@ -25,8 +24,11 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
     let mut inputs: Vec<Input> =
         (1..).zip(args.urls).map(|(number, text)| Input::Url { text, number, name: name.clone() }).collect();
     inputs.extend(Input::sort(args.manifest));
-    let read = ReadOptions { format: None, base: None, into };
-    let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad: false, may_lend: true };
+    if args.lists.base.as_deref().is_some_and(holds_password) {
+        warn_of_password(face);
+    }
+    let (read, skip_bad) = (args.lists.read(into)?, args.lists.skip_bad);
+    let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad, may_lend: true };
     let mut interrupt = interrupts()?;
     let queued = enqueue(face, order, &mut interrupt).await?;
     let (added, lent) = (queued.added, queued.lent);

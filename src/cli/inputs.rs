@@ -3,7 +3,7 @@
 use super::exit::Failed;
 use super::face::Face;
 use super::words;
-use crate::manifest::{Entry, LineError, ReadOptions, Reader, single};
+use crate::manifest::{Entry, LineError, ReadOptions, Reader, Warning, single};
 use crate::model::without_userinfo;
 use std::ffi::OsString;
 use std::fs::File;
@@ -70,11 +70,22 @@ pub(super) fn holds_password(text: &str) -> bool {
     text.split_once("://").is_some_and(|(_, rest)| without_userinfo(rest) != rest)
 }
 
-/// Entries of one input, in chunks.
-pub(super) struct Feed(Box<dyn Iterator<Item = Result<Entry, LineError>> + Send>);
+/// Bytes that the entries of a chunk may weigh: some lists give thousands of digests for a file.
+const WEIGHT: usize = 4 << 20;
 
-/// A chunk, whether more may come, and the feed to ask for it.
-pub(super) type Fed = (Feed, Vec<Result<Entry, LineError>>);
+/// Entries of one input, in chunks.
+pub(super) enum Feed {
+    /// One URL.
+    One(Option<Box<Result<Entry, LineError>>>),
+    List(Box<Reader>),
+}
+
+/// What was read of an input: nothing at its end.
+#[derive(Default)]
+pub(super) struct Chunk {
+    pub(super) entries: Vec<Result<Entry, LineError>>,
+    pub(super) warnings: Vec<Warning>,
+}
 
 impl Feed {
     /// Opens an input.
@@ -82,7 +93,7 @@ impl Feed {
         let reader = match input {
             Input::Url { text, number, name } => {
                 let entry = single(&text, name.as_deref(), number, options);
-                return Ok(Self(Box::new(std::iter::once(entry))));
+                return Ok(Self::One(Some(Box::new(entry))));
             }
             Input::Stdin => {
                 let input = face.input.take();
@@ -95,17 +106,38 @@ impl Feed {
                 Reader::open(Box::new(BufReader::with_capacity(64 << 10, file)), name, options.clone())
             }
         };
-        Ok(Self(Box::new(reader)))
+        Ok(Self::List(Box::new(reader)))
     }
 
-    /// The next entries, [`CHUNK`] at most; none at the end.
-    pub(super) async fn next(self) -> Result<Fed, Failed> {
-        let Self(mut entries) = self;
+    /// The next entries, [`CHUNK`] at most, and the feed to ask for more; no entries at the end.
+    pub(super) async fn next(self) -> Result<(Self, Chunk), Failed> {
+        let mut reader = match self {
+            Self::One(entry) => {
+                let entries = entry.into_iter().map(|entry| *entry).collect();
+                return Ok((Self::One(None), Chunk { entries, ..Chunk::default() }));
+            }
+            Self::List(reader) => reader,
+        };
         // Standard input may keep one waiting, and a desk answers on the runtime's threads.
         let read = tokio::task::spawn_blocking(move || {
-            let chunk: Vec<_> = entries.by_ref().take(CHUNK).collect();
-            (Self(entries), chunk)
+            let mut chunk = Chunk::default();
+            let mut weight = 0;
+            while chunk.entries.len() < CHUNK && weight < WEIGHT {
+                let Some(entry) = reader.next() else { break };
+                weight += entry.as_ref().map_or(0, weight_of);
+                chunk.entries.push(entry);
+            }
+            chunk.warnings = reader.take_warnings();
+            (Self::List(reader), chunk)
         });
         read.await.map_err(|e| Failed::Io("reading a manifest came to a halt".to_owned(), io::Error::other(e)))
     }
+}
+
+/// About how much memory an entry takes beyond what each does.
+fn weight_of(entry: &Entry) -> usize {
+    let pieces = entry.spec.expect.pieces.as_ref();
+    let mirrors = entry.spec.mirrors.iter().map(|mirror| mirror.source.path().as_bytes().len() + 200);
+    // Digests go to the queue in hexadecimal digits.
+    mirrors.sum::<usize>() + pieces.map_or(0, |pieces| pieces.count() * pieces.algorithm().digest_len() * 3)
 }

@@ -72,6 +72,7 @@ impl Login {
                 spec.source = Source::new(account, spec.source.path().clone(), spec.source.transfer_type());
             }
         }
+        self.complete_mirrors(&mut spec);
         let account = spec.source.account().clone();
         let tls = self.demands_tls(&account, &spec.settings);
         let secret = match own {
@@ -83,6 +84,31 @@ impl Login {
             self.wanting.insert(account.credential(), (account.clone(), tls));
         }
         Ok((spec, secret.map(|secret| Credential { account, secret, tls, stored })))
+    }
+
+    /// Gives mirrors whose URLs name no user the one that is known for their host: a user given for all is the job's own
+    /// server's, and goes nowhere else.
+    fn complete_mirrors(&self, spec: &mut JobSpec) {
+        let own = spec.source.account();
+        for mirror in &mut spec.mirrors {
+            let account = mirror.source.account();
+            if account.user != Account::ANONYMOUS {
+                continue;
+            }
+            let host = account.host_key();
+            let known = (host == own.host_key()).then_some(own.user.as_str()).or_else(|| self.config.user(&host));
+            if let Some(user) = known {
+                let account = Account { user: user.to_owned(), ..account.clone() };
+                let (path, transfer_type) = (mirror.source.path().clone(), mirror.source.transfer_type());
+                mirror.source = Source::new(account, path, transfer_type);
+            }
+        }
+    }
+
+    /// The password that stood in a mirror's URL, to be kept as one of a job's own.
+    pub(super) fn of_mirror(&self, account: Account, secret: Secret, settings: &Settings) -> Credential {
+        let tls = self.demands_tls(&account, settings);
+        Credential { account, secret, tls, stored: self.stored }
     }
 
     /// Whether nothing goes to the account without TLS, by its URL, the job's settings and the settings file.

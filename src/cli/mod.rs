@@ -15,6 +15,7 @@ mod face;
 mod get;
 mod inputs;
 mod list;
+mod list_options;
 mod login;
 mod logins;
 mod options;

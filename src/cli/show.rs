@@ -27,6 +27,9 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
     let due = job.record.not_before.filter(|_| job.state == JobState::Waiting);
     field("state", format!("{}{}", job.state, due.map_or_else(String::new, |at| format!(" until {}", time(at)))));
     field("source", safe(&job.spec.source));
+    for mirror in &job.spec.mirrors {
+        field("mirror", format!("{} (priority {})", safe(&mirror.source), mirror.priority));
+    }
     field("destination", safe(&job.spec.destination));
     if let Some(size) = size(job) {
         field("size", exact(size));
@@ -40,7 +43,8 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
         field("settings", safe(&settings));
     }
     if let Some(progress) = &job.record.progress {
-        field("kept", format!("{} durable", exact(progress.durable)));
+        let from = progress.source.as_ref().map_or_else(String::new, |it| format!(", begun with {}", safe(it)));
+        field("kept", format!("{} durable{from}", exact(progress.durable)));
     }
     if let Some(receipt) = &job.record.receipt {
         lines.extend(proof(receipt));
@@ -49,6 +53,9 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
         && let Some(failure) = &job.record.failure
     {
         lines.extend(failed("last failure", failure));
+        for trouble in &job.record.troubles {
+            lines.extend(failed(&format!("     {}", safe(&trouble.source)), &trouble.failure));
+        }
     }
     lines.extend(history(job));
     Ok(lines)
@@ -106,13 +113,16 @@ fn history(job: &Job) -> Vec<String> {
 }
 
 fn story(number: u64, attempt: &Attempt) -> Vec<String> {
-    let Attempt { started_at, ended_at, from, fetched, note, failure, .. } = attempt;
+    let Attempt { started_at, ended_at, from, fetched, note, failure, source, .. } = attempt;
     let took = words::millis(attempt.took());
     let (start, end) = (time(*started_at), time(*ended_at));
     let mut lines = vec![
         format!("#{number:<3} {start} to {end} ({took})"),
         format!("     from {}, fetched {}", exact(*from), exact(*fetched)),
     ];
+    if let Some(source) = source {
+        lines.push(format!("     with {}", safe(source)));
+    }
     if let Some(note) = note {
         lines.push(format!("     note: {}", safe(note)));
     }

@@ -373,6 +373,7 @@ fn show_tells_the_whole_history() {
         .with_reply("421 Too many \u{1b}[31musers")
         .with_advice("lower --per-host");
     shown.record.remember(Attempt {
+        source: None,
         started_at: 1_000_000_000,
         ended_at: 1_000_000_065,
         from: 16_384,

@@ -79,7 +79,8 @@ impl Place {
 }
 
 fn write(file: impl AsFd, source: &Source, progress: &Progress) -> Result<bool, Errno> {
-    let label = Label { source: source.clone(), progress: progress.clone() };
+    // The source once is enough.
+    let label = Label { source: source.clone(), progress: Progress { source: None, ..progress.clone() } };
     let Ok(text) = serde_json::to_vec(&label) else { return Ok(false) };
     if text.len() > LIMIT {
         return Ok(false);

@@ -2,8 +2,9 @@
 
 use super::clock::{self, Time};
 use super::dispatcher::{Dispatcher, LET_GO};
-use super::hosts::{Fetch, Host, Proof};
-use super::settle::is_before_login;
+use super::hosts::{Host, Proof};
+use super::lanes::{Fetch, Track};
+use super::settle::{attempt_source, is_before_login, retry_at, verdict};
 use super::worker::{Ended, Freed, Upshot, Word};
 use crate::ftp::Ticket;
 use crate::model::{Account, Attempt, Claim, Event, Failure, HostKey, JobId, JobState, Progress, Settlement};
@@ -14,9 +15,15 @@ use tokio::time::{Duration, timeout};
 
 impl Dispatcher {
     pub(super) async fn ended(&mut self, ended: Ended) -> Result<(), QueueError> {
-        let Ended { account, job, freed, upshot } = ended;
+        let Ended { account, job, freed, sample, upshot } = ended;
         if let Some(freed) = freed {
             self.freed(freed).await?;
+        }
+        if let Some((bytes, took)) = sample {
+            let key = account.host_key();
+            if self.hosts.known.get_mut(&key).is_some_and(|host| host.note_speed(bytes, took, clock::now())) {
+                self.remember(&key, None).await?;
+            }
         }
         self.running.remove(&job);
         self.hosts.helping.withdraw(job);
@@ -60,14 +67,14 @@ impl Dispatcher {
     /// Jobs were taken beforehand.
     pub(super) async fn claimed(
         &mut self,
-        account: &Account,
+        track: &Track,
         asked: usize,
         claims: Result<Vec<Claim>, QueueError>,
     ) -> Result<(), QueueError> {
-        let books = self.hosts.books(account);
-        let fetch = std::mem::replace(&mut books.fetch, Fetch::Not);
+        let work = self.hosts.work(track);
+        let fetch = std::mem::replace(&mut work.fetch, Fetch::Not);
         let claims = claims?;
-        books.more &= fetch == Fetch::Overtaken || claims.len() == asked;
+        work.more &= fetch == Fetch::Overtaken || claims.len() == asked;
         // What was paused or cancelled on its way here is not begun.
         let (stopped, kept): (Vec<Claim>, Vec<Claim>) =
             claims.into_iter().partition(|claim| self.halted.contains(&claim.job().id));
@@ -75,10 +82,10 @@ impl Dispatcher {
             self.halted.clear();
         }
         self.release(stopped).await?;
-        if self.hosts.is_held(account) {
+        if self.hosts.is_track_held(track) {
             return self.release(kept).await;
         }
-        self.hosts.books(account).claims.extend(kept);
+        self.hosts.work(track).claims.extend(kept);
         Ok(())
     }
 
@@ -98,14 +105,20 @@ impl Dispatcher {
                 }
                 self.too_many(account, failure).await?;
             }
-            Upshot::LoginRefused(failure) => {
-                self.failed(&failure);
+            Upshot::LoginRefused { failure, given_up } => {
+                self.outlook.is_stale = true;
+                if given_up {
+                    self.failed(&failure);
+                }
                 self.logins.refused(account);
                 self.hosts.books(account).proof = Proof::Refused(failure.clone());
                 self.hold(std::slice::from_ref(account), account.to_string(), failure, false).await?;
             }
-            Upshot::Untrusted(failure) => {
-                self.failed(&failure);
+            Upshot::Untrusted { failure, given_up } => {
+                self.outlook.is_stale = true;
+                if given_up {
+                    self.failed(&failure);
+                }
                 self.distrust(account, failure).await?;
             }
             Upshot::DiskFull { claim, device, failure } => {
@@ -165,13 +178,22 @@ impl Dispatcher {
             // One goes ahead and looks; the others follow once it got in.
             self.hosts.unprove(account);
             let settlement = Settlement::Release { attempt: Some(attempt), progress };
+            let source = attempt_source(&settlement, &job);
             let state = self.shop.queue.settle(claim, settlement).await?;
-            self.shop.announce(&job, state, &failure, Some(clock::now() + wait));
+            let at = if job.spec.is_mirrored() { clock::now() } else { clock::now() + wait };
+            self.shop.announce(&job, &source, state, &failure, Some(at));
             return Ok(());
         }
         host.held = Some(failure.clone());
-        let state = self.shop.queue.settle(claim, Settlement::GiveUp { attempt, progress }).await?;
-        self.shop.announce(&job, state, &failure, None);
+        let settlement = if job.spec.is_mirrored() {
+            self.without_source(&job, attempt, progress, account)
+        } else {
+            Settlement::GiveUp { attempt, progress }
+        };
+        let (source, told) = (attempt_source(&settlement, &job), verdict(&settlement, &job));
+        let retry_at = retry_at(&settlement);
+        let state = self.shop.queue.settle(claim, settlement).await?;
+        self.shop.announce(&job, &source, state, told.as_ref().unwrap_or(&failure), retry_at);
         if state == JobState::Failed {
             self.failed(&failure);
         }
@@ -238,8 +260,9 @@ impl Dispatcher {
         for account in accounts {
             let books = self.hosts.books(account);
             // Those that wait for this login hold jobs too, and are turned away.
-            concerns_others |= books.has_work() || books.is_dialling();
-            let claims = std::mem::take(&mut self.hosts.books(account).claims);
+            concerns_others |= books.is_dialling();
+            concerns_others |= self.hosts.could_serve(account);
+            let claims = std::mem::take(&mut self.hosts.books(account).work.claims);
             self.release(claims).await?;
         }
         self.outlook.is_stale = true;
@@ -271,9 +294,9 @@ impl Dispatcher {
             self.halted.extend(jobs);
         }
         let mut freed: Vec<Claim> = Vec::new();
-        for books in self.hosts.accounts.values_mut() {
-            let (stopped, kept) = books.claims.drain(..).partition(|claim| jobs.contains(&claim.job().id));
-            books.claims = kept;
+        for work in self.hosts.all_work() {
+            let (stopped, kept) = work.claims.drain(..).partition(|claim| jobs.contains(&claim.job().id));
+            work.claims = kept;
             freed.append(&mut Vec::from(stopped));
         }
         self.release(freed).await
@@ -297,8 +320,8 @@ impl Dispatcher {
                         tokio::spawn(helped.link.quit());
                     }
                     Word::HelperLost(number) => drop(self.hosts.helping.left(number)),
-                    Word::Claimed { account, claims, .. } => {
-                        self.hosts.books(&account).fetch = Fetch::Not;
+                    Word::Claimed { track, claims, .. } => {
+                        self.hosts.work(&track).fetch = Fetch::Not;
                         self.parked.extend(claims.unwrap_or_default());
                     }
                     Word::SignedIn(..) | Word::Poke | Word::NewLogin(_) | Word::Halt(_) | Word::Offered(_) => {}
@@ -335,8 +358,9 @@ impl Dispatcher {
 
     pub(super) async fn release_all(&mut self) -> Result<(), QueueError> {
         let mut claims: Vec<Claim> = std::mem::take(&mut self.parked);
-        for books in self.hosts.accounts.values_mut() {
-            claims.extend(books.claims.drain(..));
+        claims.extend(self.stranded_claims());
+        for work in self.hosts.all_work() {
+            claims.extend(work.claims.drain(..));
         }
         self.release(claims).await
     }

@@ -5,7 +5,7 @@
 
 use super::clock;
 use super::dispatcher::Dispatcher;
-use super::hosts::{Books, Proof};
+use super::hosts::Proof;
 use super::logins::Logins;
 use super::settle::{is_host_trouble, is_untrusted};
 use super::worker::{Shop, Word};
@@ -135,8 +135,12 @@ impl Dispatcher {
             }
         }
         let (connections, now) = (self.connections(), clock::ticks());
-        for account in &self.hosts.turns {
-            let waits = self.hosts.accounts.get(account).is_some_and(Books::has_work);
+        for track in &self.hosts.turns {
+            // Of jobs with mirrors, the first account that could have them.
+            let lane = self.hosts.lanes.get(&track.account).filter(|_| track.mirrored);
+            let first = lane.and_then(|lane| lane.accounts.iter().find(|account| !self.hosts.is_held(account)));
+            let account = first.unwrap_or(&track.account);
+            let waits = self.hosts.has_work(account);
             if !waits || self.hosts.is_held(account) || self.hosts.admits(account, connections, now) {
                 continue;
             }
@@ -165,9 +169,7 @@ impl Dispatcher {
     fn has_work_at(&self, offer: &Offer) -> bool {
         let host = self.hosts.known.get(&offer.account.host_key());
         let accounts = host.map(|host| host.accounts.as_slice()).unwrap_or_default();
-        accounts.iter().any(|account| {
-            !self.hosts.is_held(account) && self.hosts.accounts.get(account).is_some_and(Books::has_work)
-        })
+        accounts.iter().any(|account| !self.hosts.is_held(account) && self.hosts.has_work(account))
     }
 
     /// Sends a helper. Returns whether there was a session for it.

@@ -1,13 +1,16 @@
 //! The one task that decides what is begun: it hears workers, users and the clock in one place.
 
 use super::clock::{self, Time};
-use super::hosts::{Books, Fetch, Host, Hosts, Proof};
+use super::hosts::{Host, Hosts, Proof};
+use super::lanes::Track;
 use super::logins::Logins;
+use super::mirrors::Stranded;
+use super::settle::Chosen;
 use super::worker::{Desk, Shop, Word};
 use super::{RunOrder, RunReport};
 use crate::config::Config;
 use crate::model::{
-    Account, CertificateCheck, Claim, Event, Failure, FailureKind, HostKey, JobId, Protection, Settings, TlsInUse,
+    Account, CertificateCheck, Claim, Event, Failure, FailureKind, HostKey, Job, JobId, Protection, Settings, TlsInUse,
 };
 use crate::queue::QueueError;
 use crate::transfer::{Link, Stop};
@@ -18,8 +21,6 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 /// Connections over all hosts, where nobody says otherwise.
 const CONNECTIONS: u32 = 16;
-/// Fewest claims that are taken beforehand.
-const AHEAD: usize = 16;
 /// Jobs held back for want of disk space, before the run ends early: each costs memory.
 const PARKED: usize = 1_000;
 /// Files that may be on their way to their names besides those that are fetched: each costs memory.
@@ -48,6 +49,7 @@ pub(super) struct Dispatcher {
     pub(super) hosts: Hosts,
     pub(super) running: HashMap<JobId, Running>,
     pub(super) parked: Vec<Claim>,
+    pub(super) stranded: Stranded,
     pub(super) report: RunReport,
     pub(super) outlook: Outlook,
     /// Jobs that were paused or cancelled while claims were on their way.
@@ -108,6 +110,8 @@ impl Dispatcher {
         let released = self.release_all().await;
         outcome?;
         released?;
+        self.tell_of_stranded();
+        self.take_up_again().await?;
         let counts = self.shop.queue.counts(self.selection()).await?;
         self.report.left = counts.left();
         let board = &self.shop.board;
@@ -171,11 +175,18 @@ impl Dispatcher {
         let groups = self.shop.queue.groups(self.order.only.clone(), now).await?;
         self.outlook.next_due = None;
         for group in groups {
-            self.meet(&group.account).await?;
-            let settings = self.order.overrides.or(&self.host_settings(&group.account.host_key()));
-            self.logins.meet(&group.account, settings.tls.unwrap_or_default().is_required(group.account.scheme));
-            let held = self.hosts.is_held(&group.account);
-            self.hosts.note_work(&group.account, group.ready > 0);
+            // Before the first of them is called: a password that may be meant for several goes to none.
+            for account in std::iter::once(&group.account).chain(&group.mirrors) {
+                self.meet(account).await?;
+                let settings = self.order.overrides.or(&self.host_settings(&account.host_key()));
+                self.logins.meet(account, settings.tls.unwrap_or_default().is_required(account.scheme));
+            }
+            let track = Track { mirrored: !group.mirrors.is_empty(), account: group.account };
+            if track.mirrored {
+                self.hosts.note_mirrors(&track.account, group.mirrors);
+            }
+            let held = self.hosts.is_track_held(&track);
+            self.hosts.note_work(&track, group.ready > 0);
             if !held && let Some(due) = group.next_due.filter(|&due| due > now) {
                 self.outlook.next_due = Some(self.outlook.next_due.map_or(due, |next| next.min(due)));
             }
@@ -201,6 +212,7 @@ impl Dispatcher {
             && let Some(host) = self.hosts.known.get_mut(&key)
         {
             host.accounts.push(account.clone());
+            self.hosts.books(account);
         }
         Ok(())
     }
@@ -212,43 +224,25 @@ impl Dispatcher {
         }
         let connections = self.connections();
         let now = Time::now();
-        // Each account that has work is looked at once for each job it gets, and once more in vain.
+        // Each track that has work is looked at once for each job it gets, and once more in vain.
         let mut in_vain = 0;
         let most = usize::try_from(connections).unwrap_or(usize::MAX).saturating_add(STORING);
         while in_vain < self.hosts.turns.len() && self.hosts.has_room(connections) && self.running.len() < most {
-            let Some(account) = self.hosts.turns.pop_front() else { break };
-            if self.hosts.admits(&account, connections, now.ticks)
-                && let Some(claim) = self.next_claim(&account, now.day)
-            {
-                self.begin(&account, claim).await?;
+            let Some(track) = self.hosts.turns.pop_front() else { break };
+            if let Some((claim, chosen)) = self.next_claim(&track, connections, now) {
+                self.begin(chosen, claim).await?;
                 in_vain = 0;
-                self.hosts.next_turn(account, now.ticks);
-            } else if self.hosts.next_turn(account, now.ticks) {
+                self.hosts.next_turn(track, now.ticks);
+            } else if self.hosts.next_turn(track, now.ticks) {
                 in_vain += 1;
             }
         }
-        Ok(())
+        self.put_aside().await
     }
 
-    /// The next claim in hand; sees to it that more are on their way before the last is gone.
-    fn next_claim(&mut self, account: &Account, now: u64) -> Option<Claim> {
-        let connections = self.hosts.known.get(&account.host_key()).map_or(0, Host::limit) as usize;
-        let books = self.hosts.books(account);
-        let ahead = AHEAD.max(2 * connections);
-        if books.more && books.fetch == Fetch::Not && books.claims.len() <= ahead {
-            books.fetch = Fetch::Asked;
-            let (shop, only, account) = (Arc::clone(&self.shop), self.order.only.clone(), account.clone());
-            // The queue may be busy making another change durable: nobody waits for it here.
-            tokio::spawn(async move {
-                let claims = shop.queue.claim(&account, ahead, only, now).await;
-                let _ = shop.words.send(Word::Claimed { account, asked: ahead, claims });
-            });
-        }
-        self.hosts.books(account).claims.pop_front()
-    }
-
-    async fn begin(&mut self, account: &Account, claim: Claim) -> Result<(), QueueError> {
-        let settings = self.settings(&claim, &account.host_key());
+    async fn begin(&mut self, chosen: Chosen, claim: Claim) -> Result<(), QueueError> {
+        let account = &chosen.source.account().clone();
+        let settings = self.settings(claim.job(), &account.host_key());
         let host = self.hosts.known.get(&account.host_key());
         let quirks = host.map(|host| host.facts.quirks).unwrap_or_default();
         let bytes = host.map(|host| Arc::clone(&host.flow.bytes)).unwrap_or_default();
@@ -265,7 +259,7 @@ impl Dispatcher {
             Some(link) => Ok(link),
             None if !self.hosts.admits(account, self.connections(), clock::ticks()) => {
                 // The session at rest was dead, and meanwhile there is no room for a new one.
-                self.hosts.books(account).claims.push_front(claim);
+                self.hosts.work(&Track::of(&claim)).claims.push_front(claim);
                 return Ok(());
             }
             None => self.logins.dial(account, options.clone(), quirks).map(|mut dial| {
@@ -281,21 +275,23 @@ impl Dispatcher {
         link.learn(quirks);
         let (sender, stop) = watch::channel(false);
         self.running.insert(claim.job().id, Running { stop: sender, has_link: true });
-        tokio::spawn(Arc::clone(&self.shop).work(claim, Desk { link, reused, settings, bytes, stop }));
+        tokio::spawn(Arc::clone(&self.shop).work(claim, Desk { link, reused, chosen, settings, bytes, stop }));
         Ok(())
     }
 
     /// Leaves an account alone for this run, since its server can't even be called.
     async fn cannot_dial(&mut self, account: &Account, claim: Claim, failure: Failure) -> Result<(), QueueError> {
-        self.hosts.books(account).claims.push_front(claim);
-        self.report.storage |= failure.kind == FailureKind::Local;
+        let track = Track::of(&claim);
+        self.hosts.work(&track).claims.push_front(claim);
+        // Another of its sources may do without.
+        self.report.storage |= failure.kind == FailureKind::Local && !track.mirrored;
         self.hosts.books(account).proof = Proof::Refused(failure.clone());
         self.hold(std::slice::from_ref(account), account.to_string(), failure, true).await
     }
 
     /// The job's settings: command line, job, host, everything, built-in.
-    fn settings(&self, claim: &Claim, host: &HostKey) -> Settings {
-        self.order.overrides.or(&claim.job().spec.settings).or(&self.host_settings(host))
+    pub(super) fn settings(&self, job: &Job, host: &HostKey) -> Settings {
+        self.order.overrides.or(&job.spec.settings).or(&self.host_settings(host))
     }
 
     /// The host's settings: its own, everything's, built-in.
@@ -310,14 +306,14 @@ impl Dispatcher {
             Some(Word::Ended(ended)) => self.ended(*ended).await,
             Some(Word::Poke) | None => {
                 self.outlook.is_stale = true;
-                Ok(())
+                self.take_up_again().await
             }
             Some(Word::NewLogin(name)) => {
                 self.hosts.forgive(&name);
                 self.outlook.is_stale = true;
-                Ok(())
+                self.take_up_again().await
             }
-            Some(Word::Claimed { account, asked, claims }) => self.claimed(&account, asked, claims).await,
+            Some(Word::Claimed { track, asked, claims }) => self.claimed(&track, asked, claims).await,
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
             Some(Word::Offered(offer)) => {
                 self.offered(*offer);
@@ -392,14 +388,13 @@ impl Dispatcher {
     async fn tune(&mut self, now: Time) -> Result<(), QueueError> {
         let (elapsed, connections) = (self.outlook.begun.elapsed(), self.connections());
         let mut learned = Vec::new();
+        let met = self.hosts.known.values().filter(|host| host.open > 0).flat_map(|host| &host.accounts);
+        let working: HashSet<Account> = met.filter(|account| self.hosts.has_work(account)).cloned().collect();
         for (key, host) in &mut self.hosts.known {
             host.budget.grow(now.ticks);
             // What others do not use of the connections over all hosts can be had.
             let cap = connections.saturating_sub(self.hosts.open.saturating_sub(host.open));
-            let waits = |account: &Account| {
-                let has_work = self.hosts.accounts.get(account).is_some_and(Books::has_work);
-                has_work || self.hosts.helping.wants(account)
-            };
+            let waits = |account: &Account| working.contains(account) || self.hosts.helping.wants(account);
             if host.open > 0 && host.tune(elapsed, cap, host.accounts.iter().any(waits), now.day) {
                 learned.push(key.clone());
             }
@@ -425,8 +420,7 @@ impl Dispatcher {
         if self.parked.len() >= PARKED {
             return true;
         }
-        let work = |(account, books): (&Account, &Books)| !self.hosts.is_held(account) && books.has_work();
-        !self.outlook.is_stale && self.outlook.next_due.is_none() && !self.hosts.accounts.iter().any(work)
+        !self.outlook.is_stale && self.outlook.next_due.is_none() && !self.hosts.has_open_work()
     }
 
     pub(super) fn connections(&self) -> u32 {

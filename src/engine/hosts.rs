@@ -2,11 +2,12 @@
 
 use super::assist::Helping;
 use super::clock::Time;
+use super::lanes::{Lane, Track, Work};
 use crate::ftp::Gate;
-use crate::model::{Account, Claim, Failure, HostFacts, HostKey, PerHost, Quirks};
+use crate::model::{Account, Failure, HostFacts, HostKey, PerHost, Quirks};
 use crate::policy::{Budget, Learned, Sample, Tuning, delay};
 use crate::transfer::Link;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use tokio::time::{Duration, Instant};
@@ -42,7 +43,12 @@ pub(super) struct Flow {
     pub(super) files: u64,
     /// Links that are at rest.
     resting: u32,
+    /// Bytes a second that a file came with lately.
+    speed: Option<u64>,
 }
+
+/// Fewer bytes tell nothing of a server's speed.
+const TELLING: u64 = 256 * 1024;
 
 /// Whether an account is known to get in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,17 +61,6 @@ pub(super) enum Proof {
     Refused(Failure),
 }
 
-/// Whether claims of an account are on their way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fetch {
-    /// None are.
-    Not,
-    /// They were asked for.
-    Asked,
-    /// They were, and since then the queue was asked whether there are more.
-    Overtaken,
-}
-
 /// One account during a run.
 pub(super) struct Books {
     pub(super) proof: Proof,
@@ -75,21 +70,13 @@ pub(super) struct Books {
     dialling: u32,
     /// Sessions at rest, the one used last at the end.
     pub(super) idle: Vec<(Link, Instant)>,
-    /// Claims taken beforehand.
-    pub(super) claims: VecDeque<Claim>,
-    /// Whether the queue may have more that can be done now.
-    pub(super) more: bool,
-    pub(super) fetch: Fetch,
-    /// Whether it stands among the turns.
-    pub(super) has_turn: bool,
+    /// Its jobs without mirrors.
+    pub(super) work: Work,
+    /// Accounts with such jobs with mirrors as can be had from this one; among them its own.
+    pub(super) serves: Vec<Account>,
 }
 
 impl Books {
-    /// Whether something could be begun for the account.
-    pub(super) fn has_work(&self) -> bool {
-        self.more || self.fetch != Fetch::Not || !self.claims.is_empty()
-    }
-
     /// Whether there are links that are not signed in yet.
     pub(super) fn is_dialling(&self) -> bool {
         self.dialling > 0
@@ -104,8 +91,10 @@ const REST: Duration = Duration::from_secs(15);
 pub(super) struct Hosts {
     pub(super) known: HashMap<HostKey, Host>,
     pub(super) accounts: HashMap<Account, Books>,
-    /// Accounts that may have work, in the order of their turns.
-    pub(super) turns: VecDeque<Account>,
+    /// The accounts' jobs with mirrors.
+    pub(super) lanes: HashMap<Account, Lane>,
+    /// Lines that may have work, in the order of their turns.
+    pub(super) turns: VecDeque<Track>,
     /// Links that exist, over all hosts.
     pub(super) open: u32,
     /// Links that are at rest.
@@ -188,7 +177,7 @@ impl Host {
     }
 
     /// Whether nothing went wrong lately that a single connection should look into.
-    fn is_calm(&self) -> bool {
+    pub(super) fn is_calm(&self) -> bool {
         self.troubles == 0 && self.refusals == 0
     }
 
@@ -210,6 +199,30 @@ impl Host {
         self.facts.useful_connections = Some(connections);
         self.facts.useful_learned_at = is_most.then_some(now);
         true
+    }
+
+    /// Takes note of how fast a file came. Returns whether that is worth remembering.
+    pub(super) fn note_speed(&mut self, bytes: u64, took: Duration, now: u64) -> bool {
+        let millis = u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1);
+        if bytes < TELLING {
+            return false;
+        }
+        let fresh = bytes.saturating_mul(1000) / millis;
+        let (old, learned) = (self.speed(now), self.facts.speed);
+        let speed = old.map_or(fresh, |old| (old / 4).saturating_mul(3).saturating_add(fresh / 4));
+        self.flow.speed = Some(speed);
+        // What is stored need not follow every breath.
+        let is_news = old.is_none() || learned.is_none_or(|stored| speed / 2 > stored || stored / 2 > speed);
+        if is_news {
+            (self.facts.speed, self.facts.speed_learned_at) = (Some(speed), Some(now));
+        }
+        is_news
+    }
+
+    /// Bytes a second that a file comes with, as this run or an earlier one saw it.
+    pub(super) fn speed(&self, now: u64) -> Option<u64> {
+        let stands = self.facts.speed_learned_at.is_some_and(|at| now.abs_diff(at) < Tuning::STANDS);
+        self.flow.speed.or(self.facts.speed.filter(|_| stands))
     }
 
     fn note_limit(&mut self, now: u64) {
@@ -234,16 +247,9 @@ impl Hosts {
             gate: Gate::default(),
             dialling: 0,
             idle: Vec::new(),
-            claims: VecDeque::new(),
-            more: false,
-            fetch: Fetch::Not,
-            has_turn: false,
+            work: Work::default(),
+            serves: Vec::new(),
         })
-    }
-
-    /// Whether claims are on their way.
-    pub(super) fn is_fetching(&self) -> bool {
-        self.accounts.values().any(|books| books.fetch != Fetch::Not)
     }
 
     /// Whether nothing of this account is to be done in this run any more.
@@ -274,59 +280,9 @@ impl Hosts {
         self.resting == 0 && self.turns.is_empty()
     }
 
-    /// When the first host that is waited for may be tried again, in ticks.
-    pub(super) fn next_wake(&self) -> Option<u64> {
-        let waited = self.accounts.iter().filter(|(account, books)| books.has_work() && !self.is_held(account));
-        waited.filter_map(|(account, _)| self.known.get(&account.host_key())).map(|host| host.wait_until).min()
-    }
-
-    /// Gives accounts whose hosts were waited for their turns again. Returns whether any account has work that could not
-    /// be begun.
-    pub(super) fn wake(&mut self, now: u64) -> bool {
-        let mut waiting = false;
-        for (account, books) in &mut self.accounts {
-            let host = self.known.get(&account.host_key()).filter(|host| host.held.is_none());
-            if !books.has_work() || host.is_none() || matches!(books.proof, Proof::Refused(_)) {
-                continue;
-            }
-            waiting = true;
-            let awake = host.is_some_and(|host| host.wait_until <= now);
-            if awake && !std::mem::replace(&mut books.has_turn, true) {
-                self.turns.push_back(account.clone());
-            }
-        }
-        waiting
-    }
-
-    /// Puts an account at the end of the turns, if it has work and its host is not to be waited for.
-    /// Returns whether it was put there.
-    pub(super) fn next_turn(&mut self, account: Account, now: u64) -> bool {
-        let asleep = self.known.get(&account.host_key()).is_none_or(|host| host.wait_until > now);
-        let held = self.is_held(&account);
-        let books = self.books(&account);
-        books.has_turn = books.has_work() && !asleep && !held;
-        let stays = books.has_turn;
-        if stays {
-            self.turns.push_back(account);
-        }
-        stays
-    }
-
     /// Whether any job could be begun, with a session at rest or a new one.
     pub(super) fn has_room(&self, connections: u32) -> bool {
         self.open < connections || self.resting > 0
-    }
-
-    /// Takes note of whether the queue has more for an account, and gives it its turn.
-    pub(super) fn note_work(&mut self, account: &Account, more: bool) {
-        let books = self.books(account);
-        books.more = more;
-        if books.fetch == Fetch::Asked {
-            books.fetch = Fetch::Overtaken;
-        }
-        if books.has_work() && !std::mem::replace(&mut books.has_turn, true) {
-            self.turns.push_back(account.clone());
-        }
     }
 
     /// Takes a session at rest; those that the server has closed meanwhile are gone.
@@ -422,8 +378,12 @@ impl Hosts {
     pub(super) fn drowsy(&mut self, all_without_work: bool) -> Vec<(Account, Link)> {
         let now = Instant::now();
         let mut gone = Vec::new();
+        let rested: Vec<&Account> =
+            self.accounts.iter().filter(|(_, it)| !it.idle.is_empty()).map(|(it, _)| it).collect();
+        let workless: HashSet<Account> =
+            rested.into_iter().filter(|account| all_without_work && !self.has_work(account)).cloned().collect();
         for (account, books) in &mut self.accounts {
-            let workless = all_without_work && !books.has_work();
+            let workless = workless.contains(account);
             for (mut link, since) in std::mem::take(&mut books.idle) {
                 if workless || now.duration_since(since) >= REST || !link.is_usable() {
                     gone.push((account.clone(), link));
@@ -456,11 +416,11 @@ mod tests {
                 ..Host::new(PerHost::Most(4), HostFacts::default(), Duration::ZERO, Time { day: 0, ticks: 0 })
             };
             hosts.known.insert(account.host_key(), host);
-            hosts.note_work(&account, name != "c");
+            hosts.note_work(&Track::plain(&account), name != "c");
         }
         assert!(!hosts.is_asleep(), "two accounts have their turn");
-        while let Some(account) = hosts.turns.pop_front() {
-            assert!(!hosts.next_turn(account, 100));
+        while let Some(track) = hosts.turns.pop_front() {
+            assert!(!hosts.next_turn(track, 100));
         }
         assert_eq!((hosts.is_asleep(), hosts.next_wake()), (true, Some(700)));
         assert!(hosts.wake(700) && !hosts.is_asleep());

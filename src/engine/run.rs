@@ -42,6 +42,7 @@ pub fn prepare(
         hosts: super::hosts::Hosts::default(),
         running: HashMap::new(),
         parked: Vec::new(),
+        stranded: super::mirrors::Stranded::default(),
         report: RunReport::default(),
         outlook: Outlook::new(),
         halted: HashSet::new(),

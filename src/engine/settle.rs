@@ -1,8 +1,11 @@
 //! From the end of an attempt to what becomes of its job.
 
-use crate::model::{Attempt, Cause, Failure, FailureKind, Job, JobRecord, Progress, Receipt, Settlement, Stage};
-use crate::policy::{Decision, decide};
+use crate::model::{
+    Attempt, Cause, Failure, FailureKind, Job, JobRecord, Progress, Receipt, Settlement, Source, Stage,
+};
+use crate::policy::{Decision, Door, Next, Rules, Standing, after_failure, decide};
 use crate::transfer::{End, Report};
+use std::time::Duration;
 
 /// When an attempt was made, and what chance says: all that is not in its report.
 #[derive(Clone, Copy, Debug)]
@@ -30,11 +33,37 @@ pub(super) enum Fate {
     Host(Attempt),
 }
 
+/// Which of a job's sources an attempt goes to.
+#[derive(Clone, Debug)]
+pub(super) struct Chosen {
+    pub(super) source: Source,
+    /// Its position among the job's sources.
+    pub(super) at: usize,
+    /// Which of the sources are left alone in this run.
+    pub(super) shut: Vec<bool>,
+}
+
+impl Chosen {
+    /// The job's own source.
+    pub(super) fn own(job: &Job) -> Self {
+        Self { source: job.spec.source.clone(), at: 0, shut: Vec::new() }
+    }
+
+    /// What the job's story says of it: where there is but one source, nothing.
+    fn told(&self, job: &Job) -> Option<Source> {
+        job.spec.is_mirrored().then(|| self.source.clone())
+    }
+}
+
 /// Decides what becomes of a job after an attempt.
-pub(super) fn fate(job: &Job, report: &Report, moment: Moment) -> Fate {
+pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, moment: Moment) -> Fate {
+    let attempt = |report: &Report, failure: Option<&Failure>, moment: Moment| Attempt {
+        source: chosen.told(job).map(Box::new),
+        ..attempt(report, failure, moment)
+    };
     let settlement = match &report.end {
         End::Completed(receipt) => {
-            let receipt = Receipt { finished_at: moment.now, ..(**receipt).clone() };
+            let receipt = Receipt { finished_at: moment.now, source: chosen.told(job), ..(**receipt).clone() };
             Settlement::Done { receipt, attempt: attempt(report, None, moment) }
         }
         End::Stopped => Settlement::Release {
@@ -48,7 +77,11 @@ pub(super) fn fate(job: &Job, report: &Report, moment: Moment) -> Fate {
                 attempt: (report.fetched > 0).then(|| attempt(report, Some(failure), moment)),
                 progress: report.progress.clone(),
             },
-            _ => failed(&job.record, report, failure, moment),
+            _ if job.spec.is_mirrored() && failure.is_of_source() => {
+                let attempt = attempt(report, Some(failure), moment);
+                next_source(job, chosen, attempt, report.progress.clone(), moment)
+            }
+            _ => failed(&job.record, attempt(report, Some(failure), moment), report, failure, moment),
         },
     };
     Fate::Settle(Box::new(settlement))
@@ -56,7 +89,7 @@ pub(super) fn fate(job: &Job, report: &Report, moment: Moment) -> Fate {
 
 /// Whether the failure came before the login was through: then no job is to blame.
 pub(super) fn is_before_login(failure: &Failure) -> bool {
-    matches!(failure.stage, Stage::Resolve | Stage::Connect | Stage::Greeting | Stage::Secure | Stage::Login)
+    failure.is_before_login()
 }
 
 /// Whether the failure is the server's or the network's, and would meet any other file of the host as well.
@@ -85,15 +118,68 @@ pub(super) fn not_signed_in(job: &Job, failure: Failure) -> Report {
     }
 }
 
-fn failed(record: &JobRecord, report: &Report, failure: &Failure, moment: Moment) -> Settlement {
-    let attempt = attempt(report, Some(failure), moment);
+/// What follows the failure of one of several sources.
+pub(super) fn next_source(
+    job: &Job,
+    chosen: &Chosen,
+    attempt: Attempt,
+    progress: Option<Progress>,
+    moment: Moment,
+) -> Settlement {
+    let mut record = job.record.clone();
+    record.note_trouble(&attempt);
+    let expect = &job.spec.expect;
+    let rules = Rules { retries: moment.retries, provable: expect.checksum.is_some() || expect.pieces.is_some() };
+    let standing = |(at, (priority, source)): (usize, (u32, &Source))| {
+        let is_shut = chosen.shut.get(at).is_some_and(|&shut| shut);
+        let (door, trouble) = (if is_shut { Door::Shut } else { Door::Open }, record.trouble(source));
+        Standing { priority, trouble, door, speed: None }
+    };
+    let standings: Vec<Standing> = job.spec.sources().enumerate().map(standing).collect();
+    match after_failure(&standings, chosen.at, rules, moment.dice) {
+        Next::Source => Settlement::RetryAt { at: moment.now, attempt, progress },
+        Next::RetryIn(wait) => Settlement::RetryAt { at: moment.now + whole_seconds(wait), attempt, progress },
+        Next::GiveUp => Settlement::GiveUp { attempt, progress },
+    }
+}
+
+/// The source of the attempt that a settlement tells of.
+pub(super) fn attempt_source(settlement: &Settlement, job: &Job) -> Source {
+    let attempt = match settlement {
+        Settlement::Done { attempt, .. } | Settlement::RetryAt { attempt, .. } | Settlement::GiveUp { attempt, .. } => {
+            Some(attempt)
+        }
+        Settlement::Release { attempt, .. } => attempt.as_ref(),
+    };
+    attempt.and_then(|attempt| attempt.source.as_deref()).unwrap_or(&job.spec.source).clone()
+}
+
+/// When a job is to be tried again.
+pub(super) fn retry_at(settlement: &Settlement) -> Option<u64> {
+    match settlement {
+        Settlement::RetryAt { at, .. } => Some(*at),
+        _ => None,
+    }
+}
+
+/// Why a job that is given up has failed, in all.
+pub(super) fn verdict(settlement: &Settlement, job: &Job) -> Option<Failure> {
+    matches!(settlement, Settlement::GiveUp { .. }).then(|| {
+        let mut record = job.record.clone();
+        settlement.clone().write_to(&mut record);
+        record.failure
+    })?
+}
+
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+fn failed(record: &JobRecord, attempt: Attempt, report: &Report, failure: &Failure, moment: Moment) -> Settlement {
     let fruitless = if attempt.is_fruitful() { 0 } else { record.fruitless.saturating_add(1) };
     let progress = report.progress.clone();
     match decide(failure, fruitless, moment.retries, moment.dice) {
-        Decision::RetryIn(wait) => {
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            Settlement::RetryAt { at: moment.now + seconds, attempt, progress }
-        }
+        Decision::RetryIn(wait) => Settlement::RetryAt { at: moment.now + whole_seconds(wait), attempt, progress },
         Decision::GiveUp => Settlement::GiveUp { attempt, progress },
     }
 }
@@ -108,6 +194,7 @@ fn attempt(report: &Report, failure: Option<&Failure>, moment: Moment) -> Attemp
         millis: moment.millis,
         note: report.note.clone(),
         failure: failure.cloned(),
+        source: None,
     }
 }
 
@@ -130,7 +217,7 @@ mod tests {
     const MOMENT: Moment = Moment { started: 100, now: 200, millis: 100_000, dice: 0.0, retries: 3 };
 
     fn settled(fruitless: u32, report: &Report) -> Settlement {
-        match fate(&job(fruitless), report, MOMENT) {
+        match fate(&job(fruitless), &Chosen::own(&job(0)), report, MOMENT) {
             Fate::Settle(settlement) => *settlement,
             other => panic!("{other:?}"),
         }
@@ -183,13 +270,13 @@ mod tests {
     #[test]
     fn a_host_out_of_reach_is_no_fault_of_the_job() {
         let unreachable = Failure::transient(Stage::Connect, Cause::Unreachable, "x");
-        assert!(matches!(fate(&job(9), &report(0, unreachable), MOMENT), Fate::Host(_)));
+        assert!(matches!(fate(&job(9), &Chosen::own(&job(9)), &report(0, unreachable), MOMENT), Fate::Host(_)));
     }
 
     #[test]
     fn a_full_disk_parks_the_job() {
         let full = Failure::local(Stage::Store, Cause::DiskFull, "x");
-        assert!(matches!(fate(&job(0), &report(5, full), MOMENT), Fate::Park(_)));
+        assert!(matches!(fate(&job(0), &Chosen::own(&job(0)), &report(5, full), MOMENT), Fate::Park(_)));
     }
 
     #[test]

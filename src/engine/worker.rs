@@ -3,10 +3,12 @@
 use super::assist::{Helped, Offer};
 use super::board::Shown;
 use super::clock;
-use super::settle::{Fate, Moment, fate, is_untrusted, not_signed_in};
+use super::lanes::Track;
+use super::settle::{Chosen, Fate, Moment, fate, is_untrusted, not_signed_in, retry_at, verdict};
 use super::{Board, Observer};
 use crate::model::{
     Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Protection, Settings, Settlement,
+    Source,
 };
 use crate::queue::{Queue, QueueError};
 use crate::transfer::{End, Fetched, Finisher, Gauge, Link, Report, Split, Started, Stop, Task, failpoint, fetch};
@@ -14,7 +16,7 @@ use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 /// What all workers share.
 pub(super) struct Shop {
@@ -49,8 +51,8 @@ pub(super) enum Word {
     Helped(Box<Helped>),
     /// A helper broke down.
     HelperLost(u64),
-    /// Jobs of the account were taken beforehand; so many were asked for.
-    Claimed { account: Account, asked: usize, claims: Result<Vec<Claim>, QueueError> },
+    /// Jobs of the track were taken beforehand; so many were asked for.
+    Claimed { track: Track, asked: usize, claims: Result<Vec<Claim>, QueueError> },
 }
 
 /// What a worker works with.
@@ -58,6 +60,8 @@ pub(super) struct Desk {
     pub(super) link: Link,
     /// The link's session stood already, and counts as signed in.
     pub(super) reused: bool,
+    /// Which of the job's sources it goes to: one of the link's account.
+    pub(super) chosen: Chosen,
     pub(super) settings: Settings,
     /// Counts the bytes of the host.
     pub(super) bytes: Arc<AtomicU64>,
@@ -80,6 +84,8 @@ pub(super) struct Ended {
     pub(super) job: JobId,
     /// The link, where it was not given back before.
     pub(super) freed: Option<Freed>,
+    /// Bytes that came, and the time they took, where mirrors are chosen by that.
+    pub(super) sample: Option<(u64, Duration)>,
     pub(super) upshot: Upshot,
 }
 
@@ -96,9 +102,9 @@ pub(super) enum Upshot {
     /// The host takes no more connections, or no more transfers.
     TooMany { failure: Failure, given_up: bool },
     /// The server refuses the account.
-    LoginRefused(Failure),
+    LoginRefused { failure: Failure, given_up: bool },
     /// There is no TLS with the server, or not with the one it should be.
-    Untrusted(Failure),
+    Untrusted { failure: Failure, given_up: bool },
     /// The file system is full; the claim is handed back unsettled.
     DiskFull { claim: Box<Claim>, device: Option<u64>, failure: Failure },
     /// The queue can't be written.
@@ -116,9 +122,19 @@ impl Shop {
     }
 
     /// Tells everybody that a job failed, for now or for good.
-    pub(super) fn announce(&self, job: &Job, state: JobState, failure: &Failure, retry_at: Option<u64>) {
-        let (source, failure) = (job.spec.source.clone(), failure.clone());
+    pub(super) fn announce(
+        &self,
+        job: &Job,
+        source: &Source,
+        state: JobState,
+        failure: &Failure,
+        retry_at: Option<u64>,
+    ) {
+        let (source, failure) = (source.clone(), failure.clone());
         match (state, retry_at) {
+            (JobState::Waiting | JobState::Queued, Some(at)) if job.spec.is_mirrored() && at <= clock::now() => {
+                self.observer.event(&Event::Switched { job: job.id, source, failure });
+            }
             (JobState::Waiting | JobState::Queued, Some(at)) => {
                 let seconds = at.saturating_sub(clock::now());
                 self.observer.event(&Event::Retrying { job: job.id, source, failure, seconds });
@@ -134,14 +150,16 @@ impl Shop {
 
     /// Works on one claim and tells the dispatcher how it ended.
     pub(super) async fn work(self: Arc<Self>, claim: Claim, desk: Desk) {
-        let Desk { link, reused, settings, bytes, stop } = desk;
+        let Desk { link, reused, chosen, settings, bytes, stop } = desk;
         let account = link.dial().account.clone();
         let job = claim.job().id;
         let watch = Watch { shop: &self, worker: Some((account, job)) };
-        let mut turn = Turn { shop: &self, settings: &settings, link: Some(link), bytes, stop, signed_in: reused };
+        let (settings, link) = (&settings, Some(link));
+        let mut turn =
+            Turn { shop: &self, settings, chosen: &chosen, link, bytes, stop, signed_in: reused, sample: None };
         let upshot = turn.take(claim).await;
         let Some((account, job)) = watch.worker_is_well() else { return };
-        let ended = Ended { freed: turn.freed(job), account, job, upshot };
+        let ended = Ended { freed: turn.freed(job), sample: turn.sample, account, job, upshot };
         // Nobody listens any more only when the run is over and the process ends.
         let _ = self.words.send(Word::Ended(Box::new(ended)));
     }
@@ -173,11 +191,14 @@ impl Drop for Watch<'_> {
 struct Turn<'a> {
     shop: &'a Arc<Shop>,
     settings: &'a Settings,
+    chosen: &'a Chosen,
     /// The link, until it is given back.
     link: Option<Link>,
     bytes: Arc<AtomicU64>,
     stop: Stop,
     signed_in: bool,
+    /// Bytes that came, and the time they took.
+    sample: Option<(u64, Duration)>,
 }
 
 impl Turn<'_> {
@@ -196,10 +217,11 @@ impl Turn<'_> {
         let (started, begun) = (clock::now(), Instant::now());
         let report = self.attempt(claim.job(), &gauge, &mut shown).await;
         drop(shown);
+        self.sample = claim.job().spec.is_mirrored().then(|| (report.fetched, begun.elapsed()));
         let retries = self.settings.retries.unwrap_or(0);
         let millis = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         let moment = Moment { started, now: clock::now(), millis, dice: clock::dice(), retries };
-        match fate(claim.job(), &report, moment) {
+        match fate(claim.job(), self.chosen, &report, moment) {
             Fate::Settle(settlement) => self.settle(claim, *settlement, report, begun).await,
             Fate::Park(progress) => self.park(claim, progress, report).await,
             Fate::Host(attempt) => {
@@ -218,7 +240,7 @@ impl Turn<'_> {
         let tell = |started: Started| {
             self.shop.observer.event(&Event::Started {
                 job: job.id,
-                source: job.spec.source.clone(),
+                source: self.chosen.source.clone(),
                 destination: job.spec.destination.clone(),
                 size: started.size,
                 from: started.from,
@@ -232,6 +254,7 @@ impl Turn<'_> {
         };
         let task = Task {
             job,
+            source: &self.chosen.source,
             settings: self.settings,
             queue: &self.shop.queue,
             finisher: &self.shop.finisher,
@@ -293,10 +316,7 @@ impl Turn<'_> {
     async fn settle(&self, claim: Claim, settlement: Settlement, report: Report, begun: Instant) -> Upshot {
         failpoint("engine-before-settle");
         let job = claim.job().clone();
-        let retry_at = match &settlement {
-            Settlement::RetryAt { at, .. } => Some(*at),
-            _ => None,
-        };
+        let (retry_at, told) = (retry_at(&settlement), verdict(&settlement, &job));
         let state = match self.shop.queue.settle(claim, settlement).await {
             Ok(state) => state,
             Err(error) => return Upshot::QueueBroken(error),
@@ -307,7 +327,7 @@ impl Turn<'_> {
                 self.shop.board.count_done(&receipt);
                 self.shop.observer.event(&Event::Done {
                     job: job.id,
-                    source: job.spec.source,
+                    source: self.chosen.source.clone(),
                     destination: job.spec.destination,
                     size: receipt.size,
                     fetched: receipt.fetched,
@@ -320,7 +340,8 @@ impl Turn<'_> {
             End::Stopped => return Upshot::Left,
             End::Failed(failure) => failure,
         };
-        self.shop.announce(&job, state, &failure, retry_at);
+        let told = told.as_ref().unwrap_or(&failure);
+        self.shop.announce(&job, &self.chosen.source, state, told, retry_at);
         upshot(state, failure)
     }
 
@@ -336,10 +357,12 @@ impl Turn<'_> {
 }
 
 fn upshot(state: JobState, failure: Failure) -> Upshot {
+    // One with mirrors may go on.
+    let given_up = matches!(state, JobState::Failed | JobState::Cancelled);
     match failure.cause {
         Cause::TooManyConnections => Upshot::TooMany { failure, given_up: state == JobState::Failed },
-        Cause::LoginRefused => Upshot::LoginRefused(failure),
-        _ if is_untrusted(&failure) => Upshot::Untrusted(failure),
+        Cause::LoginRefused => Upshot::LoginRefused { failure, given_up },
+        _ if is_untrusted(&failure) => Upshot::Untrusted { failure, given_up },
         _ if state == JobState::Failed => Upshot::Failed(failure),
         _ => Upshot::Left,
     }

@@ -1,12 +1,14 @@
 //! From the fields of a line to a job.
 
-use super::Format;
+use super::mirrors::mirrors;
+use super::options::ReadOptions;
+use super::warning::Reading;
 use crate::model::{
-    Account, Algorithm, Checksum, Destination, Expectation, JobSpec, ManifestLine, RelPath, Secret, SettingError,
-    Settings, Source, SourceError, printable, without_userinfo,
+    Account, Algorithm, Checksum, Destination, Expectation, Folder, JobSpec, ManifestLine, PieceDigests, RelPath,
+    Secret, SettingError, Settings, Source, SourceError, printable, without_userinfo,
 };
 use serde_json::Value;
-use std::{fmt, path::PathBuf};
+use std::fmt;
 
 /// Longest path that is taken, in bytes, here and on the server: `PATH_MAX` of Linux, and servers' longest line.
 const LONGEST: usize = 4096;
@@ -18,8 +20,13 @@ const LONGEST_USER: usize = 1024;
 const LONGEST_HOST: usize = 253;
 
 /// The fields beside the settings.
-pub(super) const KEYS: [&str; 10] =
-    ["url", "path", "size", "checksum", "md5", "sha1", "sha256", "sha512", "ftp-user", PASSWORD];
+pub(super) const KEYS: [&str; 13] = [
+    "url", "path", "size", "checksum", "md5", "sha1", "sha256", "sha512", "crc32", "bsd-sum", MIRRORS, "ftp-user",
+    PASSWORD,
+];
+
+/// The field that holds other URLs of the same file.
+pub(super) const MIRRORS: &str = "mirrors";
 
 /// The field that holds a password, under the name it has in lists of aria2.
 pub(super) const PASSWORD: &str = "ftp-passwd";
@@ -40,45 +47,33 @@ pub struct Entry {
     pub spec: JobSpec,
     /// The password that stood in the URL or beside it.
     pub secret: Option<Secret>,
+    /// The passwords that stood in the URLs of mirrors.
+    pub mirror_secrets: Vec<(Account, Secret)>,
     /// Where it stands.
     pub position: Position,
 }
 
-/// How a manifest is read.
-#[derive(Clone, Debug)]
-pub struct ReadOptions {
-    /// The format; recognized where it is `None`.
-    pub format: Option<Format>,
-    /// What relative URLs are appended to.
-    pub base: Option<Base>,
-    /// Absolute folder that destinations lie below.
-    pub into: PathBuf,
+/// What a line asks for, as it stands there.
+#[derive(Default)]
+pub(super) struct Wanted {
+    pub(super) line: ManifestLine,
+    /// Priorities of the line's mirrors, in their order; [`SECOND`] where there are fewer.
+    pub(super) priorities: Vec<u32>,
+    pub(super) pieces: Option<Box<PieceDigests>>,
+    /// Folder for the file, where `path` does not tell it.
+    pub(super) below: Option<String>,
+    /// The URL is a folder's, whose files are to become jobs.
+    pub(super) is_folder: bool,
 }
 
-/// A URL that relative ones are appended to. May hold a password, which it never shows.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Base(String);
-
-impl Base {
-    /// Checks a URL of a folder on an FTP server.
-    ///
-    /// # Errors
-    /// When no URL can be made with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let base = Self(text.trim().trim_end_matches('/').to_owned());
-        read_url(&base.join("-")).map(|_| base)
-    }
-
-    fn join(&self, relative: &str) -> String {
-        format!("{}/{}", self.0, relative.trim_start_matches('/'))
+impl From<ManifestLine> for Wanted {
+    fn from(line: ManifestLine) -> Self {
+        Self { line, ..Self::default() }
     }
 }
 
-impl fmt::Debug for Base {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", without_userinfo(&self.0))
-    }
-}
+/// Priority of a mirror that stands behind the job's own source.
+pub(super) const SECOND: u32 = 2;
 
 /// A field that can't be used: its name, and why.
 #[derive(Debug)]
@@ -88,7 +83,7 @@ pub(super) struct BadField {
 }
 
 impl BadField {
-    fn new(key: &'static str, message: impl fmt::Display) -> Self {
+    pub(super) fn new(key: &'static str, message: impl fmt::Display) -> Self {
         Self { key, message: message.to_string() }
     }
 }
@@ -108,6 +103,9 @@ pub(super) fn set(line: &mut ManifestLine, key: &str, value: Value, veiled: bool
         "sha1" => line.sha1 = Some(text(key, value)?),
         "sha256" => line.sha256 = Some(text(key, value)?),
         "sha512" => line.sha512 = Some(text(key, value)?),
+        "crc32" => line.crc32 = Some(text(key, value)?),
+        "bsd-sum" => line.bsd_sum = Some(text(key, value)?),
+        MIRRORS => line.mirrors = texts(key, value)?,
         "ftp-user" => line.ftp_user = Some(text(key, value)?),
         PASSWORD => line.ftp_passwd = Some(Secret::new(text(key, value)?)),
         _ => line.settings.assign_from_list(key, value).map_err(|e| match e {
@@ -138,55 +136,100 @@ fn text(key: &str, value: Value) -> Result<String, String> {
     }
 }
 
-/// The job that the fields ask for, and the password that stood in its URL.
-pub(super) fn job(line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec, Option<Secret>), BadField> {
-    let veiled = line.ftp_passwd.is_some();
-    whole_job(line, options).map_err(|bad| match bad.key {
+fn texts(key: &str, value: Value) -> Result<Vec<String>, String> {
+    let wrong = || format!("`{key}`: write an array of URLs in quotes");
+    match value {
+        Value::Array(values) => values.into_iter().map(|value| text(key, value).map_err(|_| wrong())).collect(),
+        _ => Err(wrong()),
+    }
+}
+
+/// The entry that the fields ask for, with the passwords that stood in its URLs.
+pub(super) fn entry(wanted: Wanted, at: Position, reading: &mut Reading) -> Result<Entry, BadField> {
+    let veiled = wanted.line.ftp_passwd.is_some();
+    whole_entry(wanted, at, reading).map_err(|bad| match bad.key {
         "url" | "ftp-user" | PASSWORD => bad,
         key if veiled => BadField::new(key, veil(key)),
         _ => bad,
     })
 }
 
-fn whole_job(mut line: ManifestLine, options: &ReadOptions) -> Result<(JobSpec, Option<Secret>), BadField> {
-    if line.url.trim().is_empty() {
-        return Err(BadField::new("url", "`url` is missing; every job needs one"));
+fn whole_entry(wanted: Wanted, at: Position, reading: &mut Reading) -> Result<Entry, BadField> {
+    let Wanted { mut line, priorities, pieces, below, is_folder } = wanted;
+    let (source, in_url) =
+        read_relative(&line.url, is_folder, &reading.options).map_err(|e| BadField::new("url", e))?;
+    let (user, beside) = (line.ftp_user.take(), line.ftp_passwd.take());
+    let (source, secret) = signed_in(&source, in_url, user.clone(), beside.clone())?;
+    measure(&source).map_err(|e| BadField::new("url", e))?;
+    let path = local_path(&line, below.as_deref(), &source)?;
+    let destination = Destination::new(reading.options.into.clone(), path).map_err(|e| BadField::new("path", e))?;
+    let mut expect = Expectation { size: line.size, checksum: checksum(&line)?, pieces: None };
+    if let Some(pieces) = pieces {
+        fits(&pieces, expect.size)?;
+        expect.pieces = Some(pieces);
     }
-    let (source, secret) = match &options.base {
-        Some(base) if !has_scheme(&line.url) => read_url(&base.join(line.url.trim())),
-        _ => read_url(&line.url),
+    let mut spec = JobSpec { expect, settings: line.settings, ..JobSpec::new(source, destination) };
+    spec.folder = is_folder.then(|| Box::new(Folder::default()));
+    let mut mirror_secrets = Vec::new();
+    let beside = (user, beside.is_some());
+    for (mirror, secret) in mirrors(&line.mirrors, &priorities, &spec.source, beside, at, reading)? {
+        mirror_secrets.extend(secret.map(|secret| (mirror.source.account().clone(), secret)));
+        spec.mirrors.push(mirror);
     }
-    .map_err(|e| BadField::new("url", e))?;
-    let (source, secret) = signed_in(&source, secret, line.ftp_user.take(), line.ftp_passwd.take())?;
-    let length = source.path().as_bytes().len();
-    if length > LONGEST {
-        return Err(BadField::new(
-            "url",
-            format!("the path is {length} bytes long; no server takes more than {LONGEST}"),
-        ));
-    }
-    let Account { user, host, .. } = source.account();
-    for (name, text, most) in [("user name", user, LONGEST_USER), ("host's name", host, LONGEST_HOST)] {
-        if text.len() > most {
-            return Err(BadField::new("url", format!("the {name} is longer than {most} bytes")));
-        }
-    }
-    let path = match &line.path {
-        Some(path) => quoting(path, |text| RelPath::new(text)).map_err(|e| BadField::new("path", e))?,
-        None => quoting(&source.file_name(), |text| RelPath::new(text)).map_err(|e| {
-            BadField::new("url", format!("no file can have the URL's last part as its name ({e}); give a destination"))
-        })?,
+    Ok(Entry { spec, secret, mirror_secrets, position: at })
+}
+
+/// Where the file goes: as the line says, or under the name that it has in the URL.
+fn local_path(line: &ManifestLine, below: Option<&str>, source: &Source) -> Result<RelPath, BadField> {
+    let name = line.path.clone().unwrap_or_else(|| source.file_name());
+    let path = match below {
+        Some(folder) => format!("{folder}/{name}"),
+        None => name,
     };
+    let path = quoting(&path, |text| RelPath::new(text)).map_err(|e| match (&line.path, below) {
+        (None, None) => {
+            BadField::new("url", format!("no file can have the URL's last part as its name ({e}); give a destination"))
+        }
+        _ => BadField::new("path", e),
+    })?;
     let (length, depth) = (path.as_str().len(), path.folders().count());
     if length > LONGEST || depth > DEEPEST {
         let message =
             format!("the destination has {length} bytes and {depth} folders; the most are {LONGEST} and {DEEPEST}");
         return Err(BadField::new("path", message));
     }
-    let destination = Destination::new(options.into.clone(), path).map_err(|e| BadField::new("path", e))?;
-    let expect = Expectation { size: line.size, checksum: checksum(&line)?, pieces: None };
-    Ok((JobSpec { expect, settings: line.settings, ..JobSpec::new(source, destination) }, secret))
+    Ok(path)
 }
+
+/// Sees that the path, the user and the host are no longer than any server or system has them.
+pub(super) fn measure(source: &Source) -> Result<(), String> {
+    let length = source.path().as_bytes().len();
+    if length > LONGEST {
+        return Err(format!("the path is {length} bytes long; no server takes more than {LONGEST}"));
+    }
+    let Account { user, host, .. } = source.account();
+    for (name, text, most) in [("user name", user, LONGEST_USER), ("host's name", host, LONGEST_HOST)] {
+        if text.len() > most {
+            return Err(format!("the {name} is longer than {most} bytes"));
+        }
+    }
+    Ok(())
+}
+
+/// Sees that there are as many digests of pieces as the file has pieces.
+fn fits(pieces: &PieceDigests, size: Option<u64>) -> Result<(), BadField> {
+    let (count, length) = (pieces.count() as u64, pieces.length());
+    match size {
+        Some(size) if size.div_ceil(length) != count => {
+            let message = format!("{count} digests of pieces of {length} bytes don't fit a file of {size} bytes");
+            Err(BadField::new(PIECES, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What errors of piece digests are called by.
+pub(super) const PIECES: &str = "pieces";
 
 /// The source with user and password that stand beside the URL, which must not say otherwise.
 fn signed_in(
@@ -218,15 +261,37 @@ fn signed_in(
     Ok((source, secret.or(in_url)))
 }
 
-/// Whether a text starts with a scheme and two slashes (RFC 3986, section 3.1).
-fn has_scheme(text: &str) -> bool {
-    text.trim().split_once("://").is_some_and(|(scheme, _)| {
-        !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b))
-    })
+/// The scheme that a text starts with, where two slashes follow it (RFC 3986, section 3.1).
+pub(super) fn scheme_of(text: &str) -> Option<&str> {
+    let (scheme, _) = text.trim_start().split_once("://")?;
+    let plain = !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
+    plain.then_some(scheme)
 }
 
-fn read_url(text: &str) -> Result<(Source, Option<Secret>), String> {
-    Source::parse(text).map_err(|e| {
+/// Whether a scheme is one that ftpq downloads from.
+pub(super) fn is_ftp(scheme: &str) -> bool {
+    ["ftp", "ftps", "ftpes"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
+}
+
+/// Reads a URL, or what stands below the base.
+pub(super) fn read_relative(
+    url: &str,
+    is_folder: bool,
+    options: &ReadOptions,
+) -> Result<(Source, Option<Secret>), String> {
+    if url.trim().is_empty() {
+        return Err("`url` is missing; every job needs one".to_owned());
+    }
+    match &options.base {
+        Some(base) if scheme_of(url).is_none() => read_url(&base.join(url.trim()), is_folder),
+        _ => read_url(url, is_folder),
+    }
+}
+
+/// Reads a URL of a file, or of a folder.
+pub(super) fn read_url(text: &str, is_folder: bool) -> Result<(Source, Option<Secret>), String> {
+    let read = if is_folder { Source::parse_any(text) } else { Source::parse(text) };
+    read.map_err(|e| {
         let split_wrong = matches!(e, SourceError::NotAUrl(_) | SourceError::NotInFtp { .. });
         // Spelled out: an at sign here would be taken for the end of user information, and the text before it cut.
         let advice = "; in user name and password, write %2F for a slash, %40 for an at sign, %23 for #, %3F for ?";
@@ -234,13 +299,15 @@ fn read_url(text: &str) -> Result<(Source, Option<Secret>), String> {
     })
 }
 
-/// The one checksum to verify: where several are given, the longest says it all.
+/// The one checksum to verify: where several are given, the strongest says it all.
 fn checksum(line: &ManifestLine) -> Result<Option<Checksum>, BadField> {
     let named = [
         ("md5", &line.md5, Algorithm::Md5),
         ("sha1", &line.sha1, Algorithm::Sha1),
         ("sha256", &line.sha256, Algorithm::Sha256),
         ("sha512", &line.sha512, Algorithm::Sha512),
+        ("crc32", &line.crc32, Algorithm::Crc32),
+        ("bsd-sum", &line.bsd_sum, Algorithm::BsdSum),
     ];
     let mut best: Option<Checksum> = match &line.checksum {
         Some(given) => Some(quoting(given, str::parse).map_err(|e| BadField::new("checksum", e))?),
@@ -253,7 +320,7 @@ fn checksum(line: &ManifestLine) -> Result<Option<Checksum>, BadField> {
             Some(other) if other.algorithm() == algorithm && *other != sum => {
                 return Err(BadField::new(key, format!("`{key}` and `checksum` differ")));
             }
-            Some(other) if other.digest().len() >= sum.digest().len() => {}
+            Some(other) if other.algorithm() >= algorithm => {}
             _ => best = Some(sum),
         }
     }

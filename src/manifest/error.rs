@@ -41,6 +41,16 @@ impl Problem {
         Self { at: Position { line, column }, message, fatal: false }
     }
 
+    /// The same at a place that is known.
+    pub(super) fn at(at: Position, message: &str) -> Self {
+        Self::line(at.line, at.column, message)
+    }
+
+    /// The end of all reading, at a place that is known.
+    pub(super) fn fatal_at(at: Position, message: &str) -> Self {
+        Self { fatal: true, ..Self::at(at, message) }
+    }
+
     /// The end of all reading.
     pub(super) fn fatal(line: u64, message: &str) -> Self {
         Self { fatal: true, ..Self::line(line, 1, message) }

@@ -1,6 +1,7 @@
 //! The formats of manifests, and how one is recognized.
 
 use super::entry::KEYS;
+use super::{aria2, assembly, bsd_sums, ena, sequence_index, sums};
 use crate::model::Settings;
 use std::path::Path;
 
@@ -15,26 +16,85 @@ pub enum Format {
     Csv,
     /// The same with tabs.
     Tsv,
+    /// aria2's input files: URLs with tabs between them, and indented options below.
+    Aria2,
+    /// ENA's file reports with tabs.
+    Ena,
+    /// The same as an array in JSON.
+    EnaJson,
+    /// Metalink 3 and 4 (RFC 5854).
+    Metalink,
+    /// What `md5sum` and its kin print, also in the style of BSD.
+    Sums,
+    /// What BSD `sum` prints: Ensembl's CHECKSUMS.
+    BsdSums,
+    /// NCBI's `assembly_summary`.
+    Assembly,
+    /// What `rclone copyurl --urls` reads: `URL,FILENAME`.
+    Rclone,
+    /// `sequence.index` of the 1000 Genomes Project.
+    SequenceIndex,
 }
 
 impl Format {
-    /// Every format's name, as `--format` takes it.
-    pub const NAMES: [&'static str; 4] = ["list", "jsonl", "csv", "tsv"];
+    /// Every format.
+    pub const ALL: [Self; 13] = [
+        Self::List,
+        Self::Jsonl,
+        Self::Csv,
+        Self::Tsv,
+        Self::Aria2,
+        Self::Ena,
+        Self::EnaJson,
+        Self::Metalink,
+        Self::Sums,
+        Self::BsdSums,
+        Self::Assembly,
+        Self::Rclone,
+        Self::SequenceIndex,
+    ];
+
+    /// The name, as `--format` takes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::List => "list",
+            Self::Jsonl => "jsonl",
+            Self::Csv => "csv",
+            Self::Tsv => "tsv",
+            Self::Aria2 => "aria2",
+            Self::Ena => "ena",
+            Self::EnaJson => "ena-json",
+            Self::Metalink => "metalink",
+            Self::Sums => "checksums",
+            Self::BsdSums => "bsd-sums",
+            Self::Assembly => "assembly-summary",
+            Self::Rclone => "rclone",
+            Self::SequenceIndex => "sequence-index",
+        }
+    }
 
     /// The format of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        match name {
-            "list" => Some(Self::List),
-            "jsonl" => Some(Self::Jsonl),
-            "csv" => Some(Self::Csv),
-            "tsv" => Some(Self::Tsv),
-            _ => None,
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
+    /// The format that the first bytes tell; where they tell none, the file's name; where that does neither, a list.
+    pub(super) fn recognized(head: &[u8], name: &str) -> Self {
+        let by_name = Self::of_name(name);
+        let by_bytes = Self::of_bytes(head);
+        match (by_bytes, by_name) {
+            (Some(format), _) => format,
+            // A comma may stand in a URL: only the name says that this is a table.
+            (None, Some(Self::Csv)) if starts_with_url(head) => Self::Rclone,
+            (None, Some(format)) => format,
+            (None, None) => Self::List,
         }
     }
 
     /// The format that a file's extension tells, one before `.gz` where that stands last. `.txt` tells nothing.
-    pub(super) fn of_name(name: &str) -> Option<Self> {
+    fn of_name(name: &str) -> Option<Self> {
         let lower = name.to_ascii_lowercase();
         let plain = lower.strip_suffix(".gz").unwrap_or(&lower);
         match Path::new(plain).extension()?.to_str()? {
@@ -42,25 +102,50 @@ impl Format {
             "csv" => Some(Self::Csv),
             "tsv" | "tab" => Some(Self::Tsv),
             "list" | "lst" | "urls" => Some(Self::List),
+            "aria2" => Some(Self::Aria2),
+            "metalink" | "meta4" => Some(Self::Metalink),
+            "md5" | "sha1" | "sha256" | "sha512" | "md5sum" | "sha1sum" | "sha256sum" | "sha512sum" => Some(Self::Sums),
             _ => None,
         }
     }
 
-    /// The format that the first bytes tell: an object, a header with known names, or else a list.
-    pub(super) fn of_bytes(head: &[u8]) -> Self {
-        // Blanks as the reader of the head counts them.
-        let text = String::from_utf8_lossy(head.trim_ascii_start());
+    /// The format that the first bytes leave no doubt of.
+    fn of_bytes(head: &[u8]) -> Option<Self> {
+        let text = String::from_utf8_lossy(head);
+        let text = text.trim_ascii_start();
+        if text.starts_with('<') {
+            return Some(Self::Metalink);
+        }
         if text.starts_with(['{', '[']) {
-            return Self::Jsonl;
+            return Some(if ena::is_json(text) { Self::EnaJson } else { Self::Jsonl });
+        }
+        if assembly::is_header(text) {
+            return Some(Self::Assembly);
+        }
+        if sequence_index::is_header(text) {
+            return Some(Self::SequenceIndex);
         }
         let first = text.lines().next().unwrap_or_default();
-        if is_header(first, '\t') && first.contains('\t') {
-            Self::Tsv
-        } else if is_header(first, ',') {
-            Self::Csv
-        } else {
-            Self::List
+        if ena::is_header(first) {
+            return Some(Self::Ena);
         }
+        if is_header(first, '\t') && first.contains('\t') {
+            return Some(Self::Tsv);
+        }
+        if is_header(first, ',') {
+            return Some(Self::Csv);
+        }
+        if sums::is_signed(first) {
+            return Some(Self::Sums);
+        }
+        let line = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default();
+        if sums::is_line(line) {
+            return Some(Self::Sums);
+        }
+        if bsd_sums::is_line(line) {
+            return Some(Self::BsdSums);
+        }
+        aria2::is_input(text).then_some(Self::Aria2)
     }
 }
 
@@ -72,18 +157,35 @@ fn is_header(line: &str, separator: char) -> bool {
     names.contains(&"url") && known * 2 >= names.len()
 }
 
+/// Whether the first line's first cell is a URL.
+fn starts_with_url(head: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(head.trim_ascii_start());
+    let first = text.lines().next().unwrap_or_default();
+    first.split(',').next().is_some_and(|cell| cell.contains("://"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_extension_tells_and_gz_does_not_count() {
+    fn every_name_is_one_of_a_format() {
+        for format in Format::ALL {
+            assert_eq!(Format::named(format.name()), Some(format));
+        }
+        assert_eq!(Format::named("xml"), None);
+    }
+
+    #[test]
+    fn the_extension_tells_where_the_bytes_do_not_and_gz_does_not_count() {
         for (name, format) in [
             ("a.jsonl", Some(Format::Jsonl)),
             ("a.NDJSON.gz", Some(Format::Jsonl)),
             ("a.csv.GZ", Some(Format::Csv)),
             ("a.tsv", Some(Format::Tsv)),
             ("a.urls", Some(Format::List)),
+            ("RELEASE.metalink", Some(Format::Metalink)),
+            ("a.iso.sha256", Some(Format::Sums)),
             ("a.txt", None),
             ("a", None),
             ("-", None),
@@ -94,18 +196,37 @@ mod tests {
     }
 
     #[test]
-    fn the_first_bytes_tell_where_the_name_does_not() {
-        for (head, format) in [
-            ("\n {\"url\":", Format::Jsonl),
-            ("url,path\n", Format::Csv),
-            ("url\n", Format::Csv),
-            ("\"path\",\"url\",\"syze\"", Format::Csv),
-            ("url\tsize\n", Format::Tsv),
-            ("# url,path\nftp://h/a", Format::List),
-            ("ftp://h/a,b", Format::List),
-            ("", Format::List),
+    fn the_first_bytes_tell() {
+        let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+        for (head, name, format) in [
+            ("\n {\"url\":", "m", Format::Jsonl),
+            ("url,path\n", "m", Format::Csv),
+            ("url\n", "m", Format::Csv),
+            ("\"path\",\"url\",\"syze\"", "m", Format::Csv),
+            ("url\tsize\n", "m", Format::Tsv),
+            ("# url,path\nftp://h/a", "m", Format::List),
+            ("ftp://h/a,b", "m", Format::List),
+            ("ftp://h/a,b", "m.csv", Format::Rclone),
+            ("\"ftp://h/a\",b", "m.csv", Format::Rclone),
+            ("name,link\n", "m.csv", Format::Csv),
+            ("", "m", Format::List),
+            ("ftp://h/a\tb\nftp://h/c\n", "m", Format::List),
+            ("ftp://h/a\tftp://i/a\n", "m", Format::Aria2),
+            ("# x\n\nftp://h/a\nftp://h/b\n  out=c\n", "m.txt", Format::Aria2),
+            (" ftp://h/a=b\n", "m", Format::List),
+            ("run_accession\tfastq_ftp\n", "filereport.tsv", Format::Ena),
+            ("[\n {\"run_accession\":\"E\",\"fastq_ftp\":\"\"}]", "m.json", Format::EnaJson),
+            ("[{\"url\":\"ftp://h/a\"}]", "m.json", Format::Jsonl),
+            ("<?xml version=\"1.0\"?>\n", "m", Format::Metalink),
+            (&format!("{md5}  ./a\n"), "md5checksums.txt", Format::Sums),
+            (&format!("# by me\n{md5} *a\n"), "m", Format::Sums),
+            (&format!("MD5 (a b) = {md5}\n"), "m", Format::Sums),
+            ("-----BEGIN PGP SIGNED MESSAGE-----\n", "SHA256SUMS", Format::Sums),
+            ("55610 198719 a.fa.gz\n", "CHECKSUMS", Format::BsdSums),
+            ("#   See ftp://h/README for columns\n#assembly_accession\tbioproject\n", "m.txt", Format::Assembly),
+            ("FASTQ_FILE\tMD5\tRUN_ID\n", "sequence.index", Format::SequenceIndex),
         ] {
-            assert_eq!(Format::of_bytes(head.as_bytes()), format, "{head:?}");
+            assert_eq!(Format::recognized(head.as_bytes(), name), format, "{head:?} in {name}");
         }
     }
 }

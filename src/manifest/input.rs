@@ -5,40 +5,41 @@ use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
 
 /// The byte order mark.
 const MARK: &[u8] = b"\xEF\xBB\xBF";
-/// Most bytes that are looked at to recognize a format.
-const HEAD: usize = 4096;
+/// Most bytes that are looked at to recognize a format: some have a header of several lines, and some differ from a plain
+/// list in a later line only.
+const HEAD: usize = 16 * 1024;
 
-/// The text, and its first bytes: up to the end of the first line that isn't blank, or [`HEAD`].
+/// The text, and its first bytes: all of it, or [`HEAD`].
 pub(super) fn open(mut raw: Box<dyn BufRead + Send>) -> io::Result<(Box<dyn BufRead + Send>, Vec<u8>)> {
-    let magic = peek(&mut raw, |head| head.len() >= 2)?;
+    let (magic, broken) = peek(&mut raw, 2);
+    if let Some(e) = broken {
+        return Err(e);
+    }
     let packed = magic.starts_with(&[0x1F, 0x8B]);
-    let whole = put_back(magic, raw);
+    let whole: Box<dyn BufRead + Send> = Box::new(Cursor::new(magic).chain(raw));
     // RFC 1952, section 2.2: a file may hold several members.
     let mut text: Box<dyn BufRead + Send> =
         if packed { Box::new(BufReader::new(MultiGzDecoder::new(whole))) } else { whole };
-    let mut head = peek(&mut text, |head| {
-        let text = head.strip_prefix(MARK).unwrap_or(head).trim_ascii_start();
-        head.len() >= HEAD || (!text.is_empty() && text.contains(&b'\n'))
-    })?;
+    let (mut head, broken) = peek(&mut text, HEAD);
+    // What came before an error is read, and then the error.
+    let rest: Box<dyn BufRead + Send> = broken.map_or(text, |e| Box::new(BufReader::new(Broken(Some(e)))));
     if head.starts_with(MARK) {
         head.drain(..MARK.len());
     }
-    let whole = put_back(head.clone(), text);
-    // What is recognized must not depend on how much came at once.
-    head.truncate(HEAD - MARK.len());
-    Ok((whole, head))
+    Ok((Box::new(Cursor::new(head.clone()).chain(rest)), head))
 }
 
-/// Takes bytes until there are enough, or no more.
-fn peek(input: &mut Box<dyn BufRead + Send>, enough: impl Fn(&[u8]) -> bool) -> io::Result<Vec<u8>> {
+/// Takes that many bytes, or what there is, and the error that kept it from more.
+fn peek(input: &mut Box<dyn BufRead + Send>, most: usize) -> (Vec<u8>, Option<io::Error>) {
     let mut head = Vec::new();
-    while !enough(&head) {
+    while head.len() < most {
         let chunk = match input.fill_buf() {
             Ok(chunk) => chunk,
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
+            Err(e) => return (head, Some(e)),
         };
-        let part = chunk.get(..HEAD).unwrap_or(chunk);
+        // What is recognized must not depend on how much comes at once.
+        let part = chunk.get(..most - head.len()).unwrap_or(chunk);
         if part.is_empty() {
             break;
         }
@@ -46,11 +47,16 @@ fn peek(input: &mut Box<dyn BufRead + Send>, enough: impl Fn(&[u8]) -> bool) -> 
         let used = part.len();
         input.consume(used);
     }
-    Ok(head)
+    (head, None)
 }
 
-fn put_back(head: Vec<u8>, rest: Box<dyn BufRead + Send>) -> Box<dyn BufRead + Send> {
-    Box::new(Cursor::new(head).chain(rest))
+/// The rest of an input that could not be read on.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(self.0.take().unwrap_or_else(|| io::Error::other("the rest can't be read")))
+    }
 }
 
 #[cfg(test)]
@@ -87,6 +93,17 @@ mod tests {
     #[test]
     fn the_head_is_bounded() {
         let (_, head) = open(Box::new(BufReader::new(io::repeat(b' ').take(1 << 24)))).unwrap();
-        assert!(head.len() <= 2 * HEAD);
+        assert_eq!(head.len(), HEAD);
+    }
+
+    #[test]
+    fn what_came_before_an_error_is_read_and_then_the_error() {
+        let packed = gzip(b"a\nb\n");
+        let torn = packed[..packed.len() - 5].to_vec();
+        let (mut text, head) = open(Box::new(Cursor::new(torn))).unwrap();
+        assert_eq!(head, b"a\nb\n");
+        let mut all = Vec::new();
+        assert!(text.read_to_end(&mut all).is_err());
+        assert_eq!(all, b"a\nb\n");
     }
 }

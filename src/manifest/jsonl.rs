@@ -1,26 +1,40 @@
 //! JSON Lines: an object a line.
 
-use super::entry::{Entry, PASSWORD, Position, ReadOptions, job, set};
+use super::entry::{Entry, PASSWORD, Position, entry, set};
 use super::error::{Problem, column_of};
 use super::lines::Lines;
+use super::reader::Body;
+use super::warning::Reading;
 use crate::model::ManifestLine;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::Value;
 use std::fmt;
+use std::io::BufRead;
 
-/// The next entry of JSON Lines; blank lines are skipped.
-pub(super) fn next(lines: &mut Lines, options: &ReadOptions) -> Option<Result<Entry, Problem>> {
-    loop {
-        match lines.next()? {
-            Ok((_, bytes)) if bytes.trim_ascii().is_empty() => {}
-            Ok((number, bytes)) => return Some(read(number, bytes, options)),
-            Err(problem) => return Some(Err(problem)),
+/// The lines of JSON Lines.
+pub(super) struct Jsonl(Lines);
+
+impl Jsonl {
+    pub(super) fn new(input: Box<dyn BufRead + Send>) -> Self {
+        Self(Lines::new(input))
+    }
+}
+
+impl Body for Jsonl {
+    /// The next entry; blank lines are skipped.
+    fn next(&mut self, reading: &mut Reading) -> Option<Result<Entry, Problem>> {
+        loop {
+            match self.0.next()? {
+                Ok((_, bytes)) if bytes.trim_ascii().is_empty() => {}
+                Ok((number, bytes)) => return Some(read(number, bytes, reading)),
+                Err(problem) => return Some(Err(problem)),
+            }
         }
     }
 }
 
-fn read(number: u64, bytes: &[u8], options: &ReadOptions) -> Result<Entry, Problem> {
+fn read(number: u64, bytes: &[u8], reading: &mut Reading) -> Result<Entry, Problem> {
     if let Err(e) = std::str::from_utf8(bytes) {
         return Err(Problem::line(number, column_of(bytes, e.valid_up_to()), "not UTF-8; JSON is text in UTF-8"));
     }
@@ -28,19 +42,21 @@ fn read(number: u64, bytes: &[u8], options: &ReadOptions) -> Result<Entry, Probl
         let message = "an array; JSON Lines has one object a line (`jq -c '.[]'` makes them of an array)";
         return Err(Problem::line(number, 1, message));
     }
-    let Fields(fields) = serde_json::from_slice(bytes).map_err(|e| {
-        let message = e.to_string();
-        let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text);
-        Problem::line(number, column_of(bytes, e.column().saturating_sub(1)), message)
-    })?;
+    let Fields(fields) = serde_json::from_slice(bytes)
+        .map_err(|e| Problem::line(number, column_of(bytes, e.column().saturating_sub(1)), &without_place(&e)))?;
     let at_key = |key: &str, message: &str| Problem::line(number, column_of(bytes, find_key(bytes, key)), message);
     let mut line = ManifestLine::default();
     let veiled = fields.iter().any(|(key, _)| key == PASSWORD);
     for (key, value) in fields {
         set(&mut line, &key, value, veiled).map_err(|message| at_key(&key, &message))?;
     }
-    let (spec, secret) = job(line, options).map_err(|bad| at_key(bad.key, &bad.message))?;
-    Ok(Entry { spec, secret, position: Position { line: number, column: 1 } })
+    entry(line.into(), Position { line: number, column: 1 }, reading).map_err(|bad| at_key(bad.key, &bad.message))
+}
+
+/// The parser's message without its own place.
+pub(super) fn without_place(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    message.rsplit_once(" at line ").map_or(message.as_str(), |(text, _)| text).to_owned()
 }
 
 /// Where a key stands in the line, in bytes; 0 where it is absent, or written with escapes.
@@ -56,7 +72,7 @@ fn find_key(line: &[u8], key: &str) -> usize {
 }
 
 /// The pairs of an object in their order; a key that comes twice is an error, where a map would keep the last.
-struct Fields(Vec<(String, Value)>);
+pub(super) struct Fields(pub(super) Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {

@@ -1,26 +1,40 @@
 //! A plain list, as for `wget -i`: a URL a line, and after white space an optional destination.
 
-use super::entry::{Entry, Position, ReadOptions, job};
+use super::aria2;
+use super::entry::{Entry, Position, entry};
 use super::error::{Problem, column_of};
 use super::lines::Lines;
+use super::reader::Body;
+use super::warning::Reading;
 use crate::model::ManifestLine;
+use std::io::BufRead;
 
-/// The next entry of a list.
-pub(super) fn next(lines: &mut Lines, options: &ReadOptions) -> Option<Result<Entry, Problem>> {
-    loop {
-        let (number, bytes) = match lines.next()? {
-            Ok(line) => line,
-            Err(problem) => return Some(Err(problem)),
-        };
-        let start = bytes.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-        match bytes.get(start) {
-            None | Some(b'#') => {}
-            Some(_) => return Some(read(number, bytes, start, options)),
+/// The lines of a list.
+pub(super) struct List(Lines);
+
+impl List {
+    pub(super) fn new(input: Box<dyn BufRead + Send>) -> Self {
+        Self(Lines::new(input))
+    }
+}
+
+impl Body for List {
+    fn next(&mut self, reading: &mut Reading) -> Option<Result<Entry, Problem>> {
+        loop {
+            let (number, bytes) = match self.0.next()? {
+                Ok(line) => line,
+                Err(problem) => return Some(Err(problem)),
+            };
+            let start = bytes.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
+            match bytes.get(start) {
+                None | Some(b'#') => {}
+                Some(_) => return Some(read(number, bytes, start, reading)),
+            }
         }
     }
 }
 
-fn read(number: u64, bytes: &[u8], start: usize, options: &ReadOptions) -> Result<Entry, Problem> {
+fn read(number: u64, bytes: &[u8], start: usize, reading: &mut Reading) -> Result<Entry, Problem> {
     let problem = |at: usize, message: &str| Problem::line(number, column_of(bytes, at), message);
     let line = std::str::from_utf8(bytes)
         .map_err(|e| problem(e.valid_up_to(), "not UTF-8; write other bytes in URLs as %XX"))?;
@@ -35,11 +49,12 @@ fn read(number: u64, bytes: &[u8], start: usize, options: &ReadOptions) -> Resul
         path: (!path.is_empty()).then(|| path.to_owned()),
         ..ManifestLine::default()
     };
-    match job(fields, options) {
-        Ok((spec, secret)) => {
-            Ok(Entry { spec, secret, position: Position { line: number, column: column_of(bytes, start) } })
+    let place = Position { line: number, column: column_of(bytes, start) };
+    entry(fields.into(), place, reading).map_err(|bad| match bad.key {
+        "path" => problem(line.rfind(path).unwrap_or(start), &bad.message),
+        _ if start > 0 && aria2::is_option(line) => {
+            problem(start, "an option as in aria2's input files; read the list with --format aria2")
         }
-        Err(bad) if bad.key == "path" => Err(problem(line.rfind(path).unwrap_or(start), &bad.message)),
-        Err(bad) => Err(problem(start, &bad.message)),
-    }
+        _ => problem(start, &bad.message),
+    })
 }

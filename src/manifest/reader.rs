@@ -1,27 +1,42 @@
 //! The one reader that all formats share.
 
-use super::entry::{Entry, Position, ReadOptions, job};
+use super::aria2::Aria2;
+use super::assembly::Assembly;
+use super::bsd_sums::BsdSums;
+use super::ena::EnaTable;
+use super::ena_json::EnaJson;
+use super::entry::{Entry, Position, entry};
 use super::error::{LineError, Problem};
-use super::lines::Lines;
+use super::jsonl::Jsonl;
+use super::list::List;
+use super::metalink::Metalink;
+use super::options::ReadOptions;
+use super::sequence_index::SequenceIndex;
+use super::sums::Sums;
 use super::table::Table;
-use super::{Format, input, jsonl, list};
+use super::warning::{Reading, Warning, Warnings};
+use super::{Format, input};
 use crate::model::ManifestLine;
 use std::io::BufRead;
+
+/// What reads one format.
+pub(super) trait Body: Send {
+    /// The next entry or error, or nothing at the end.
+    fn next(&mut self, reading: &mut Reading) -> Option<Result<Entry, Problem>>;
+}
 
 /// The entries of a manifest, one by one, as they are read. After an error the next line is read, unless the error is
 /// fatal.
 pub struct Reader {
     name: String,
-    options: ReadOptions,
-    body: Body,
+    reading: Reading,
+    state: State,
 }
 
-enum Body {
+enum State {
     /// Not looked at yet: opening costs no read, so that it can't fail or wait.
     Raw(Box<dyn BufRead + Send>),
-    List(Lines),
-    Jsonl(Lines),
-    Table(Box<Table>),
+    Open(Box<dyn Body>),
     Ended,
 }
 
@@ -29,32 +44,59 @@ impl Reader {
     /// A reader of that input, which errors call by that name. Nothing is read yet.
     #[must_use]
     pub fn open(input: Box<dyn BufRead + Send>, name: String, options: ReadOptions) -> Self {
-        Self { name, options, body: Body::Raw(input) }
+        let reading = Reading { options, warnings: Warnings::default() };
+        Self { name, reading, state: State::Raw(input) }
+    }
+
+    /// What was found, since this was asked last, that ftpq does without. None of it keeps a job from being queued.
+    pub fn take_warnings(&mut self) -> Vec<Warning> {
+        self.reading.warnings.take(&self.name)
     }
 
     fn next_entry(&mut self) -> Option<Result<Entry, Problem>> {
-        if let Body::Raw(_) = self.body {
-            let Body::Raw(raw) = std::mem::replace(&mut self.body, Body::Ended) else { return None };
+        if let State::Raw(_) = self.state {
+            let State::Raw(raw) = std::mem::replace(&mut self.state, State::Ended) else { return None };
             match input::open(raw) {
-                Ok((text, head)) => self.body = self.choose(text, &head),
+                Ok((text, head)) => self.state = State::Open(self.choose(text, &head)),
                 Err(e) => return Some(Err(Problem::fatal(1, &format!("can't be read: {e}")))),
             }
         }
-        match &mut self.body {
-            Body::List(lines) => list::next(lines, &self.options),
-            Body::Jsonl(lines) => jsonl::next(lines, &self.options),
-            Body::Table(table) => table.next(&self.options),
-            Body::Raw(_) | Body::Ended => None,
+        match &mut self.state {
+            State::Open(body) => body.next(&mut self.reading),
+            State::Raw(_) | State::Ended => None,
         }
     }
 
-    fn choose(&self, text: Box<dyn BufRead + Send>, head: &[u8]) -> Body {
-        let format = self.options.format.or_else(|| Format::of_name(&self.name));
-        match format.unwrap_or_else(|| Format::of_bytes(head)) {
-            Format::List => Body::List(Lines::new(text)),
-            Format::Jsonl => Body::Jsonl(Lines::new(text)),
-            Format::Csv => Body::Table(Box::new(Table::new(text, b','))),
-            Format::Tsv => Body::Table(Box::new(Table::new(text, b'\t'))),
+    fn choose(&mut self, text: Box<dyn BufRead + Send>, head: &[u8]) -> Box<dyn Body> {
+        let format = self.reading.options.format.unwrap_or_else(|| Format::recognized(head, &self.name));
+        self.warn_of_idle_options(format);
+        match format {
+            Format::List => Box::new(List::new(text)),
+            Format::Jsonl => Box::new(Jsonl::new(text)),
+            Format::Csv => Box::new(Table::new(text, b',')),
+            Format::Tsv => Box::new(Table::new(text, b'\t')),
+            Format::Aria2 => Box::new(Aria2::new(text)),
+            Format::Ena => Box::new(EnaTable::new(text)),
+            Format::EnaJson => Box::new(EnaJson::new(text)),
+            Format::Metalink => Box::new(Metalink::new(text)),
+            Format::Sums => Box::new(Sums::new(text)),
+            Format::BsdSums => Box::new(BsdSums::new(text)),
+            Format::Assembly => Box::new(Assembly::new(text)),
+            Format::Rclone => Box::new(Table::of_urls_and_names(text)),
+            Format::SequenceIndex => Box::new(SequenceIndex::new(text)),
+        }
+    }
+
+    /// An option that does nothing is said to: it was meant to choose files.
+    fn warn_of_idle_options(&mut self, format: Format) {
+        let at = Position { line: 1, column: 1 };
+        if !self.reading.options.suffixes.is_empty() && format != Format::Assembly {
+            let message = format!("--suffix chooses files of an assembly_summary; this is read as {}", format.name());
+            self.reading.warnings.say(at, &message);
+        }
+        if !self.reading.options.columns.is_empty() && !matches!(format, Format::Ena | Format::EnaJson) {
+            let message = format!("--columns chooses files of an ENA report; this is read as {}", format.name());
+            self.reading.warnings.say(at, &message);
         }
     }
 }
@@ -65,7 +107,7 @@ impl Iterator for Reader {
     fn next(&mut self) -> Option<Self::Item> {
         let result = self.next_entry()?.map_err(|problem| problem.in_file(&self.name));
         if matches!(&result, Err(error) if error.fatal) {
-            self.body = Body::Ended;
+            self.state = State::Ended;
         }
         Some(result)
     }
@@ -77,8 +119,7 @@ impl Iterator for Reader {
 /// When it is no URL of a file, or the destination can't be used.
 pub fn single(url: &str, path: Option<&str>, number: u64, options: &ReadOptions) -> Result<Entry, LineError> {
     let line = ManifestLine { url: url.to_owned(), path: path.map(str::to_owned), ..ManifestLine::default() };
-    match job(line, options) {
-        Ok((spec, secret)) => Ok(Entry { spec, secret, position: Position { line: number, column: 1 } }),
-        Err(bad) => Err(Problem::line(number, 1, &bad.message).in_file("command line")),
-    }
+    let mut reading = Reading { options: options.clone(), warnings: Warnings::default() };
+    entry(line.into(), Position { line: number, column: 1 }, &mut reading)
+        .map_err(|bad| Problem::line(number, 1, &bad.message).in_file("command line"))
 }

@@ -1,8 +1,10 @@
-//! CSV (RFC 4180) and TSV with a header that names the columns.
+//! CSV (RFC 4180) and TSV with a header that names the columns; rclone's `URL,FILENAME` without one.
 
 use super::MAX_LINE;
-use super::entry::{Entry, KEYS, PASSWORD, Position, ReadOptions, job, set, unknown};
+use super::entry::{Entry, KEYS, MIRRORS, PASSWORD, Position, entry, set, unknown};
 use super::error::{Problem, column_of};
+use super::reader::Body;
+use super::warning::Reading;
 use crate::model::{ManifestLine, Settings};
 use csv::{ByteRecord, ReaderBuilder, Trim};
 use serde_json::Value;
@@ -19,6 +21,8 @@ pub(super) struct Table {
     started: bool,
     ended: bool,
     separator: u8,
+    /// Whether the last columns may be left out.
+    short: bool,
 }
 
 impl Table {
@@ -31,11 +35,27 @@ impl Table {
             .trim(Trim::All)
             .buffer_capacity(AHEAD)
             .from_reader(input);
-        Self { csv, columns: Vec::new(), record: ByteRecord::new(), started: false, ended: false, separator }
+        Self {
+            csv,
+            columns: Vec::new(),
+            record: ByteRecord::new(),
+            started: false,
+            ended: false,
+            separator,
+            short: false,
+        }
     }
 
+    /// What `rclone copyurl --urls` reads: CSV without a header, a URL and the name of its file; the name may be left out.
+    pub(super) fn of_urls_and_names(input: Box<dyn BufRead + Send>) -> Self {
+        let columns = ["url", "path"].map(str::to_owned).to_vec();
+        Self { columns, started: true, short: true, ..Self::new(input, b',') }
+    }
+}
+
+impl Body for Table {
     /// The next entry; the header is read before the first.
-    pub(super) fn next(&mut self, options: &ReadOptions) -> Option<Result<Entry, Problem>> {
+    fn next(&mut self, reading: &mut Reading) -> Option<Result<Entry, Problem>> {
         if !self.started {
             self.started = true;
             match self.read_record() {
@@ -50,12 +70,14 @@ impl Table {
             }
         }
         match self.read_record() {
-            Ok(true) => Some(self.read_entry(options)),
+            Ok(true) => Some(self.read_entry(reading)),
             Ok(false) => None,
             Err(problem) => Some(Err(problem)),
         }
     }
+}
 
+impl Table {
     fn read_record(&mut self) -> Result<bool, Problem> {
         if self.ended {
             return Ok(false);
@@ -97,10 +119,16 @@ impl Table {
         Ok(())
     }
 
-    fn read_entry(&self, options: &ReadOptions) -> Result<Entry, Problem> {
-        if self.record.len() != self.columns.len() {
+    fn read_entry(&self, reading: &mut Reading) -> Result<Entry, Problem> {
+        if self.record.len() != self.columns.len() && !(self.short && self.record.len() < self.columns.len()) {
             let index = self.record.len().min(self.columns.len());
-            let message = format!("{} fields where the header has {}", self.record.len(), self.columns.len());
+            let message = match self.short {
+                false => format!("{} fields where the header has {}", self.record.len(), self.columns.len()),
+                true => format!(
+                    "{} fields; rclone's lists have two, URL,FILENAME: put what holds a comma into quotation marks",
+                    self.record.len()
+                ),
+            };
             return Err(self.problem(index, &message));
         }
         let mut line = ManifestLine::default();
@@ -112,10 +140,9 @@ impl Table {
             let cell = std::str::from_utf8(cell).map_err(|_| self.problem(index, "not UTF-8"))?;
             set(&mut line, name, value(name, cell), veiled).map_err(|message| self.problem(index, &message))?;
         }
-        let (spec, secret) = job(line, options).map_err(|bad| {
+        entry(line.into(), self.place(0), reading).map_err(|bad| {
             self.problem(self.columns.iter().position(|name| name == bad.key).unwrap_or(0), &bad.message)
-        })?;
-        Ok(Entry { spec, secret, position: self.place(0) })
+        })
     }
 
     fn problem(&self, field: usize, message: &str) -> Problem {
@@ -152,6 +179,7 @@ impl Table {
 fn value(key: &str, cell: &str) -> Value {
     match (key, cell) {
         ("size" | "timeout" | "retries", _) => cell.parse::<u64>().map_or_else(|_| Value::from(cell), Value::from),
+        (MIRRORS, _) => cell.split('|').map(|url| Value::from(url.trim())).filter(|url| *url != "").collect(),
         ("resume" | "split", "true" | "false") => Value::Bool(cell == "true"),
         _ => Value::from(cell),
     }

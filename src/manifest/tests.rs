@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 fn options(format: Option<Format>, base: Option<&str>) -> ReadOptions {
-    ReadOptions { format, base: base.map(|b| Base::parse(b).unwrap()), into: "/data".into() }
+    ReadOptions { format, base: base.map(|b| Base::parse(b).unwrap()), ..ReadOptions::below("/data".into()) }
 }
 
 fn read_named(name: &str, bytes: &[u8], options: ReadOptions) -> Vec<Result<Entry, LineError>> {

@@ -89,8 +89,17 @@ pub enum ChecksumError {
         /// What was there.
         found: String,
     },
-    /// Bare hexadecimal digits of no known length.
-    #[error("{0} hexadecimal digits fit no known checksum; 32 is md5, 40 sha-1, 64 sha-256, 128 sha-512")]
+    /// Not the two numbers of BSD `sum`.
+    #[error(
+        "a bsd-sum checksum is two decimal numbers with a colon between, the sum (at most 65535) and the blocks, such as \
+         55610:198719, not {0:?}"
+    )]
+    BadBsdSum(String),
+    /// Bare digits of no known length.
+    #[error(
+        "{0} characters fit no known checksum; 32 hexadecimal digits are md5, 40 sha-1, 64 sha-256, 128 sha-512; others are \
+         named: crc32=HEX, bsd-sum=SUM:BLOCKS"
+    )]
     UnknownLength(usize),
 }
 
@@ -121,7 +130,10 @@ impl Checksum {
     pub fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Self, ChecksumError> {
         let hex = hex.trim();
         if algorithm == Algorithm::BsdSum {
-            let numbers = hex.split_once(':').and_then(|(sum, blocks)| Some((sum.parse().ok()?, blocks.parse().ok()?)));
+            // `parse` would take a sign.
+            let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+            let numbers = hex.split_once(':').filter(|(sum, blocks)| digits(sum) && digits(blocks));
+            let numbers = numbers.and_then(|(sum, blocks)| Some((sum.parse().ok()?, blocks.parse().ok()?)));
             return numbers.map(|(sum, blocks)| Self::bsd_sum(sum, blocks)).ok_or_else(|| Self::bad(algorithm, hex));
         }
         match parse_hex(hex) {
@@ -155,6 +167,9 @@ impl Checksum {
     }
 
     fn bad(algorithm: Algorithm, found: &str) -> ChecksumError {
+        if algorithm == Algorithm::BsdSum {
+            return ChecksumError::BadBsdSum(super::printable(found, 140));
+        }
         ChecksumError::BadDigest {
             algorithm: algorithm.name(),
             expected: algorithm.digest_len() * 2,
@@ -245,5 +260,19 @@ mod tests {
         assert!(matches!("md5=zz".parse::<Checksum>(), Err(ChecksumError::BadDigest { expected: 32, .. })));
         assert!(matches!("abc".parse::<Checksum>(), Err(ChecksumError::UnknownLength(3))));
         assert!("é1".repeat(11).parse::<Checksum>().is_err());
+        let said = |text: &str| text.parse::<Checksum>().unwrap_err().to_string();
+        assert!(said("crc32=12").contains("a crc32 checksum is 8 hexadecimal digits"), "{}", said("crc32=12"));
+        assert!(said("deadbeef").contains("crc32=HEX"), "eight digits may be anything");
+        for text in ["bsd-sum=70000:1", "bsd-sum=1", "bsd-sum=+1:2", "bsd-sum=1:", "bsd-sum=a:b", "bsd-sum=d41d8cd9"] {
+            assert!(said(text).contains("two decimal numbers"), "{}", said(text));
+        }
+    }
+
+    #[test]
+    fn checksums_against_accidents_are_read_and_written_as_their_tools_print_them() {
+        for text in ["crc32=cbf43926", "bsd-sum=55610:198719", "bsd-sum=0:0"] {
+            assert_eq!(text.parse::<Checksum>().unwrap().to_string(), text);
+        }
+        assert_eq!("CRC32:CBF43926".parse::<Checksum>().unwrap().text(), "cbf43926");
     }
 }

@@ -53,6 +53,15 @@ pub enum Event {
         /// Seconds until the next attempt.
         seconds: u64,
     },
+    /// One of a job's sources failed; the next one follows.
+    Switched {
+        /// The job.
+        job: JobId,
+        /// The source that failed.
+        source: Source,
+        /// Why.
+        failure: Failure,
+    },
     /// A job failed for good.
     Failed {
         /// The job.

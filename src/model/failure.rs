@@ -106,6 +106,8 @@ pub enum Cause {
     DataConnection,
     /// The remote file is another one than before.
     Changed,
+    /// A mirror has another file than the source that the part file was begun with.
+    OtherContent,
     /// The number of bytes is wrong.
     WrongSize,
     /// The checksum is wrong.
@@ -170,6 +172,18 @@ impl Failure {
     pub fn with_advice(mut self, text: impl Into<String>) -> Self {
         self.advice = Some(text.into());
         self
+    }
+
+    /// Whether it came before the login was through.
+    #[must_use]
+    pub fn is_before_login(&self) -> bool {
+        matches!(self.stage, Stage::Resolve | Stage::Connect | Stage::Greeting | Stage::Secure | Stage::Login)
+    }
+
+    /// Whether another source of the same file may do better: it is not this machine's trouble with the file itself.
+    #[must_use]
+    pub fn is_of_source(&self) -> bool {
+        self.kind != FailureKind::Local || self.is_before_login()
     }
 
     fn new(kind: FailureKind, stage: Stage, cause: Cause, message: impl Into<String>) -> Self {

@@ -136,6 +136,12 @@ pub struct HostFacts {
     /// When it was learned that more bring nothing, in seconds since 1970-01-01 UTC; absent while that is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub useful_learned_at: Option<u64>,
+    /// Bytes a second that one file came with lately, where mirrors were to be chosen from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed: Option<u64>,
+    /// When that was learned, in seconds since 1970-01-01 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speed_learned_at: Option<u64>,
     /// How its connections were protected; absent where no TLS was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protection: Option<Protection>,

@@ -31,6 +31,11 @@ pub struct Mirror {
     pub priority: u32,
 }
 
+impl Mirror {
+    /// The priority of a job's own source.
+    pub const OWN: u32 = 1;
+}
+
 /// What is asked for: one remote file in one local place. Never holds a password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobSpec {
@@ -68,6 +73,18 @@ impl JobSpec {
             folder: None,
             listed: None,
         }
+    }
+
+    /// Every place to get the file from, with its priority: the job's own source first, then its mirrors.
+    pub fn sources(&self) -> impl Iterator<Item = (u32, &Source)> {
+        let own = std::iter::once((Mirror::OWN, &self.source));
+        own.chain(self.mirrors.iter().map(|mirror| (mirror.priority, &mirror.source)))
+    }
+
+    /// Whether the file can be had from more than one place.
+    #[must_use]
+    pub fn is_mirrored(&self) -> bool {
+        !self.mirrors.is_empty()
     }
 
     /// Length in bytes, as the list or a listing has it: a hint.
@@ -173,6 +190,20 @@ pub struct Attempt {
     /// Why it failed; nothing when it finished the file or was stopped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Where it got the file from, where the job has mirrors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<Box<Source>>,
+}
+
+/// How one of several sources of a job failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SourceTrouble {
+    /// The source.
+    pub source: Source,
+    /// Attempts in a row that failed with it; no more than one once any source brought the file further since.
+    pub failures: u32,
+    /// The last failure.
+    pub failure: Failure,
 }
 
 impl Attempt {
@@ -220,20 +251,15 @@ pub struct JobRecord {
     /// What the latest listing said of the file, where that is not what the job was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub listed: Option<Listed>,
-    /// The source to begin the next attempt with: 0 is the job's own, 1 its first mirror.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub turn: u32,
+    /// How its sources failed, where it has mirrors: one entry each at most.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubles: Vec<SourceTrouble>,
     /// Proof of success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
     /// The last attempts, oldest first, [`JobRecord::HISTORY`] at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Attempt>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 impl JobRecord {
@@ -348,13 +374,17 @@ impl Settlement {
                 record.progress = None;
                 record.failure = None;
                 let (attempts, fetched_in_all, millis) = (record.attempts, record.fetched, record.millis);
+                record.troubles.clear();
                 record.receipt = Some(Receipt { attempts, fetched_in_all, millis, ..receipt });
             }
             Self::RetryAt { at, attempt, progress } => {
                 record.note_failure(attempt, progress);
                 record.not_before = Some(at);
             }
-            Self::GiveUp { attempt, progress } => record.note_failure(attempt, progress),
+            Self::GiveUp { attempt, progress } => {
+                record.note_failure(attempt, progress);
+                record.failure = record.verdict();
+            }
             Self::Release { attempt, progress } => {
                 if let Some(attempt) = attempt {
                     record.remember(attempt);
@@ -368,7 +398,49 @@ impl Settlement {
 }
 
 impl JobRecord {
+    /// What is known of a source's failures.
+    #[must_use]
+    pub fn trouble(&self, source: &Source) -> Option<&SourceTrouble> {
+        self.troubles.iter().find(|trouble| trouble.source == *source)
+    }
+
+    /// Writes down by which source an attempt failed.
+    pub fn note_trouble(&mut self, attempt: &Attempt) {
+        let (Some(source), Some(failure)) = (&attempt.source, &attempt.failure) else { return };
+        if attempt.is_fruitful() {
+            for trouble in &mut self.troubles {
+                trouble.failures = trouble.failures.min(1);
+            }
+        }
+        if let Some(trouble) = self.troubles.iter_mut().find(|trouble| trouble.source == **source) {
+            trouble.failures = if attempt.is_fruitful() { 1 } else { trouble.failures.saturating_add(1) };
+            trouble.failure = failure.clone();
+        } else {
+            let (source, failure) = ((**source).clone(), failure.clone());
+            self.troubles.push(SourceTrouble { source, failures: 1, failure });
+        }
+    }
+
+    /// Why the job failed: the last failure, or, where it was one of several sources', those of all of them.
+    #[must_use]
+    pub fn verdict(&self) -> Option<Failure> {
+        let last = self.failure.as_ref()?;
+        if self.troubles.len() < 2 || !last.is_of_source() {
+            return Some(last.clone());
+        }
+        let told = |trouble: &SourceTrouble| {
+            let SourceTrouble { source, failure, .. } = trouble;
+            let words = failure.reply.as_ref().map_or_else(String::new, |reply| format!(" (the server said: {reply})"));
+            format!("{source}: {}: {}{words}", failure.stage.name(), failure.message)
+        };
+        let all: Vec<String> = self.troubles.iter().map(told).collect();
+        let message = format!("none of its {} sources gave the file: {}", all.len(), all.join("; "));
+        let failure = Failure { message, reply: None, ..last.clone() };
+        Some(failure.with_advice("see to one of the sources, then `ftpq retry`; `ftpq show` has what to do about each"))
+    }
+
     fn note_failure(&mut self, attempt: Attempt, progress: Option<Progress>) {
+        self.note_trouble(&attempt);
         self.fruitless = if attempt.is_fruitful() { 0 } else { self.fruitless.saturating_add(1) };
         self.failure.clone_from(&attempt.failure);
         self.progress = progress;

@@ -13,6 +13,10 @@ use serde::{Deserialize, Serialize};
 pub struct ManifestLine {
     /// The remote file. A password in it is taken out at the door.
     pub url: String,
+    /// Other URLs of the same file, the best first. The one in `url` is preferred to them. A password in one is taken out
+    /// at the door.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mirrors: Vec<String>,
     /// Where the file goes, below the folder that `--into` names; the URL's last component where it is absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -34,6 +38,12 @@ pub struct ManifestLine {
     /// SHA-512 digest in hexadecimal digits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha512: Option<String>,
+    /// CRC-32 in 8 hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc32: Option<String>,
+    /// What BSD `sum` prints: the sum and the number of blocks, in decimal digits, with a colon between.
+    #[serde(default, rename = "bsd-sum", skip_serializing_if = "Option::is_none")]
+    pub bsd_sum: Option<String>,
     /// User name, where the URL names none.
     #[serde(default, rename = "ftp-user", skip_serializing_if = "Option::is_none")]
     pub ftp_user: Option<String>,

@@ -35,7 +35,8 @@ pub use folder::{Folder, FolderTally, Listed};
 pub use host::{Account, HostFacts, HostKey, PerHost, Quirks};
 pub use ids::{IdSet, JobId};
 pub use job::{
-    Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Mirror, Receipt, Selection, Settlement,
+    Attempt, Change, Claim, Clash, Counts, Expectation, Job, JobRecord, JobSpec, Mirror, Receipt, Selection,
+    Settlement, SourceTrouble,
 };
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};

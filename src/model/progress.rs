@@ -61,3 +61,11 @@ pub struct Progress {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub durable_ranges: Vec<Span>,
 }
+
+impl Progress {
+    /// The source that the part file was begun with, of a job whose own source is `own`.
+    #[must_use]
+    pub fn begun_with<'a>(&'a self, own: &'a Source) -> &'a Source {
+        self.source.as_deref().unwrap_or(own)
+    }
+}

@@ -1,6 +1,7 @@
 //! Decisions as pure functions: resume, retry, admission to a host, rate, pieces. Time and chance are arguments.
 
 mod budget;
+mod mirror;
 mod pace;
 mod pieces;
 mod rate;
@@ -9,11 +10,13 @@ mod retry;
 mod tuning;
 
 pub use budget::Budget;
+pub use mirror::{Choice, Door, Next, Rules, Standing, after_failure, choose};
 pub use pace::{LEAST, Pace};
 pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
 pub use rate::Bucket;
 pub use resume::{
-    Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, overshoots, plan, same_identity, unix_seconds,
+    Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, other_content, overshoots, plan, same_identity,
+    unix_seconds,
 };
 pub use retry::{Decision, LONGEST_DELAY, decide, delay};
 pub use tuning::{Learned, Sample, Tuning};

@@ -1,6 +1,6 @@
 //! What to do with one file, given what is on disk and what the server says.
 
-use crate::model::{Cause, Existing, Expectation, Failure, Identity, Progress, Span, Stage, TransferType};
+use crate::model::{Cause, Existing, Expectation, Failure, Identity, Progress, Source, Span, Stage, TransferType};
 
 /// Bytes before the end of a part file that are fetched again and compared before anything new is written.
 pub const OVERLAP: u64 = 16 * 1024;
@@ -29,6 +29,8 @@ pub struct Facts<'a> {
     pub part: Option<u64>,
     /// What is recorded of the part file.
     pub progress: Option<&'a Progress>,
+    /// The source that the part file was begun with, where that is another one of the job's sources.
+    pub begun_with: Option<&'a Source>,
     /// This boot of the machine.
     pub boot_id: &'a str,
     /// The user's wish for files that are already there.
@@ -91,7 +93,7 @@ pub fn known_progress(record: Option<&Progress>, label: Option<&Progress>, boot_
         (Some(record), Some(label)) => (record, label),
         (one, other) => return one.or(other).cloned(),
     };
-    if !same_identity(&record.identity, &label.identity) {
+    if record.source != label.source || !same_identity(&record.identity, &label.identity) {
         return Some(label.clone());
     }
     // In the boot that wrote it the label is the newest that is known; it says how the part file is to be read, too.
@@ -219,7 +221,7 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
     }
     let remote_time = facts.remote.modified.as_deref().and_then(unix_seconds);
     match (remote_time, found.modified) {
-        (Some(remote), Some(local)) if remote != local => {
+        (Some(remote), Some(local)) if remote != local && !is_begun_ones(facts, local) => {
             Err("the file there has another modification time than the server's".to_owned())
         }
         (Some(_), Some(_)) if size.is_some() && facts.kind == TransferType::Image => {
@@ -235,6 +237,12 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
         }
         _ => Err("the server tells neither size nor time, so the file there can't be compared".to_owned()),
     }
+}
+
+/// Whether a time is that of the file as the source has it that the part file was begun with: each mirror has its own.
+fn is_begun_ones(facts: &Facts<'_>, time: i64) -> bool {
+    let told = facts.begun_with.and(facts.progress).and_then(|progress| progress.identity.modified.as_deref());
+    told.and_then(unix_seconds) == Some(time)
 }
 
 fn refuse_existing(difference: &str, existing: Existing) -> Plan {
@@ -283,7 +291,8 @@ fn with_part(facts: &Facts<'_>) -> Plan {
     if have == 0 {
         return fresh("after a restart of the machine no byte of the part file is known to be durable", false);
     }
-    if have == size {
+    // Of a mirror that did not send any of it, the last bytes are still to be compared, unless a checksum tells more.
+    if have == size && (facts.begun_with.is_none() || facts.expect.checksum.is_some()) {
         return Plan::Finish;
     }
     if facts.no_rest {
@@ -301,7 +310,9 @@ fn trusted(facts: &Facts<'_>, length: u64) -> Result<Vec<Span>, Plan> {
         let why = "nothing is recorded of what the part file is the beginning of".to_owned();
         return Err(Plan::Fresh { why: Some(why), set_aside: false });
     };
-    if !same_identity(&progress.identity, facts.remote) {
+    if let Some(begun_with) = facts.begun_with {
+        agree_on_size(facts, progress, begun_with)?;
+    } else if !same_identity(&progress.identity, facts.remote) {
         let why = format!("the file changed on the server: {}", changes(&progress.identity, facts.remote));
         return Err(Plan::Fresh { why: Some(why), set_aside: true });
     }
@@ -316,6 +327,31 @@ fn trusted(facts: &Facts<'_>, length: u64) -> Result<Vec<Span>, Plan> {
     };
     let cut = |span: &Span| Span { start: span.start, end: span.end.min(length) };
     Ok(spans.iter().map(cut).filter(|span| span.start < span.end).collect())
+}
+
+/// Mirrors may give a file other times; its size has to be the same.
+fn agree_on_size(facts: &Facts<'_>, progress: &Progress, begun_with: &Source) -> Result<(), Plan> {
+    let (theirs, ours) = (size_of(facts), expected_size(&progress.identity, facts.expect));
+    match (theirs, ours) {
+        (Some(theirs), Some(ours)) if theirs != ours => {
+            let why = format!("its file has {theirs} bytes, that of {begun_with} has {ours}");
+            Err(if facts.expect.size == Some(theirs) {
+                // The list says who is right.
+                Plan::Fresh { why: Some(why), set_aside: false }
+            } else {
+                Plan::Refuse(other_content(begun_with, &why))
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The failure of a mirror that has another file than the source that the part file was begun with.
+#[must_use]
+pub fn other_content(begun_with: &Source, why: &str) -> Failure {
+    let message = format!("it has another file than {begun_with}, with which the part file was begun: {why}");
+    let advice = "a checksum in the list tells which of the two is right; without one, leave the wrong one out";
+    Failure::permanent(Stage::Plan, Cause::OtherContent, message).with_advice(advice)
 }
 
 /// How many bytes ranges hold together. A made-up label may hold any number of any length.

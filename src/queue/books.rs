@@ -62,6 +62,8 @@ pub(super) struct Books {
     pub(super) facts: BTreeMap<String, HostFacts>,
     /// Jobs in a worker's hands.
     pub(super) held: HashSet<u64>,
+    /// Jobs that nobody claims for now.
+    pub(super) shelved: HashSet<u64>,
     pub(super) destinations: Option<Destinations>,
     pub(super) intake: Option<OpenIntake>,
     pub(super) staged: Staged,
@@ -89,6 +91,7 @@ impl Books {
             index: Index::default(),
             facts: BTreeMap::new(),
             held: HashSet::new(),
+            shelved: HashSet::new(),
             destinations: None,
             intake: None,
             staged: Staged::default(),
@@ -293,8 +296,8 @@ impl Books {
                 batch.extend(keys::of_pack(first).map(|key| (key, None)));
                 self.index.drop_pack(first);
                 emptied.push(first);
-            } else if let Some(account) = self.index.account(pack) {
-                let value = pack::seal_states(account, &pack.states).map_err(|e| self.broken(&e))?;
+            } else if let Some(owner) = self.index.owner(pack) {
+                let value = pack::seal_states(&owner, &pack.states).map_err(|e| self.broken(&e))?;
                 batch.insert(keys::numbered(keys::STATES, first), Some(value));
             }
         }

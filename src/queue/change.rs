@@ -1,7 +1,7 @@
 //! What workers and users do to jobs: claim, settle, change, look.
 
 use super::books::Books;
-use super::index::{has_come, ranges, set_of};
+use super::index::{Index, has_come, ranges, set_of};
 use super::journal::Entry;
 use super::{AccountLoad, Changes, GroupLoad, QueueError};
 use crate::model::{
@@ -48,16 +48,17 @@ enum Step {
 }
 
 impl Books {
-    /// Takes jobs of an account in hand, long files first.
+    /// Takes jobs of an account in hand, those with mirrors or the others, long files first.
     pub(super) fn claim(
         &mut self,
-        account: &Account,
+        lane: (&Account, bool),
         max: usize,
         only: Option<&IdSet>,
         now: u64,
     ) -> Result<Vec<Claim>, QueueError> {
-        self.index.ripen(account, now);
-        let ids = self.index.claimable(account, only, max, |id| self.held.contains(&id));
+        self.index.ripen(lane, now);
+        let is_taken = |id| self.held.contains(&id) || self.shelved.contains(&id);
+        let ids = self.index.claimable(lane, only, max, is_taken);
         let mut claims = Vec::with_capacity(ids.len());
         for &id in &ids {
             let job = self.job(id)?.ok_or(QueueError::NoSuchJob(JobId(id)))?;
@@ -67,19 +68,42 @@ impl Books {
         Ok(claims)
     }
 
-    /// How many of these jobs each account has; accounts without any are left out.
+    /// How many of these jobs each account has; accounts without any are left out. A job with mirrors counts with its own
+    /// account, and with those of the mirrors that it and the jobs beside it have.
     pub(super) fn accounts(&self, only: Option<&IdSet>) -> Vec<AccountLoad> {
-        let empty = |lane: &super::index::Lane| AccountLoad { account: lane.account.clone(), jobs: 0, left: 0 };
-        let mut loads: Vec<AccountLoad> = self.index.lanes().iter().map(empty).collect();
+        let lanes = self.index.lanes();
+        let mut own = vec![(0, 0); lanes.len()];
+        let mut others: BTreeMap<&Account, (u64, u64)> = BTreeMap::new();
         for (low, high) in ranges(only) {
             for (_, pack, state) in self.index.jobs(low, high) {
-                let Some(load) = loads.get_mut(pack.lane) else { continue };
-                load.jobs += 1;
-                load.left += u64::from(matches!(state, JobState::Queued | JobState::Waiting | JobState::Running));
+                let left = u64::from(matches!(state, JobState::Queued | JobState::Waiting | JobState::Running));
+                let Some((lane, load)) = lanes.get(pack.lane).zip(own.get_mut(pack.lane)) else { continue };
+                *load = (load.0 + 1, load.1 + left);
+                for account in Index::mirrors(pack).iter().filter(|&account| *account != lane.account) {
+                    let load = others.entry(account).or_default();
+                    *load = (load.0 + 1, load.1 + left);
+                }
             }
         }
-        loads.retain(|load| load.jobs > 0);
+        let mut loads: Vec<AccountLoad> = Vec::new();
+        let mut places: BTreeMap<&Account, usize> = BTreeMap::new();
+        let own = lanes.iter().map(|lane| &lane.account).zip(own);
+        for (account, (jobs, left)) in own.chain(others).filter(|(_, (jobs, _))| *jobs > 0) {
+            let at = *places.entry(account).or_insert(loads.len());
+            match loads.get_mut(at) {
+                Some(load) => (load.jobs, load.left) = (load.jobs + jobs, load.left + left),
+                None => loads.push(AccountLoad { account: account.clone(), jobs, left }),
+            }
+        }
         loads
+    }
+
+    /// Takes claims back unsettled; nobody claims these jobs before they are taken from the shelf.
+    pub(super) fn shelve(&mut self, claims: &[Claim]) {
+        for claim in claims {
+            self.held.remove(&claim.job().id.0);
+            self.shelved.insert(claim.job().id.0);
+        }
     }
 
     /// What can be claimed and what is claimed, account by account; accounts with neither are left out.
@@ -89,18 +113,19 @@ impl Books {
         for lane in self.index.lanes() {
             let (waiting, next_due) = lane.due();
             let ready = lane.queued + lane.ripe();
-            loads.push(GroupLoad { account: lane.account.clone(), ready, waiting, claimed: 0, next_due });
+            let (account, mirrors) = (lane.account.clone(), lane.mirrors().into_iter().collect());
+            loads.push(GroupLoad { account, mirrors, ready, waiting, claimed: 0, next_due });
         }
         if let Some(only) = only {
             self.narrow(&mut loads, only, now);
         } else {
-            for id in self.held.iter().copied() {
+            for id in self.held.iter().chain(&self.shelved).copied() {
                 let Some((first, _)) = self.index.find(id) else { continue };
                 let open = matches!(self.index.state(id), Some(JobState::Queued | JobState::Waiting));
                 let lane = self.index.pack(first).map(|pack| pack.lane);
                 if let Some(load) = lane.filter(|_| open).and_then(|at| loads.get_mut(at)) {
                     load.ready = load.ready.saturating_sub(1);
-                    load.claimed += 1;
+                    load.claimed += u64::from(self.held.contains(&id));
                 }
             }
         }
@@ -114,7 +139,7 @@ impl Books {
         }
         for (low, high) in ranges(Some(only)) {
             for (id, pack, state) in self.index.jobs(low, high) {
-                let Some(load) = loads.get_mut(pack.lane) else { continue };
+                let Some(load) = loads.get_mut(pack.lane).filter(|_| !self.shelved.contains(&id)) else { continue };
                 if self.held.contains(&id) {
                     load.claimed += u64::from(matches!(state, JobState::Queued | JobState::Waiting));
                     continue;
@@ -254,6 +279,7 @@ impl Books {
             record.not_before = None;
             if attempted == Move::Retry {
                 record.fruitless = 0;
+                record.troubles.clear();
                 // Of a file that is looked for anew there is no proof.
                 record.receipt = None;
             }

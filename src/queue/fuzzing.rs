@@ -43,7 +43,7 @@ pub fn seal_jobs(texts: &[Vec<u8>]) -> Result<Vec<u8>, String> {
 /// # Errors
 /// When they are damaged.
 pub fn open_states(value: &[u8]) -> Result<(Account, Vec<Option<JobState>>), String> {
-    pack::open_states(value).map_err(text)
+    pack::open_states(value).map(|(owner, states)| (owner.account, states)).map_err(text)
 }
 
 /// The states of a pack.
@@ -51,7 +51,7 @@ pub fn open_states(value: &[u8]) -> Result<(Account, Vec<Option<JobState>>), Str
 /// # Errors
 /// When they can't be written.
 pub fn seal_states(account: &Account, states: &[Option<JobState>]) -> Result<Vec<u8>, String> {
-    pack::seal_states(account, states).map_err(text)
+    pack::seal_states(&pack::Owner::alone(account), states).map_err(text)
 }
 
 /// The hashes of a pack.

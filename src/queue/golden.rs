@@ -51,8 +51,13 @@ fn the_stored_values_are_still_read() {
     assert_eq!(read, jobs);
 
     let states = vec![Some(JobState::Queued), None, Some(JobState::Waiting), Some(JobState::Done)];
-    let owner = account("ftp://bob@h:2121");
+    let owner = pack::Owner::alone(&account("ftp://bob@h:2121"));
     let value = golden("s-states.hex", || pack::seal_states(&owner, &states).unwrap());
+    assert_eq!(pack::open_states(&value).unwrap(), (owner.clone(), states.clone()));
+
+    let mirrors: pack::Accounts = ["ftp://ann@m", "ftps://n"].map(account).into();
+    let owner = pack::Owner { mirrors: std::sync::Arc::new(mirrors), ..owner };
+    let value = golden("s-states-mirrored.hex", || pack::seal_states(&owner, &states).unwrap());
     assert_eq!(pack::open_states(&value).unwrap(), (owner, states));
 
     let hashes: Vec<u64> = jobs.iter().map(|job| pack::hash(&job.destination)).collect();

@@ -142,7 +142,7 @@ impl Queue {
         self.ask(move |books| Ok(books.groups(only.as_ref(), now))).await
     }
 
-    /// Takes jobs of an account in hand: queued ones, and waiting ones whose time has come. Long files are first, where
+    /// Takes jobs of an account without mirrors in hand: queued ones, and waiting ones whose time has come. Long files are first, where
     /// their lengths were given; those of about one length, and all of less than 1 MiB or of unknown length, follow in
     /// the order of their numbers.
     ///
@@ -159,7 +159,47 @@ impl Queue {
         now: u64,
     ) -> Result<Vec<Claim>, QueueError> {
         let account = account.clone();
-        self.ask(move |books| books.claim(&account, max, only.as_ref(), now)).await
+        self.ask(move |books| books.claim((&account, false), max, only.as_ref(), now)).await
+    }
+
+    /// As [`Queue::claim`], for the account's jobs with mirrors.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    pub async fn claim_mirrored(
+        &self,
+        account: &Account,
+        max: usize,
+        only: Option<IdSet>,
+        now: u64,
+    ) -> Result<Vec<Claim>, QueueError> {
+        let account = account.clone();
+        self.ask(move |books| books.claim((&account, true), max, only.as_ref(), now)).await
+    }
+
+    /// Takes claims back as they were, for jobs with which nothing can be done for now: nobody claims them before
+    /// [`Queue::clear_shelf`]. Not stored.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn shelve(&self, claims: Vec<Claim>) -> Result<(), QueueError> {
+        self.ask(move |books| {
+            books.shelve(&claims);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets shelved jobs be claimed again.
+    ///
+    /// # Errors
+    /// When the queue is closed or broken.
+    pub async fn clear_shelf(&self) -> Result<(), QueueError> {
+        self.ask(move |books| {
+            books.shelved.clear();
+            Ok(())
+        })
+        .await
     }
 
     /// Keeps how far an unfinished file has got; durable on return.

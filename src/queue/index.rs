@@ -1,11 +1,12 @@
 //! What is kept in memory of every job: a byte of state and one of length, in packs, and by account what can be claimed.
 
 use super::order::{Class, Rank};
-use super::pack::States;
+use super::pack::{Accounts, Owner, States};
 use crate::model::{Account, Counts, IdSet, JobId, JobState};
 use crate::policy::LONGEST_DELAY;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// A number of things as the queue counts them.
 pub(super) fn wide(count: usize) -> u64 {
@@ -21,6 +22,8 @@ pub(super) fn ranges(only: Option<&IdSet>) -> Vec<(u64, u64)> {
 pub(super) struct Pack {
     /// Position of the account's lane.
     pub(super) lane: usize,
+    /// Accounts of the jobs' mirrors.
+    mirrors: Arc<Accounts>,
     /// States as they are stored.
     pub(super) states: States,
     /// Classes of their lengths; empty where all are short or unknown.
@@ -41,10 +44,12 @@ impl Pack {
     }
 }
 
-/// What is to be done for one account.
+/// What is to be done for one account; jobs with mirrors have a lane of their own.
 pub(super) struct Lane {
     /// The account.
     pub(super) account: Account,
+    /// Different sets of accounts that the jobs' mirrors have; none where they have no mirrors.
+    mirrors: Vec<Arc<Accounts>>,
     /// Queued jobs.
     pub(super) queued: u64,
     /// Packs by the classes of which they hold queued jobs.
@@ -82,6 +87,11 @@ impl Lane {
         self.queued + self.ripe() + self.due().0
     }
 
+    /// The accounts of its jobs' mirrors.
+    pub(super) fn mirrors(&self) -> Accounts {
+        self.mirrors.iter().flat_map(|set| set.iter().cloned()).collect()
+    }
+
     /// Waiting jobs that can be claimed.
     pub(super) fn ripe(&self) -> u64 {
         wide(self.ripe.len())
@@ -98,17 +108,18 @@ impl Lane {
 pub(super) struct Index {
     packs: BTreeMap<u64, Pack>,
     lanes: Vec<Lane>,
-    by_account: HashMap<Account, usize>,
+    /// Lanes without and with mirrors.
+    by_account: [HashMap<Account, usize>; 2],
     due_of: HashMap<u64, u64>,
     counts: Counts,
 }
 
 impl Index {
     /// Adds a pack. Waiting jobs in it can be claimed at once until [`Index::set`] says when. Missing classes are 0.
-    pub(super) fn add(&mut self, first: u64, account: &Account, states: States, classes: Vec<Class>) {
-        let at = self.lane_of(account);
+    pub(super) fn add(&mut self, first: u64, owner: &Owner, states: States, classes: Vec<Class>) {
+        let (at, mirrors) = self.lane_of(owner);
         let classes = if classes.iter().all(|&class| class == 0) { Box::default() } else { classes.into_boxed_slice() };
-        let pack = Pack { lane: at, states, classes };
+        let pack = Pack { lane: at, mirrors, states, classes };
         if let Some(lane) = self.lanes.get_mut(at) {
             let mut ready = BTreeSet::new();
             for ((offset, id), state) in (0..).zip(first..).zip(&pack.states) {
@@ -129,6 +140,11 @@ impl Index {
             lane.packs.extend(ready.into_iter().map(|class| (Reverse(class), first)));
         }
         self.packs.insert(first, pack);
+    }
+
+    /// The accounts of the mirrors of a pack's jobs.
+    pub(super) fn mirrors(pack: &Pack) -> &Accounts {
+        &pack.mirrors
     }
 
     /// Forgets a pack; its jobs have been removed before.
@@ -163,9 +179,15 @@ impl Index {
         &mut self.lanes
     }
 
-    /// The account of a pack.
-    pub(super) fn account(&self, pack: &Pack) -> Option<&Account> {
-        self.lanes.get(pack.lane).map(|lane| &lane.account)
+    /// Whose jobs a pack holds.
+    pub(super) fn owner(&self, pack: &Pack) -> Option<Owner> {
+        let lane = self.lanes.get(pack.lane)?;
+        Some(Owner { account: lane.account.clone(), mirrors: Arc::clone(&pack.mirrors) })
+    }
+
+    fn lane(&self, account: &Account, mirrored: bool) -> Option<usize> {
+        let [plain, others] = &self.by_account;
+        if mirrored { others } else { plain }.get(account).copied()
     }
 
     /// How many jobs stand where, as stored.
@@ -238,12 +260,12 @@ impl Index {
     /// Numbers that can be claimed, in the order of work, `max` at most.
     pub(super) fn claimable(
         &self,
-        account: &Account,
+        (account, mirrored): (&Account, bool),
         only: Option<&IdSet>,
         max: usize,
         held: impl Fn(u64) -> bool,
     ) -> Vec<u64> {
-        let Some(lane) = self.by_account.get(account).and_then(|&at| self.lanes.get(at)) else { return Vec::new() };
+        let Some(lane) = self.lane(account, mirrored).and_then(|at| self.lanes.get(at)) else { return Vec::new() };
         let is_free = |id: u64| only.is_none_or(|only| only.contains(JobId(id))) && !held(id);
         let touched = |first: u64, pack: &Pack| {
             let last = first + wide(pack.states.len()).saturating_sub(1);
@@ -261,8 +283,8 @@ impl Index {
     }
 
     /// Moves the account's waiting jobs whose time has come to the claimable ones.
-    pub(super) fn ripen(&mut self, account: &Account, now: u64) {
-        if let Some(lane) = self.by_account.get(account).and_then(|&at| self.lanes.get_mut(at)) {
+    pub(super) fn ripen(&mut self, (account, mirrored): (&Account, bool), now: u64) {
+        if let Some(lane) = self.lane(account, mirrored).and_then(|at| self.lanes.get_mut(at)) {
             lane.ripen(now);
         }
     }
@@ -272,20 +294,32 @@ impl Index {
         self.due_of.get(&id).copied()
     }
 
-    fn lane_of(&mut self, account: &Account) -> usize {
-        if let Some(&lane) = self.by_account.get(account) {
-            return lane;
-        }
-        let lane = self.lanes.len();
-        self.lanes.push(Lane {
-            account: account.clone(),
-            queued: 0,
-            packs: BTreeSet::new(),
-            due: BTreeSet::new(),
-            ripe: BTreeSet::new(),
+    /// The owner's lane, and the set of mirrors as the lane has it: one for all packs that have the same.
+    fn lane_of(&mut self, owner: &Owner) -> (usize, Arc<Accounts>) {
+        let Owner { account, mirrors } = owner;
+        let at = self.lane(account, owner.is_mirrored()).unwrap_or_else(|| {
+            let lane = Lane {
+                account: account.clone(),
+                mirrors: Vec::new(),
+                queued: 0,
+                packs: BTreeSet::new(),
+                due: BTreeSet::new(),
+                ripe: BTreeSet::new(),
+            };
+            self.lanes.push(lane);
+            let [plain, others] = &mut self.by_account;
+            let lanes = if owner.is_mirrored() { others } else { plain };
+            lanes.insert(account.clone(), self.lanes.len() - 1);
+            self.lanes.len() - 1
         });
-        self.by_account.insert(account.clone(), lane);
-        lane
+        let Some(lane) = self.lanes.get_mut(at).filter(|_| owner.is_mirrored()) else {
+            return (at, Arc::clone(mirrors));
+        };
+        if let Some(known) = lane.mirrors.iter().find(|known| *known == mirrors) {
+            return (at, Arc::clone(known));
+        }
+        lane.mirrors.push(Arc::clone(mirrors));
+        (at, Arc::clone(mirrors))
     }
 }
 

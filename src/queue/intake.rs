@@ -8,9 +8,11 @@ use super::index::{Index, set_of, wide};
 use super::journal::Entry;
 use super::manifests::Draft;
 use super::order::{self, Class};
+use super::pack::{Accounts, Owner};
 use super::{Accepted, QueueError, keys, pack};
 use crate::model::{Account, Clash, JobId, JobSpec, JobState};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// Jobs that are gathered, then sorted into packs by account.
 const CHUNK: usize = 8192;
@@ -49,7 +51,8 @@ impl OpenIntake {
                 return same_source(&spec, other, self.next + wide(at));
             }
         }
-        self.gathered_bytes += spec.source.path().as_bytes().len() + spec.destination.path().as_str().len();
+        let paths: usize = spec.sources().map(|(_, source)| source.path().as_bytes().len()).sum();
+        self.gathered_bytes += paths + spec.destination.path().as_str().len();
         self.by_hash.entry(hash).or_default().push(self.gathered.len());
         self.gathered.push((spec, hash));
         Ok(())
@@ -187,10 +190,13 @@ impl Books {
     fn write_gathered(&mut self, intake: &mut OpenIntake) -> Result<(), QueueError> {
         intake.by_hash.clear();
         intake.gathered_bytes = 0;
-        let mut order: HashMap<Account, usize> = HashMap::new();
+        // Jobs with mirrors stand apart: they go on when their own account can't.
+        let mut order: [HashMap<Account, usize>; 2] = Default::default();
         let mut groups: Vec<(Account, Vec<(JobSpec, u64)>)> = Vec::new();
         for (spec, hash) in intake.gathered.drain(..) {
             let account = spec.source.account();
+            let [plain, mirrored] = &mut order;
+            let order = if spec.is_mirrored() { mirrored } else { plain };
             let at = if let Some(&at) = order.get(account) {
                 at
             } else {
@@ -215,6 +221,7 @@ impl Books {
                     intake.packs.push(packer.write(self)?);
                 }
                 packer.push(text, hash, order::class(spec.expect.size));
+                packer.note_mirrors(&spec);
             }
             intake.packs.push(packer.write(self)?);
         }
@@ -270,7 +277,8 @@ fn same_place(one: &JobSpec, other: &JobSpec) -> bool {
 }
 
 fn same_source(refused: &JobSpec, known: &JobSpec, job: u64) -> Result<(), QueueError> {
-    if refused.source == known.source {
+    // A list may name the same places in another order.
+    if known.sources().any(|(_, source)| *source == refused.source) {
         return Ok(());
     }
     Err(QueueError::Clash(Box::new(Clash {
@@ -284,7 +292,7 @@ fn same_source(refused: &JobSpec, known: &JobSpec, job: u64) -> Result<(), Queue
 /// A pack that was written and is not published yet.
 pub(super) struct Written {
     first: u64,
-    account: Account,
+    owner: Owner,
     /// One a job.
     classes: Vec<Class>,
 }
@@ -293,13 +301,14 @@ impl Written {
     /// Makes its jobs known, all of them queued.
     pub(super) fn publish(self, index: &mut Index) {
         let states = vec![Some(JobState::Queued); self.classes.len()];
-        index.add(self.first, &self.account, states, self.classes);
+        index.add(self.first, &self.owner, states, self.classes);
     }
 }
 
 /// Jobs of one account on their way into packs.
 pub(super) struct Packer {
     account: Account,
+    mirrors: Accounts,
     first: u64,
     texts: Vec<Vec<u8>>,
     hashes: Vec<u64>,
@@ -310,12 +319,34 @@ pub(super) struct Packer {
 impl Packer {
     /// Packs for an account, from that number on.
     pub(super) fn new(account: Account, first: u64) -> Self {
-        Self { account, first, texts: Vec::new(), hashes: Vec::new(), classes: Vec::new(), bytes: 0 }
+        Self {
+            account,
+            mirrors: Accounts::new(),
+            first,
+            texts: Vec::new(),
+            hashes: Vec::new(),
+            classes: Vec::new(),
+            bytes: 0,
+        }
     }
 
     /// The account.
     pub(super) fn account(&self) -> &Account {
         &self.account
+    }
+
+    /// Whether its jobs have mirrors; those that have stand in packs of their own.
+    pub(super) fn is_mirrored(&self) -> bool {
+        !self.mirrors.is_empty()
+    }
+
+    /// Takes note of where else the job that was added last can be had from.
+    pub(super) fn note_mirrors(&mut self, spec: &JobSpec) {
+        for mirror in &spec.mirrors {
+            if !self.mirrors.contains(mirror.source.account()) {
+                self.mirrors.insert(mirror.source.account().clone());
+            }
+        }
     }
 
     /// Whether the pack has to be written before another job comes in.
@@ -336,12 +367,16 @@ impl Packer {
         self.classes.push(class);
     }
 
+    fn owner(&self) -> Owner {
+        Owner { account: self.account.clone(), mirrors: Arc::new(self.mirrors.clone()) }
+    }
+
     /// The pack's values, all jobs queued.
     pub(super) fn seal(&self) -> Result<Batch, FrameError> {
         let states = vec![Some(JobState::Queued); self.texts.len()];
         let values = [
             (keys::JOBS, Some(pack::seal_jobs(&self.texts)?)),
-            (keys::STATES, Some(pack::seal_states(&self.account, &states)?)),
+            (keys::STATES, Some(pack::seal_states(&self.owner(), &states)?)),
             (keys::HASHES, Some(pack::seal_hashes(&self.hashes))),
             (keys::CLASSES, pack::seal_classes(&self.classes)),
         ];
@@ -353,7 +388,8 @@ impl Packer {
     pub(super) fn write(&mut self, books: &mut Books) -> Result<Written, QueueError> {
         books.write_pack(self)?;
         let classes = std::mem::take(&mut self.classes);
-        let written = Written { first: self.first, account: self.account.clone(), classes };
+        let written = Written { first: self.first, owner: self.owner(), classes };
+        self.mirrors.clear();
         self.first += wide(self.texts.len());
         self.texts.clear();
         self.hashes.clear();

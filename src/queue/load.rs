@@ -59,13 +59,13 @@ impl Books {
         self.store.scan(&[keys::STATES], &mut |key, value| {
             let first = keys::number(key).ok_or_else(|| self.wrong("a pack without number"))?;
             *live += wide(key.len() + value.len());
-            let (account, states) = pack::open_states(value).map_err(|e| self.broken(&e))?;
-            found.push((first, account, states));
+            let (owner, states) = pack::open_states(value).map_err(|e| self.broken(&e))?;
+            found.push((first, owner, states));
             Ok(())
         })?;
         let mut unpublished = BTreeMap::new();
         let mut end = 1;
-        for (first, account, states) in found {
+        for (first, owner, states) in found {
             if first < end {
                 return Err(self.wrong(format!("the pack of job {first} overlaps another")));
             }
@@ -79,7 +79,7 @@ impl Books {
             }
             // They only order the work: what doesn't fit the pack counts as unknown.
             let classes = classes.remove(&first).filter(|classes| classes.len() == states.len()).unwrap_or_default();
-            self.index.add(first, &account, states, classes);
+            self.index.add(first, &owner, states, classes);
         }
         Ok(unpublished)
     }

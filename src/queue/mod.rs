@@ -74,11 +74,13 @@ pub struct Accepted {
     pub known: IdSet,
 }
 
-/// What can be claimed of an account's jobs.
+/// What can be claimed of an account's jobs; those with mirrors are a group of their own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupLoad {
     /// The account.
     pub account: Account,
+    /// The accounts of these jobs' mirrors; none where they have no mirrors.
+    pub mirrors: Vec<Account>,
     /// Jobs that can be claimed now.
     pub ready: u64,
     /// Jobs whose time has not come yet.

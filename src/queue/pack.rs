@@ -6,8 +6,10 @@ use super::order::Class;
 use crate::model::{Account, Destination, JobSpec, JobState};
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Most jobs in a pack.
 pub(super) const JOBS: usize = 256;
@@ -22,10 +24,24 @@ const MOST: u64 = 16 * 1024 * 1024;
 /// States of a pack's jobs, in order of their numbers; `None` where the job was removed.
 pub(super) type States = Vec<Option<JobState>>;
 
+/// Whose jobs a pack holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    /// The account of their own sources.
+    pub(super) account: Account,
+    /// The accounts of their mirrors; jobs without any never stand in one pack with such.
+    pub(super) mirrors: Arc<Accounts>,
+}
+
+/// A set of accounts.
+pub(super) type Accounts = BTreeSet<Account>;
+
 /// What is stored under `s`.
 #[derive(Serialize, Deserialize)]
 struct StoredStates {
     account: Account,
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    mirrors: Accounts,
     states: String,
 }
 
@@ -107,18 +123,34 @@ fn elements(text: &[u8]) -> Option<Vec<Range<usize>>> {
     (depth == 0 && text.first() == Some(&b'[')).then_some(found)
 }
 
-/// The value of a pack's states: the account once, and a letter a job.
-pub(super) fn seal_states(account: &Account, states: &[Option<JobState>]) -> Result<Vec<u8>, FrameError> {
-    let states = states.iter().map(|&state| letter(state)).collect();
-    frame::seal_json(&StoredStates { account: account.clone(), states })
+impl Owner {
+    /// The owner of jobs without mirrors.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(super) fn alone(account: &Account) -> Self {
+        Self { account: account.clone(), mirrors: Arc::default() }
+    }
+
+    /// Whether the jobs have mirrors.
+    pub(super) fn is_mirrored(&self) -> bool {
+        !self.mirrors.is_empty()
+    }
 }
 
-/// The account and states of a pack.
-pub(super) fn open_states(value: &[u8]) -> Result<(Account, States), FrameError> {
+/// The value of a pack's states: the accounts once, and a letter a job.
+pub(super) fn seal_states(owner: &Owner, states: &[Option<JobState>]) -> Result<Vec<u8>, FrameError> {
+    let states = states.iter().map(|&state| letter(state)).collect();
+    let (account, mirrors) = (owner.account.clone(), (*owner.mirrors).clone());
+    frame::seal_json(&StoredStates { account, mirrors, states })
+}
+
+/// The owner and states of a pack.
+pub(super) fn open_states(value: &[u8]) -> Result<(Owner, States), FrameError> {
     let stored: StoredStates = frame::open_json(value)?;
     let states: Option<States> = stored.states.chars().map(from_letter).collect();
     match states {
-        Some(states) if !states.is_empty() && states.len() <= JOBS => Ok((stored.account, states)),
+        Some(states) if !states.is_empty() && states.len() <= JOBS => {
+            Ok((Owner { account: stored.account, mirrors: Arc::new(stored.mirrors) }, states))
+        }
         _ => Err(FrameError::Content("a pack's states".to_owned())),
     }
 }
@@ -192,8 +224,11 @@ mod tests {
     fn every_state_is_read_back_and_running_becomes_queued() {
         let account = Account::try_from("ftp://bob@h:2121".to_owned()).unwrap();
         let states: States = JobState::ALL.into_iter().map(Some).chain([None]).collect();
-        let (read, back) = open_states(&seal_states(&account, &states).unwrap()).unwrap();
-        assert_eq!(read, account);
+        for mirrors in [Accounts::new(), [account.clone()].into()] {
+            let owner = Owner { account: account.clone(), mirrors: Arc::new(mirrors) };
+            assert_eq!(open_states(&seal_states(&owner, &states).unwrap()).unwrap().0, owner);
+        }
+        let (_, back) = open_states(&seal_states(&Owner::alone(&account), &states).unwrap()).unwrap();
         for (before, after) in states.into_iter().zip(back) {
             let expected = if before == Some(JobState::Running) { Some(JobState::Queued) } else { before };
             assert_eq!(after, expected);

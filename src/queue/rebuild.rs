@@ -120,7 +120,9 @@ fn import(
     let mut written = Vec::new();
     let wrong = manifests.read(first, last, &mut |kept| {
         let account = kept.spec.source.account();
-        if let Some(full) = packer.as_mut().filter(|p| p.is_full() || p.account() != account) {
+        let mirrored = kept.spec.is_mirrored();
+        let fits = |p: &Packer| p.account() == account && (p.is_empty() || p.is_mirrored() == mirrored);
+        if let Some(full) = packer.as_mut().filter(|p| p.is_full() || !fits(p)) {
             written.push(full.write(books)?);
             if full.account() != account {
                 packer = None;
@@ -129,7 +131,9 @@ fn import(
         let text = books.text(&kept.spec)?;
         let hash = pack::hash(&kept.spec.destination);
         let class = order::class(kept.spec.expect.size);
-        packer.get_or_insert_with(|| Packer::new(account.clone(), kept.id.0)).push(text, hash, class);
+        let packer = packer.get_or_insert_with(|| Packer::new(account.clone(), kept.id.0));
+        packer.push(text, hash, class);
+        packer.note_mirrors(&kept.spec);
         Ok(())
     })?;
     if let Some(mut rest) = packer.filter(|p| !p.is_empty()) {

@@ -73,6 +73,8 @@ impl Run<'_> {
             return Ok(content);
         }
         if !fresh {
+            // Whose bytes are wrong can't be known; from its start, this source's file is judged for itself.
+            self.foreign = None;
             return Err(Halt::Again(Some(format!("the {} checksum of the resumed file was wrong", algorithm.name()))));
         }
         on_disk(Stage::Verify, || place.remove_part())?;

@@ -98,7 +98,7 @@ impl Run<'_> {
         }
         let part = self.begin_part(place, remote, &start)?;
         self.from = start.from;
-        self.prepare_split(&part, &start, link.quirks().no_rest)?;
+        self.prepare_split(&part, remote, &start, link.quirks().no_rest)?;
         let begun = Instant::now();
         let copier = match self.kind() {
             TransferType::Ascii => Copier::ascii(&part),
@@ -134,7 +134,8 @@ impl Run<'_> {
         }
         let progress = self.first_progress(remote, start);
         let recorded = self.progress.as_ref().map_or(0, |old| old.durable);
-        let labelled = on_disk(Stage::Store, || part.set_label(&self.task.job.spec.source, &progress))?;
+        let begun_with = progress.begun_with(&self.task.job.spec.source);
+        let labelled = on_disk(Stage::Store, || part.set_label(begun_with, &progress))?;
         // A record that says more than is true now has to be replaced before the first byte.
         self.labelled = labelled && recorded <= progress.durable;
         self.progress = Some(progress);
@@ -435,7 +436,8 @@ impl Run<'_> {
             None => 0,
         };
         let boot_id = self.task.boot_id.to_owned();
-        Progress { identity: remote.clone(), durable, boot_id, ..Progress::default() }
+        let (identity, source) = self.origin(remote);
+        Progress { identity, source, durable, boot_id, ..Progress::default() }
     }
 
     fn differs(&self, announced: Option<u64>) -> String {

@@ -14,6 +14,7 @@ mod gauge;
 mod ledger;
 mod lines;
 mod link;
+mod origin;
 mod patch;
 mod piece;
 mod small;

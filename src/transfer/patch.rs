@@ -56,15 +56,23 @@ pub(super) struct Patch {
 
 impl Run<'_> {
     /// Prepares the file to be split, where it may be.
-    pub(super) fn prepare_split(&mut self, part: &PartFile, start: &Start, no_rest: bool) -> Result<(), Halt> {
+    pub(super) fn prepare_split(
+        &mut self,
+        part: &PartFile,
+        remote: &Identity,
+        start: &Start,
+        no_rest: bool,
+    ) -> Result<(), Halt> {
         self.owner = None;
-        let Some(progress) = self.progress.clone().filter(|_| self.may_split() && !no_rest) else { return Ok(()) };
-        let left = progress.identity.size.unwrap_or(0).saturating_sub(start.have);
+        let Some(progress) = self.progress.clone().filter(|_| self.may_split(remote) && !no_rest) else {
+            return Ok(());
+        };
+        let left = remote.size.unwrap_or(0).saturating_sub(start.have);
         if start.from > start.have || left < 2 * LEAST_PIECE {
             return Ok(());
         }
         let held = [Span { start: 0, end: start.have }];
-        let split = Arc::new(Split::new(self.task, part, &progress, &held)?);
+        let split = Arc::new(Split::new(self.task, part, (remote, &progress), &held)?);
         let piece = split.take().map(|piece| piece.id);
         let seat = Seat::of_owner(split, self.task.stop.clone());
         self.owner =
@@ -73,11 +81,10 @@ impl Run<'_> {
     }
 
     /// Whether this file may come over several connections.
-    fn may_split(&self) -> bool {
+    fn may_split(&self, told: &Identity) -> bool {
         let settings = self.task.settings;
-        let told = self.progress.as_ref().map(|progress| &progress.identity);
         // Without a time two sessions could not be told to see the same version.
-        let known = told.is_some_and(|told| told.size.is_some_and(|size| size > 0) && told.modified.is_some());
+        let known = self.progress.is_some() && told.size.is_some_and(|size| size > 0) && told.modified.is_some();
         settings.split.unwrap_or(true)
             && settings.limit_rate.is_none()
             && settings.resume.unwrap_or(true)
@@ -189,7 +196,7 @@ impl Run<'_> {
         let progress = self.pieces_progress(remote, &patch.held);
         self.progress = Some(progress.clone());
         self.from = patch.held.first().filter(|span| span.start == 0).map_or(0, |span| span.end);
-        let split = Arc::new(Split::new(self.task, &part, &progress, &patch.held)?);
+        let split = Arc::new(Split::new(self.task, &part, (remote, &progress), &patch.held)?);
         let seat = Seat::of_owner(Arc::clone(&split), self.task.stop.clone());
         self.owner = Some(Owner { seat, restarts: true, piece: None, offered: false, begun: Instant::now(), before });
         self.task.gauge.set_have(before);
@@ -221,7 +228,7 @@ impl Run<'_> {
         if let Some(id) = owner.piece.take() {
             split.give_back(id);
         }
-        if self.may_split() && !owner.offered && begun.is_ok() && !link.quirks().no_rest {
+        if self.may_split(remote) && !owner.offered && begun.is_ok() && !link.quirks().no_rest {
             (self.task.offer)(&split);
         }
         let done = match begun {
@@ -249,6 +256,8 @@ impl Run<'_> {
                 self.look_again(remote, &part, true, link).await?;
                 self.ready(place, part.into(), remote, false).await
             }
+            // Which of the new bytes are right can't be known.
+            Err(Halt::Doubt(why)) if self.foreign.is_some() => Err(Halt::Again(Some(why))),
             Err(Halt::Doubt(why)) => self.go_on_alone(&split, &why).await,
             Err(Halt::Failed(failure)) if failure.stage == Stage::Restart => {
                 self.go_on_alone(&split, &failure.message).await
@@ -366,7 +375,8 @@ impl Run<'_> {
         };
         let boot_id = self.task.boot_id.to_owned();
         let ranges = held.to_vec();
-        Progress { identity: remote.clone(), durable, boot_id, ranges, durable_ranges, ..Progress::default() }
+        let (identity, source) = self.origin(remote);
+        Progress { identity, source, durable, boot_id, ranges, durable_ranges }
     }
 }
 

@@ -25,6 +25,9 @@ const LABEL: u64 = 512 * 1024;
 /// What is to be fetched, and whom to tell of it.
 pub(super) struct Plot {
     job: JobId,
+    /// The job's own source.
+    own: Source,
+    /// The one that the file comes from.
     source: Source,
     pub(super) remote: Identity,
     queue: Queue,
@@ -93,15 +96,21 @@ enum Trouble {
 
 impl Split {
     /// A file of which `held` is there.
-    pub(super) fn new(task: &Task<'_>, part: &PartFile, progress: &Progress, held: &[Span]) -> Result<Self, Halt> {
+    pub(super) fn new(
+        task: &Task<'_>,
+        part: &PartFile,
+        (remote, progress): (&Identity, &Progress),
+        held: &[Span],
+    ) -> Result<Self, Halt> {
         let plot = Plot {
             job: task.job.id,
-            source: task.job.spec.source.clone(),
-            remote: progress.identity.clone(),
+            own: task.job.spec.source.clone(),
+            source: task.source.clone(),
+            remote: remote.clone(),
             queue: task.queue.clone(),
             gauge: Arc::clone(task.gauge),
         };
-        let size = progress.identity.size.unwrap_or(0);
+        let size = remote.size.unwrap_or(0);
         let part = on_disk(Stage::Store, || part.share())?;
         let state = State {
             part: Some(Arc::new(part)),
@@ -153,7 +162,7 @@ impl Split {
     #[must_use]
     pub fn left(&self) -> u64 {
         let state = self.lock();
-        state.progress.identity.size.unwrap_or(0).saturating_sub(state.map.total())
+        self.plot.remote.size.unwrap_or(0).saturating_sub(state.map.total())
     }
 
     /// Length in bytes of the file's beginning that is whole and proved.
@@ -420,7 +429,7 @@ impl Split {
     }
 
     fn label(&self, state: &State, told: &Progress) -> Result<bool, DiskError> {
-        state.part.as_ref().map_or(Ok(false), |part| part.set_label(&self.plot.source, told))
+        state.part.as_ref().map_or(Ok(false), |part| part.set_label(told.begun_with(&self.plot.own), told))
     }
 
     fn end(&self, why: Option<Trouble>) {

@@ -4,14 +4,16 @@ use super::finisher::Finisher;
 use super::follow::Follower;
 use super::gauge::{Gauge, Phase};
 use super::link::Link;
+use super::origin::Foreign;
 use super::patch::Owner;
 use super::split::Split;
 use super::whole::{Ready, Whole};
 use crate::disk::{DiskError, Place};
 use crate::model::{
-    Cause, Existing, Failure, FailureKind, Identity, Job, Progress, Receipt, RemotePath, Settings, Stage, TransferType,
+    Cause, Existing, Failure, FailureKind, Identity, Job, Progress, Receipt, RemotePath, Settings, Source, Stage,
+    TransferType,
 };
-use crate::policy::{Facts, FinalFile, OVERLAP, Plan, known_progress, plan};
+use crate::policy::{OVERLAP, Plan};
 use crate::queue::Queue;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -36,6 +38,8 @@ pub struct Started {
 pub struct Task<'a> {
     /// The job, as claimed.
     pub job: &'a Job,
+    /// Which of its sources this attempt goes to.
+    pub source: &'a Source,
     /// Its settings, every field filled.
     pub settings: &'a Settings,
     /// Where progress is recorded.
@@ -140,6 +144,7 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         owner: None,
         alone: false,
         refusals: (0, 0),
+        foreign: None,
     };
     let end = match Box::pin(run.open(link)).await {
         Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
@@ -169,6 +174,8 @@ pub(super) struct Run<'a> {
     pub(super) alone: bool,
     /// Data connections in a row that were refused for their TLS session, and what had come until then.
     refusals: (u8, u64),
+    /// What was there of another of the job's sources, while this attempt goes on with it.
+    pub(super) foreign: Option<Foreign>,
 }
 
 impl Run<'_> {
@@ -239,6 +246,7 @@ impl Run<'_> {
                 }
             };
             match done {
+                Err(Halt::Again(Some(why))) if self.foreign.is_some() => return Err(self.give_back(place, &why)),
                 Err(Halt::Again(why)) => {
                     last.clone_from(&why);
                     restart = why;
@@ -281,12 +289,12 @@ impl Run<'_> {
 
     /// The remote path.
     pub(super) fn path(&self) -> &RemotePath {
-        self.task.job.spec.source.path()
+        self.task.source.path()
     }
 
     /// Representation type of the transfer; the URL's `;type=` wins.
     pub(super) fn kind(&self) -> TransferType {
-        self.task.job.spec.source.transfer_type().or(self.task.settings.transfer_type).unwrap_or_default()
+        self.task.source.transfer_type().or(self.task.settings.transfer_type).unwrap_or_default()
     }
 
     /// The user's wish for files that are there.
@@ -350,36 +358,6 @@ impl Run<'_> {
         }
     }
 
-    fn plan(&mut self, place: &Place, remote: &Identity, digest: Option<bool>, no_rest: bool) -> Result<Plan, Halt> {
-        let look = || {
-            let part = place.part_file()?;
-            let label = if part.is_some() { place.part_label()? } else { None };
-            Ok((place.final_file()?, part, label))
-        };
-        let (found, part, label) = on_disk(Stage::Plan, look)?;
-        self.progress = match label {
-            // Another source's: what the queue recorded is not about these bytes.
-            Some(label) if label.source != self.task.job.spec.source => None,
-            label => {
-                let label = label.map(|label| label.progress);
-                known_progress(self.progress.as_ref(), label.as_ref(), self.task.boot_id)
-            }
-        };
-        let final_file = found.map(|f| FinalFile { size: f.size, modified: f.modified, digest_matches: digest });
-        Ok(plan(&Facts {
-            remote,
-            expect: &self.task.job.spec.expect,
-            final_file,
-            part: part.map(|f| f.size),
-            progress: self.progress.as_ref(),
-            boot_id: self.task.boot_id,
-            existing: self.existing(),
-            resume: self.task.settings.resume.unwrap_or(true),
-            kind: self.kind(),
-            no_rest,
-        }))
-    }
-
     fn adopted(&mut self, place: &Place, remote: Identity, note: String, verified: bool) -> Result<Receipt, Halt> {
         let found = on_disk(Stage::Plan, || {
             place.clear_final_label();
@@ -390,26 +368,6 @@ impl Run<'_> {
         self.clear_leftovers(place);
         let size = found.map_or(0, |f| f.size);
         Ok(Receipt { size, identity: remote, checksum, note: Some(note), ..Receipt::default() })
-    }
-
-    async fn take_over(&mut self, place: &Place, remote: &Identity) -> Result<(), Halt> {
-        let (job, boot_id) = (self.task.job, self.task.boot_id.to_owned());
-        let durable = on_disk(Stage::Plan, || place.final_file())?.map_or(0, |found| found.size);
-        let progress = Progress { identity: remote.clone(), durable, boot_id, ..Progress::default() };
-        // Known for what it is before it is renamed: an interruption must not make it nobody's.
-        if !on_disk(Stage::Plan, || place.label_final(&job.spec.source, &progress))? {
-            let recorded = self.task.queue.checkpoint(job.id, progress.clone()).await;
-            recorded.map_err(|error| super::ledger::unrecorded(&error))?;
-        }
-        on_disk(Stage::Plan, || {
-            if place.part_file()?.is_some() {
-                place.remove_part()?;
-            }
-            place.adopt_final()
-        })?;
-        self.progress = Some(progress);
-        self.add_note("continued a shorter file that stood under the final name");
-        Ok(())
     }
 
     /// Adds a remark to the attempt's story.

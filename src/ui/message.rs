@@ -29,6 +29,9 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
         Event::Retrying { source, failure, seconds, .. } => {
             Some(format!("again in {}: {}: {}", duration(*seconds), safe(source), safe(failure)))
         }
+        Event::Switched { source, failure, .. } => {
+            Some(format!("on to another source: {}: {}", safe(source), safe(failure)))
+        }
         Event::Failed { source, failure, .. } => Some(format!("failed: {}: {}", safe(source), safe(failure))),
         Event::Budget { host, connections, why } => {
             let s = if *connections == 1 { "" } else { "s" };
