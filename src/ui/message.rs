@@ -25,7 +25,11 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
             let note = note.as_ref().map_or_else(String::new, |note| format!("; {}", safe(note)));
             Some(format!("done: {} ({}{note})", safe(destination), bytes(*size)))
         }
-        Event::Started { .. } | Event::Done { .. } | Event::Summary { .. } => None,
+        // Space that is wanting before the first byte is told by the last lines.
+        Event::Started { .. }
+        | Event::Done { .. }
+        | Event::Summary { .. }
+        | Event::TooLittleSpace { goes_on: false, .. } => None,
         Event::Retrying { source, failure, seconds, .. } => {
             Some(format!("again in {}: {}: {}", duration(*seconds), safe(source), safe(failure)))
         }
@@ -41,9 +45,7 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
             Some(format!("left alone: everything on {}: {}", safe(account), safe(failure)))
         }
         Event::DiskFull { path, failure } => Some(format!("disk full: {}: {}", safe(path), safe(failure))),
-        Event::TooLittleSpace { goes_on: true, .. } => Some(format!("warning: {}", shortage(event)?)),
-        // Told by the last lines.
-        Event::TooLittleSpace { .. } => None,
+        Event::TooLittleSpace { .. } => Some(format!("warning: {}", shortage(event)?)),
         Event::Notice { text } => Some(safe(text)),
     }
 }
