@@ -171,9 +171,10 @@ async fn follow(client: &api::Client, order: &RunOrder) -> Result<Option<RunRepo
             return Ok(Some(RunReport {
                 done: now.done.saturating_sub(base.done),
                 failed: now.failed.saturating_sub(base.failed),
-                left: now.left(),
-                storage: false,
+                left: now.files_left(),
+                folders_left: now.folders,
                 interrupted,
+                ..RunReport::default()
             }));
         }
         sleep(Duration::from_millis(500)).await;

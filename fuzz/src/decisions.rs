@@ -31,6 +31,7 @@ fn progress(bytes: &mut Bytes<'_>) -> Progress {
         ranges: spans(bytes),
         durable_ranges: spans(bytes),
         source: None,
+        wrong: 0,
     }
 }
 
@@ -52,9 +53,11 @@ fn resume(bytes: &mut Bytes<'_>) {
     let facts = Facts {
         remote: &remote,
         expect: &expect,
+        has_digest: expect.checksum.is_some(),
         final_file,
         part: bytes.maybe(Bytes::length),
         progress: progress.as_ref(),
+        begun_with: None,
         boot_id: "this",
         existing,
         resume: bytes.flag(),

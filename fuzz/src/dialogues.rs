@@ -129,7 +129,7 @@ fn retrieve(bytes: &mut Bytes<'_>) {
         Marker::Unsure => None,
         Marker::At(offset) => Some(offset),
     };
-    let plan = RetrievePlan { path: b"/f".to_vec(), from, marker, opening };
+    let plan = RetrievePlan { command: Command::Retr(b"/f".to_vec()), from, marker, opening };
     let (mut machine, first) = Retrieve::begin(plan);
     let (mut sent, mut opened, mut over) = (vec![first], false, false);
     while !bytes.is_empty() {

@@ -178,7 +178,8 @@ pub fn manifests(data: &[u8]) {
         [usize::from(bytes.below(5))];
     let choice = bytes.byte();
     let base = (choice & 1 == 1).then(|| Base::parse(&format!("ftp://b:{MARK}@h/d")).unwrap());
-    let options = ReadOptions { format, base, into: "/into".into(), suffixes: Vec::new(), columns: Vec::new() };
+    let options =
+        ReadOptions { format, base, split: ftpq::policy::split_pattern, ..ReadOptions::below("/into".into()) };
     let text = if choice & 2 == 2 { with_marks(bytes.0) } else { bytes.0.to_vec() };
     let whole = read(text.clone(), 64 << 10, &options);
     let packed = text.starts_with(&[0x1F, 0x8B]);

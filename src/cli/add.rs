@@ -11,6 +11,7 @@ use super::words::{count, numbers};
 use crate::engine::{Added, Credential, Intake, contradiction};
 use crate::manifest::{Entry, LineError, ReadOptions, Warning};
 use crate::model::{Account, IdSet, JobSpec, Settings, Source};
+use crate::policy::{Pattern, split_pattern};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -58,7 +59,8 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
         warn_of_password(face);
     }
     let into = face.absolute(args.into.as_deref().unwrap_or_else(|| ".".as_ref()))?;
-    let read = args.lists.read(into)?;
+    let mut read = args.lists.read(into)?;
+    (read.folder, read.split) = (args.folder.rules(false), split_pattern);
     let inputs = Input::sort(args.inputs);
     let order = Order { inputs, read, login, settings, skip_bad: args.lists.skip_bad, may_lend: !lends };
     let mut interrupt = interrupts()?;
@@ -135,7 +137,6 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut S
         settings,
         handed: Handed::default(),
         good: 0,
-        patterns: false,
         may_lend,
         lent: Vec::new(),
         agreed: None,
@@ -187,8 +188,6 @@ struct Taking {
     settings: Settings,
     handed: Handed,
     good: u64,
-    /// Whether patterns were warned of.
-    patterns: bool,
     may_lend: bool,
     lent: Vec<Credential>,
     /// The last account and settings that were found to agree.
@@ -199,14 +198,10 @@ impl Taking {
     async fn hand_over(&mut self, face: &mut Face<'_>, entries: Vec<Entry>) -> Result<(), Failed> {
         let mut jobs: Vec<JobSpec> = Vec::with_capacity(entries.len());
         for entry in entries {
-            if !self.patterns && entry.spec.source.path().file_name().iter().any(|b| b"*?".contains(b)) {
-                self.patterns = true;
-                face.complain(&format!(
-                    "{}: ftpq does not expand patterns; it will ask for a file of exactly that name",
-                    entry.spec.source
-                ));
-            }
             let mut spec = entry.spec;
+            if let Some(text) = spec.folder.as_ref().and_then(|folder| folder.pattern.as_deref()) {
+                Pattern::parse(text).map_err(|e| Failed::Usage(format!("{}: {e}; nothing was queued", spec.source)))?;
+            }
             spec.settings = self.settings.or(&spec.settings);
             let (spec, credential) = self.login.complete(spec, entry.secret)?;
             self.agree(&spec)?;

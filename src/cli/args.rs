@@ -1,5 +1,6 @@
 //! What the command line may say.
 
+use super::folder_options::{FolderOptions, Which as FolderWhich};
 use super::list_options::ListOptions;
 use super::options::{JobOptions, RunOptions, user_name};
 use super::report::ReportArgs;
@@ -87,6 +88,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Queue some files and download just those
     Get(GetArgs),
+    /// Take the new and changed files of a folder; can be done every hour
+    Sync(SyncArgs),
     /// Show counts, hosts, and the run going on
     Status,
     /// List jobs
@@ -138,6 +141,8 @@ pub(super) struct AddArgs {
     #[command(flatten)]
     pub(super) lists: ListOptions,
     #[command(flatten)]
+    pub(super) folder: FolderOptions,
+    #[command(flatten)]
     pub(super) job: JobOptions,
 }
 
@@ -156,7 +161,7 @@ pub(super) struct RunArgs {
 /// `get`.
 #[derive(clap::Args)]
 pub(super) struct GetArgs {
-    /// URLs of files
+    /// URLs of files; of folders, with a slash at the end; with * and ? and ** in them
     #[arg(required_unless_present = "manifest", value_name = "URL")]
     pub(super) urls: Vec<String>,
     /// Name of the file, for one URL
@@ -170,6 +175,31 @@ pub(super) struct GetArgs {
     pub(super) manifest: Vec<OsString>,
     #[command(flatten)]
     pub(super) lists: ListOptions,
+    #[command(flatten)]
+    pub(super) folder: FolderOptions,
+    #[command(flatten)]
+    pub(super) run: RunOptions,
+    #[command(flatten)]
+    pub(super) job: JobOptions,
+}
+
+/// `sync`.
+#[derive(clap::Args)]
+pub(super) struct SyncArgs {
+    /// URL of the folder, with a slash at the end; with * and ? and ** in it for some of its files
+    #[arg(value_name = "URL")]
+    pub(super) url: String,
+    /// Folder that its files go into; made when first needed
+    #[arg(value_name = "DIR")]
+    pub(super) dir: PathBuf,
+    /// Delete local files that were fetched from there and are gone on the server, once all of it was listed
+    #[arg(long)]
+    pub(super) delete: bool,
+    #[command(flatten)]
+    pub(super) which: FolderWhich,
+    /// Enter folders behind symbolic links too; files behind such links are always fetched
+    #[arg(long, help_heading = "Folders")]
+    pub(super) follow_links: bool,
     #[command(flatten)]
     pub(super) run: RunOptions,
     #[command(flatten)]

@@ -33,8 +33,8 @@ impl Exit {
     /// The end of a run, and of the jobs it was asked for by number or URL where it was.
     #[must_use]
     pub fn of_run(report: &RunReport, asked: Option<&Counts>) -> Self {
-        let failed = report.failed > 0 || asked.is_some_and(|c| c.failed + c.cancelled > 0);
-        let left = report.left > 0 || asked.is_some_and(|c| c.left() + c.paused > 0);
+        let failed = report.has_failed() || asked.is_some_and(|c| c.failed + c.cancelled > 0);
+        let left = report.has_left() || asked.is_some_and(|c| c.left() + c.paused > 0);
         if report.storage {
             Self::Storage
         } else if report.interrupted && left {
@@ -117,7 +117,14 @@ mod tests {
 
     #[test]
     fn the_end_of_a_run_is_told_by_the_worst_of_it() {
-        let run = |failed, left, storage, interrupted| RunReport { done: 9, failed, left, storage, interrupted };
+        let run = |failed, left, storage, interrupted| RunReport {
+            done: 9,
+            failed,
+            left,
+            storage,
+            interrupted,
+            ..RunReport::default()
+        };
         let asked = |failed, paused, done| Counts { paused, done, failed, ..Counts::default() };
         for (report, counts, exit) in [
             (run(0, 0, false, false), None, Exit::Done),

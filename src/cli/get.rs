@@ -11,6 +11,7 @@ use super::run::{Start, secrets, start};
 use super::{standing, words};
 use crate::engine::Added;
 use crate::model::{Change, IdSet, JobState, Selection};
+use crate::policy::split_pattern;
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
@@ -27,7 +28,8 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
     if args.lists.base.as_deref().is_some_and(holds_password) {
         warn_of_password(face);
     }
-    let (read, skip_bad) = (args.lists.read(into)?, args.lists.skip_bad);
+    let (mut read, skip_bad) = (args.lists.read(into)?, args.lists.skip_bad);
+    (read.folder, read.split) = (args.folder.rules(false), split_pattern);
     let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad, may_lend: true };
     let mut interrupt = interrupts()?;
     let queued = enqueue(face, order, &mut interrupt).await?;
@@ -44,7 +46,7 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
         }
         woken = wake(face, &added.known) => woken?,
     }
-    start(face, &args.run, Start { only: Some(only), overrides, password, lent, config, trace }).await
+    start(face, &args.run, Start { only: Some(only), overrides, password, lent, config, trace, survey: None }).await
 }
 
 /// The folder for the files, and the name of the one file where the user gives it.
@@ -64,7 +66,7 @@ fn place(face: &Face<'_>, args: &GetArgs) -> Result<(PathBuf, Option<String>), F
     Ok((face.absolute(folder)?, Some(name.to_owned())))
 }
 
-fn all(added: &Added) -> IdSet {
+pub(super) fn all(added: &Added) -> IdSet {
     let mut ids = added.known.clone();
     for (first, last) in added.new.ranges() {
         ids.insert_range(first, last);
@@ -74,7 +76,7 @@ fn all(added: &Added) -> IdSet {
 
 /// Jobs that were there get another chance, for the user asks for them now: those that ended otherwise than done, and
 /// those whose file is gone since or not as recorded.
-async fn wake(face: &mut Face<'_>, known: &IdSet) -> Result<(), Failed> {
+pub(super) async fn wake(face: &mut Face<'_>, known: &IdSet) -> Result<(), Failed> {
     if known.is_empty() {
         return Ok(());
     }

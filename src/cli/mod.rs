@@ -12,6 +12,7 @@ mod crew;
 mod door;
 mod exit;
 mod face;
+mod folder_options;
 mod get;
 mod inputs;
 mod list;
@@ -20,11 +21,13 @@ mod login;
 mod logins;
 mod options;
 mod prompt;
+mod proof_options;
 mod report;
 mod run;
 mod show;
 mod standing;
 mod status;
+mod sync;
 mod verify;
 mod words;
 
@@ -81,17 +84,18 @@ async fn perform(args: Args, face: &mut Face<'_>) -> Exit {
 
 async fn dispatch(args: Args, face: &mut Face<'_>) -> Result<Exit, Failed> {
     let command = args.into_command();
-    if !matches!(command, Command::Add(_) | Command::Run(_) | Command::Get(_)) {
+    if !matches!(command, Command::Add(_) | Command::Run(_) | Command::Get(_) | Command::Sync(_)) {
         // Of no use here; but who names a settings file with mistakes should hear of them at once.
         face.config()?;
     }
-    if face.global.trace.is_some() && !matches!(command, Command::Run(_) | Command::Get(_)) {
-        return Err(Failed::Usage("--trace: only run and get speak with servers".to_owned()));
+    if face.global.trace.is_some() && !matches!(command, Command::Run(_) | Command::Get(_) | Command::Sync(_)) {
+        return Err(Failed::Usage("--trace: only run, get and sync speak with servers".to_owned()));
     }
     match command {
         Command::Add(args) => add::add(face, args).await,
         Command::Run(args) => run::run(face, args).await,
         Command::Get(args) => get::get(face, args).await,
+        Command::Sync(args) => sync::sync(face, args).await,
         Command::Status => status::status(face).await,
         Command::List(args) => list::list(face, args).await,
         Command::Show { id } => show::show(face, id).await,

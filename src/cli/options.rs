@@ -2,6 +2,7 @@
 
 use super::exit::Failed;
 use super::face::Face;
+use super::proof_options::ProofOptions;
 use crate::config::{Config, check_tls_files};
 use crate::model::{
     DataMode, Durability, Existing, PerHost, Pin, Pins, Pipelining, PortRange, Settings, Tls, TlsVersion, TransferType,
@@ -78,6 +79,8 @@ pub(super) struct JobOptions {
     pub(super) file: FileOptions,
     #[command(flatten)]
     pub(super) tls: TlsOptions,
+    #[command(flatten)]
+    pub(super) proof: ProofOptions,
 }
 
 /// TLS, and whom to trust.
@@ -153,7 +156,7 @@ pub(super) struct RunOptions {
 
 /// The settings that the options make; files that they name were looked into.
 pub(super) fn settings(face: &mut Face<'_>, job: &JobOptions) -> Result<Settings, Failed> {
-    let JobOptions { data, file, tls, .. } = job;
+    let JobOptions { data, file, tls, proof, .. } = job;
     let placed = |path: &Option<PathBuf>| path.as_deref().map(|path| face.absolute(path)).transpose();
     let settings = Settings {
         data_mode: data.data_mode,
@@ -176,6 +179,7 @@ pub(super) fn settings(face: &mut Face<'_>, job: &JobOptions) -> Result<Settings
         client_key: placed(&tls.client_key)?,
         tls_min: tls.tls_min,
         insecure: tls.insecure.then_some(true),
+        ..proof.settings()
     };
     settings.check().map_err(|e| Failed::Usage(e.to_string()))?;
     check_tls_files(&settings)?;
@@ -191,7 +195,7 @@ pub(super) fn settings(face: &mut Face<'_>, job: &JobOptions) -> Result<Settings
 }
 
 /// A parser of one of these words, which are the type's own.
-fn words<T: DeserializeOwned + Clone + Send + Sync + 'static>(
+pub(super) fn words<T: DeserializeOwned + Clone + Send + Sync + 'static>(
     words: &'static [&'static str],
 ) -> impl TypedValueParser<Value = T> {
     PossibleValuesParser::new(words).try_map(|word| serde_json::from_value::<T>(Value::String(word)))

@@ -8,8 +8,9 @@ use super::logins::keyring;
 use super::options::{self, RunOptions};
 use super::words;
 use crate::config::Config;
-use crate::engine::{Credential, Given, RunOrder, TraceFile};
+use crate::engine::{Credential, Given, RunOrder, RunReport, Survey, TraceFile};
 use crate::model::{Counts, IdSet, JobId, JobState, Selection, Settings};
+use std::sync::Arc;
 
 /// Paused jobs that are named one by one.
 const NAMED: usize = 20;
@@ -34,7 +35,7 @@ pub(super) async fn run(face: &mut Face<'_>, args: RunArgs) -> Result<Exit, Fail
         return Err(Failed::Usage("no job has such a number; `ftpq list` shows them".to_owned()));
     }
     let lent = ask(face, &mut login, only.as_ref()).await?;
-    start(face, &args.run, Start { only, overrides, password, lent, config: login.config, trace }).await
+    start(face, &args.run, Start { only, overrides, password, lent, config: login.config, trace, survey: None }).await
 }
 
 /// Asks for passwords that the run will need, and stores them where that is allowed. Returns the others.
@@ -86,11 +87,18 @@ pub(super) struct Start {
     pub(super) lent: Vec<Credential>,
     pub(super) config: Config,
     pub(super) trace: Option<TraceFile>,
+    /// Where is put what is seen of folders.
+    pub(super) survey: Option<Arc<Survey>>,
 }
 
 /// Starts the run, and tells its end by what became of it and, where jobs were asked for by name, of those.
 pub(super) async fn start(face: &mut Face<'_>, options: &RunOptions, start: Start) -> Result<Exit, Failed> {
-    let Start { only, overrides, password, lent, config, trace } = start;
+    Ok(work(face, options, start).await?.0)
+}
+
+/// The same, with the report.
+pub(super) async fn work(face: &mut Face<'_>, options: &RunOptions, start: Start) -> Result<(Exit, RunReport), Failed> {
+    let Start { only, overrides, password, lent, config, trace, survey } = start;
     let order = RunOrder {
         queue: face.queue()?,
         only: only.clone(),
@@ -103,22 +111,26 @@ pub(super) async fn start(face: &mut Face<'_>, options: &RunOptions, start: Star
         force: options.force,
         display: face.display(),
         trace,
+        survey,
+        rehearsal: false,
     };
     face.flush()?;
     // From here on the run listens for signals.
     face.stand = None;
     let report = face.house.run(order).await?;
+    // With what its folders gave.
+    let only = report.only.clone().filter(|_| only.is_some()).or(only);
     let counts = match &only {
         Some(ids) => Some(count(face, ids).await?),
         // Where the disk is full the queue is not asked once more.
-        None if report.storage || report.left > 0 => None,
+        None if report.storage || report.has_left() => None,
         None => Some(set_aside(face).await?),
     };
     if let Some(counts) = counts.filter(|counts| counts.left() == 0 && counts.paused > 0 && !face.global.json) {
         let which = paused(face, only.as_ref()).await?;
         face.complain(&format!("{} paused: `ftpq resume {which}`, then `ftpq run`", counts.paused));
     }
-    Ok(Exit::of_run(&report, counts.as_ref()))
+    Ok((Exit::of_run(&report, counts.as_ref()), report))
 }
 
 /// The count of paused jobs alone: of a whole queue, what failed or was cancelled in earlier runs is no news.

@@ -108,7 +108,7 @@ fn connections(host: &HostStatus) -> String {
 }
 
 fn quirks(quirks: Quirks) -> String {
-    let Quirks { no_epsv, no_rest, no_size, no_mdtm, foreign_terminator, .. } = quirks;
+    let Quirks { no_epsv, no_rest, no_size, no_mdtm, no_mlsd, foreign_terminator, .. } = quirks;
     let pace = match quirks {
         Quirks { lockstep: true, .. } => "one command at a time",
         Quirks { pipelines: false, .. } => "",
@@ -121,6 +121,8 @@ fn quirks(quirks: Quirks) -> String {
         (no_rest, "no REST"),
         (no_size, "no SIZE"),
         (no_mdtm, "no MDTM"),
+        (no_mlsd, "no MLSD"),
+        (quirks.no_hash, "no checksums of its own"),
         (foreign_terminator, "ends replies with another code"),
         (quirks.only_tls12, "TLS 1.2, since it refused data connections under 1.3"),
         (!pace.is_empty(), pace),

@@ -1,6 +1,6 @@
 //! Digests, and digests of whole files.
 
-use crate::model::Algorithm;
+use crate::model::{Algorithm, Span};
 use md5::{Digest, Md5};
 use ring::digest::{Context, SHA256, SHA512};
 use sha1::Sha1;
@@ -69,18 +69,46 @@ impl Hasher {
 /// # Errors
 /// When the file can't be read.
 pub(super) fn digest(file: &File, algorithm: Algorithm, stop: &dyn Fn() -> bool) -> io::Result<Option<Vec<u8>>> {
+    range(file, algorithm, Span { start: 0, end: u64::MAX }, stop)
+}
+
+/// The digest of a part of a file, or of as much of it as there is.
+///
+/// # Errors
+/// When the file can't be read.
+pub(super) fn range(
+    file: &File,
+    algorithm: Algorithm,
+    span: Span,
+    stop: &dyn Fn() -> bool,
+) -> io::Result<Option<Vec<u8>>> {
     let mut hasher = Hasher::new(algorithm);
+    let done = read_all(file, span, stop, &mut |bytes| hasher.update(bytes))?;
+    Ok(done.then(|| hasher.finish()))
+}
+
+/// Hands a part of a file over, piece by piece, as far as the file goes. Returns false when `stop` said so in between.
+///
+/// # Errors
+/// When the file can't be read.
+pub(super) fn read_all(
+    file: &File,
+    span: Span,
+    stop: &dyn Fn() -> bool,
+    take: &mut dyn FnMut(&[u8]),
+) -> io::Result<bool> {
     let mut buffer = vec![0; STEP];
-    let mut at = 0;
+    let mut at = span.start;
     loop {
         if stop() {
-            return Ok(None);
+            return Ok(false);
         }
-        let read = read_full(file, &mut buffer, at)?;
-        hasher.update(buffer.get(..read).unwrap_or_default());
+        let left = usize::try_from(span.end.saturating_sub(at)).unwrap_or(STEP).min(STEP);
+        let read = read_full(file, buffer.get_mut(..left).unwrap_or_default(), at)?;
+        take(buffer.get(..read).unwrap_or_default());
         at += read as u64;
-        if read < buffer.len() {
-            return Ok(Some(hasher.finish()));
+        if read < STEP {
+            return Ok(true);
         }
     }
 }

@@ -16,7 +16,9 @@ mod part;
 mod pipe;
 mod place;
 mod reader;
+mod removal;
 mod room;
+mod survey;
 
 pub use boot::boot_id;
 pub use digest::{Hasher, digest_of};
@@ -28,7 +30,9 @@ pub use part::PartFile;
 pub use pipe::Pipe;
 pub use place::{Found, Place};
 pub use reader::PartReader;
+pub use removal::remove_file;
 pub use room::Room;
+pub use survey::{Survey, Surveyed, Wanted, survey_of};
 
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,25 @@ pub(super) fn old_name(part: &str) -> String {
     format!("{part}{OLD}")
 }
 
+/// The name of a file that turned out to be wrong, the so-many-th of them: `NAME.ftpq-wrong-WHAT`, and `.2` and so on
+/// behind it. A long name is shortened as that of a part file is.
+pub(super) fn wrong_name(name: &str, what: &str, number: u32) -> String {
+    let number = if number > 1 { format!(".{number}") } else { String::new() };
+    let suffix = format!(".ftpq-wrong-{what}{number}");
+    if name.len() + suffix.len() <= LONGEST {
+        return format!("{name}{suffix}");
+    }
+    let mut digest = String::new();
+    for byte in digest_of(&SHA256, name.as_bytes()).as_ref().iter().take(8) {
+        let _ = write!(digest, "{byte:02x}");
+    }
+    let mut cut = LONGEST.saturating_sub(suffix.len() + digest.len() + 1).min(name.len());
+    while !name.is_char_boundary(cut) {
+        cut -= 1;
+    }
+    format!("{}~{digest}{suffix}", name.get(..cut).unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,6 +84,20 @@ mod tests {
         let shortened = part_name(&"x".repeat(LONGEST));
         let twin = &shortened[1..shortened.len() - SUFFIX.len()];
         assert_ne!(part_name(twin), shortened);
+    }
+
+    #[test]
+    fn the_name_of_a_wrong_file_tells_so_and_fits() {
+        assert_eq!(wrong_name("a.gz", "md5", 1), "a.gz.ftpq-wrong-md5");
+        assert_eq!(wrong_name("a.gz", "sha-256", 2), "a.gz.ftpq-wrong-sha-256.2");
+        let mut seen = HashSet::new();
+        for name in ["x".repeat(255), format!("{}y", "x".repeat(254)), "é".repeat(127)] {
+            for number in [1, 2, 1000] {
+                let wrong = wrong_name(&name, "pieces", number);
+                assert!(wrong.len() <= LONGEST && wrong.contains(".ftpq-wrong-pieces"), "{wrong}");
+                assert!(seen.insert(wrong));
+            }
+        }
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The file that bytes are written to until it is whole.
 
+use super::survey::{self, Surveyed, Wanted};
 use super::{DiskError, Place, digest};
-use crate::model::Algorithm;
+use crate::model::{Algorithm, Span};
 use rustix::fs::{
     Advice, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, fadvise,
     fallocate, flock, fstat, futimens, openat, renameat, unlinkat,
@@ -203,6 +204,27 @@ impl PartFile {
     /// When it can't be read.
     pub fn digest(&self, algorithm: Algorithm, stop: &dyn Fn() -> bool) -> Result<Option<Vec<u8>>, DiskError> {
         digest::digest(&self.file, algorithm, stop).map_err(|e| self.error("read", e))
+    }
+
+    /// Surveys the whole file; `None` when `stop` said so in between.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn survey(&self, wanted: &Wanted, stop: &dyn Fn() -> bool) -> Result<Option<Surveyed>, DiskError> {
+        survey::survey(&self.file, wanted, stop).map_err(|e| self.error("read", e))
+    }
+
+    /// The digest of a part of the file; `None` when `stop` said so in between.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn digest_of_range(
+        &self,
+        algorithm: Algorithm,
+        span: Span,
+        stop: &dyn Fn() -> bool,
+    ) -> Result<Option<Vec<u8>>, DiskError> {
+        digest::range(&self.file, algorithm, span, stop).map_err(|e| self.error("read", e))
     }
 
     /// Gives the file its final name. `replace` says whether a regular file of that name may go; nothing else is ever

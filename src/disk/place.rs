@@ -1,7 +1,8 @@
 //! A file's place: its folder, its final name and the names it has before it is whole.
 
+use super::survey::{self, Surveyed, Wanted};
 use super::{DiskError, PartFile, digest, folder, name, part};
-use crate::model::{Algorithm, Destination, printable};
+use crate::model::{Algorithm, Cause, Destination, printable};
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, fstat, fstatvfs, linkat, openat, renameat, renameat_with,
     statat, unlinkat,
@@ -11,6 +12,9 @@ use rustix::process::geteuid;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+
+/// Files that are kept of those that turned out to be wrong.
+const MOST_WRONG: u32 = 1000;
 
 /// An open folder with the names of one file in it. A name that moves elsewhere after opening can't redirect it.
 #[derive(Debug)]
@@ -167,19 +171,54 @@ impl Place {
         self.remove(&self.part_name)
     }
 
-    /// The digest of the file under the final name; `None` when `stop` said so in between. `stop` is asked once a
+    /// Surveys the file under the final name; `None` when `stop` said so in between. `stop` is asked several times a MiB.
+    ///
+    /// # Errors
+    /// When it is no regular file or can't be read.
+    pub fn survey_final(&self, wanted: &Wanted, stop: &dyn Fn() -> bool) -> Result<Option<Surveyed>, DiskError> {
+        let failed = |error: std::io::Error| DiskError::system("read", &self.full, error);
+        survey::survey(&self.open_final()?, wanted, stop).map_err(failed)
+    }
+
+    /// The digest of the file under the final name; `None` when `stop` said so in between. `stop` is asked several times a
     /// MiB.
     ///
     /// # Errors
     /// When it is no regular file or can't be read.
     pub fn digest_final(&self, algorithm: Algorithm, stop: &dyn Fn() -> bool) -> Result<Option<Vec<u8>>, DiskError> {
         let failed = |error: std::io::Error| DiskError::system("read", &self.full, error);
+        digest::digest(&self.open_final()?, algorithm, stop).map_err(failed)
+    }
+
+    fn open_final(&self) -> Result<File, DiskError> {
+        let failed = |error: Errno| DiskError::system("read", &self.full, error);
         // Not to wait for the other end of a pipe that was put there meanwhile.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let file = openat(&self.folder, &self.final_name, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
-        let stat = fstat(&file).map_err(|e| failed(e.into()))?;
+        let file = openat(&self.folder, &self.final_name, flags, Mode::empty()).map_err(failed)?;
+        let stat = fstat(&file).map_err(failed)?;
         self.regular(&self.final_name, &stat)?;
-        digest::digest(&File::from(file), algorithm, stop).map_err(failed)
+        Ok(File::from(file))
+    }
+
+    /// Gives the part file, which holds a file that turned out to be wrong, a name that tells so: `NAME.ftpq-wrong-WHAT`,
+    /// with a number where that is taken. Nothing is replaced. Returns the name.
+    ///
+    /// # Errors
+    /// When there is no part file, or no name is free for it.
+    pub fn keep_wrong(&self, what: &str) -> Result<String, DiskError> {
+        let mut number = 1;
+        loop {
+            let name = name::wrong_name(&self.final_name, what, number);
+            if number < MOST_WRONG && self.stat(&name)?.is_some() {
+                number += 1;
+                continue;
+            }
+            match self.rename_new(&self.part_name, &name) {
+                // Somebody was quicker.
+                Err(error) if number < MOST_WRONG && error.cause() == Cause::Exists => number += 1,
+                done => return done.map(|()| name),
+            }
+        }
     }
 
     /// Makes the names in the folder durable.

@@ -2,6 +2,7 @@
 
 use super::clock::{self, Time};
 use super::dispatcher::{Dispatcher, LET_GO};
+use super::expand::Found;
 use super::hosts::{Host, Proof};
 use super::lanes::{Fetch, Track};
 use super::settle::{attempt_source, is_before_login, retry_at, verdict};
@@ -15,7 +16,7 @@ use tokio::time::{Duration, timeout};
 
 impl Dispatcher {
     pub(super) async fn ended(&mut self, ended: Ended) -> Result<(), QueueError> {
-        let Ended { account, job, freed, sample, upshot } = ended;
+        let Ended { account, job, freed, sample, upshot, is_folder } = ended;
         if let Some(freed) = freed {
             self.freed(freed).await?;
         }
@@ -27,7 +28,34 @@ impl Dispatcher {
         }
         self.running.remove(&job);
         self.hosts.helping.withdraw(job);
+        if is_folder {
+            return self.weigh_folder(&account, upshot).await;
+        }
         self.weigh(&account, upshot).await
+    }
+
+    /// A folder's end: its files are what counts as done.
+    async fn weigh_folder(&mut self, account: &Account, upshot: Upshot) -> Result<(), QueueError> {
+        let (done, failed) = (self.report.done, self.report.failed);
+        self.weigh(account, upshot).await?;
+        self.report.folders += self.report.done - done;
+        self.report.folders_failed += self.report.failed - failed;
+        (self.report.done, self.report.failed) = (done, failed);
+        Ok(())
+    }
+
+    /// A folder gave jobs: they are this run's, and are looked for at once.
+    pub(super) fn found(&mut self, found: &Found) {
+        let Found { account, jobs, folders } = found;
+        let mine = if self.order.rehearsal { folders } else { jobs };
+        if mine.is_empty() {
+            return;
+        }
+        if let Some(only) = &mut self.order.only {
+            only.extend(mine);
+        }
+        self.hosts.note_work(&Track::plain(account), true);
+        self.outlook.is_stale = true;
     }
 
     /// Takes back the link of a worker that needs it no more.
@@ -324,6 +352,7 @@ impl Dispatcher {
                         self.hosts.work(&track).fetch = Fetch::Not;
                         self.parked.extend(claims.unwrap_or_default());
                     }
+                    Word::Found(found) => self.found(&found),
                     Word::SignedIn(..) | Word::Poke | Word::NewLogin(_) | Word::Halt(_) | Word::Offered(_) => {}
                 }
             }
@@ -346,7 +375,9 @@ impl Dispatcher {
     fn last_word(&mut self, ended: Ended) {
         self.running.remove(&ended.job);
         match ended.upshot {
+            Upshot::Done if ended.is_folder => self.report.folders += 1,
             Upshot::Done => self.report.done += 1,
+            Upshot::Failed(_) if ended.is_folder => self.report.folders_failed += 1,
             Upshot::Failed(failure) => self.failed(&failure),
             Upshot::DiskFull { claim, .. } | Upshot::HostTrouble { claim, .. } => self.parked.push(*claim),
             _ => {}

@@ -40,6 +40,12 @@ pub(super) fn ticks() -> u64 {
     FIRST.elapsed().as_secs() + 1
 }
 
+/// Milliseconds since 1970-01-01 UTC: when somebody asks for something.
+#[must_use]
+pub fn now_millis() -> u64 {
+    millis()
+}
+
 /// Milliseconds since 1970-01-01 UTC.
 pub(super) fn millis() -> u64 {
     let passed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

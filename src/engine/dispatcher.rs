@@ -113,7 +113,8 @@ impl Dispatcher {
         self.tell_of_stranded();
         self.take_up_again().await?;
         let counts = self.shop.queue.counts(self.selection()).await?;
-        self.report.left = counts.left();
+        (self.report.left, self.report.folders_left) = (counts.files_left(), counts.folders);
+        self.report.only = self.order.only.take();
         let board = &self.shop.board;
         let (bytes, seconds, proved, lax) = (board.bytes(), board.seconds(), board.proved(), board.lax());
         let RunReport { done, failed, left, .. } = self.report;
@@ -192,7 +193,7 @@ impl Dispatcher {
             }
         }
         let counts = self.shop.queue.counts(self.selection()).await?;
-        self.shop.board.set_left(counts.left());
+        self.shop.board.set_left(counts.files_left());
         self.outlook.cost = begun.elapsed();
         self.outlook.refreshed = Some(Instant::now());
         Ok(())
@@ -315,6 +316,10 @@ impl Dispatcher {
             }
             Some(Word::Claimed { track, asked, claims }) => self.claimed(&track, asked, claims).await,
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
+            Some(Word::Found(found)) => {
+                self.found(&found);
+                Ok(())
+            }
             Some(Word::Offered(offer)) => {
                 self.offered(*offer);
                 Ok(())

@@ -2,7 +2,10 @@
 
 use super::worker::Word;
 use super::{AccountStanding, Added, Board, Changed, Credential, Desk, DeskError, Intake, KeptStanding, Reply};
-use crate::model::{Account, Change, Counts, IdSet, Job, JobId, JobSpec, JobState, Selection, StatusReport};
+use crate::disk::remove_file;
+use crate::model::{
+    Account, Change, Counts, Destination, IdSet, Job, JobId, JobSpec, JobState, Selection, StatusReport,
+};
 use crate::queue::{Credentials, Kept, Overview, Queue, QueueError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -139,6 +142,15 @@ impl LocalDesk {
         let pid = run.as_ref().map(|_| std::process::id());
         Ok(StatusReport { queue: self.dir.display().to_string(), jobs, hosts, run, pid })
     }
+}
+
+/// Deletes a local file of that length, and the folders that are empty then, up to the one that the user chose. Blocks for
+/// a moment.
+///
+/// # Errors
+/// When it is another file, or can't be deleted; the text says why.
+pub fn remove_local(destination: &Destination, size: u64) -> Result<(), String> {
+    remove_file(destination, size).map_err(|e| e.to_string())
 }
 
 /// What is known of a queue that no process has open; nothing where it has to be opened to be known.

@@ -3,7 +3,9 @@
 use super::{Credential, Desk, Reply, TraceFile};
 use crate::config::Config;
 use crate::model::{IdSet, PerHost, Secret, Settings, StatusReport};
+use crate::transfer::Survey;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// What a user asks of a run.
 #[derive(Clone, Debug)]
@@ -30,6 +32,10 @@ pub struct RunOrder {
     pub display: Display,
     /// Where every command and reply is written to.
     pub trace: Option<TraceFile>,
+    /// Where is put what is seen of folders.
+    pub survey: Option<Arc<Survey>>,
+    /// Folders are read, and no file is fetched.
+    pub rehearsal: bool,
 }
 
 /// A password that is for whichever account has its user.
@@ -63,10 +69,32 @@ pub struct RunReport {
     pub failed: u64,
     /// Files left for another run.
     pub left: u64,
+    /// Folders that were read.
+    pub folders: u64,
+    /// Folders that could not be read, or not in whole.
+    pub folders_failed: u64,
+    /// Folders left for another run.
+    pub folders_left: u64,
+    /// All jobs the run was about, those included that its folders gave; nothing where it was about all there are.
+    pub only: Option<IdSet>,
     /// A file system was full, or local storage refused in another way that a new run can't mend by itself.
     pub storage: bool,
     /// The user stopped it.
     pub interrupted: bool,
+}
+
+impl RunReport {
+    /// Whether another run would find work.
+    #[must_use]
+    pub fn has_left(&self) -> bool {
+        self.left + self.folders_left > 0
+    }
+
+    /// Whether anything failed for good.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed + self.folders_failed > 0
+    }
 }
 
 /// The program around the command line: it opens queues and runs them.

@@ -6,11 +6,11 @@ use super::logins::{Logins, Scribe};
 use super::worker::Shop;
 use super::{Board, DeskError, Observer, RunOrder, RunReport};
 use crate::model::{Event, printable};
-use crate::transfer::{Finisher, Stop};
+use crate::transfer::{Findings, Finisher, Stop};
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 
 /// Prepares a run over the desk's queue. Returns the desk through which others can look at the run and change it,
 /// and the run itself, which works until nothing is left that can be done now.
@@ -32,7 +32,8 @@ pub fn prepare(
     let logins = Logins::new(&order, desk.credentials(), scribe);
     let desk = desk.with_run(RunLine { board: Arc::clone(&board), words: words.clone() });
     let (boot_id, full, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
-    let workshop = Shop { queue, observer, board, boot_id, full, finisher, words };
+    let (survey, reading, findings) = (order.survey.clone(), OnceCell::new(), Findings::default());
+    let workshop = Shop { queue, observer, board, boot_id, full, finisher, findings, words, survey, reading };
     let dispatcher = Dispatcher {
         shop: Arc::new(workshop),
         order,

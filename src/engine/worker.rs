@@ -3,6 +3,7 @@
 use super::assist::{Helped, Offer};
 use super::board::Shown;
 use super::clock;
+use super::expand::Found;
 use super::lanes::Track;
 use super::settle::{Chosen, Fate, Moment, fate, is_untrusted, not_signed_in, retry_at, verdict};
 use super::{Board, Observer};
@@ -10,12 +11,14 @@ use crate::model::{
     Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Protection, Settings, Settlement,
     Source,
 };
-use crate::queue::{Queue, QueueError};
-use crate::transfer::{End, Fetched, Finisher, Gauge, Link, Report, Split, Started, Stop, Task, failpoint, fetch};
+use crate::queue::{Queue, QueueError, Reading};
+use crate::transfer::{
+    End, Fetched, Findings, Finisher, Gauge, Link, Report, Split, Started, Stop, Survey, Task, failpoint, fetch,
+};
 use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::mpsc;
+use tokio::sync::{OnceCell, mpsc};
 use tokio::time::{Duration, Instant};
 
 /// What all workers share.
@@ -26,7 +29,12 @@ pub(super) struct Shop {
     pub(super) boot_id: String,
     pub(super) full: Mutex<HashSet<u64>>,
     pub(super) finisher: Finisher,
+    pub(super) findings: Findings,
     pub(super) words: mpsc::UnboundedSender<Word>,
+    /// What is seen of folders, where anybody wants to know.
+    pub(super) survey: Option<Arc<Survey>>,
+    /// Held from the first folder on that is read, to the end of the run.
+    pub(super) reading: OnceCell<Reading>,
 }
 
 /// What the dispatcher is told.
@@ -51,6 +59,8 @@ pub(super) enum Word {
     Helped(Box<Helped>),
     /// A helper broke down.
     HelperLost(u64),
+    /// A folder gave these jobs.
+    Found(Box<Found>),
     /// Jobs of the track were taken beforehand; so many were asked for.
     Claimed { track: Track, asked: usize, claims: Result<Vec<Claim>, QueueError> },
 }
@@ -87,6 +97,8 @@ pub(super) struct Ended {
     /// Bytes that came, and the time they took, where mirrors are chosen by that.
     pub(super) sample: Option<(u64, Duration)>,
     pub(super) upshot: Upshot,
+    /// It was a folder, and is not counted among the files.
+    pub(super) is_folder: bool,
 }
 
 /// What the end of a turn means to the dispatcher.
@@ -116,6 +128,11 @@ impl Shop {
         self.full.lock().unwrap_or_else(PoisonError::into_inner).contains(&device)
     }
 
+    /// Has the queue keep the destinations of its jobs, for as long as this run lasts.
+    pub(super) async fn keep_names(&self) -> Result<(), QueueError> {
+        self.reading.get_or_try_init(|| self.queue.read_folders()).await.map(|_| ())
+    }
+
     /// Notes that a device is full. Returns whether that is news.
     pub(super) fn note_full(&self, device: u64) -> bool {
         self.full.lock().unwrap_or_else(PoisonError::into_inner).insert(device)
@@ -140,7 +157,9 @@ impl Shop {
                 self.observer.event(&Event::Retrying { job: job.id, source, failure, seconds });
             }
             (JobState::Failed, _) => {
-                self.board.count_failed();
+                if job.spec.folder.is_none() {
+                    self.board.count_failed();
+                }
                 let destination = job.spec.destination.clone();
                 self.observer.event(&Event::Failed { job: job.id, source, destination, failure });
             }
@@ -152,14 +171,14 @@ impl Shop {
     pub(super) async fn work(self: Arc<Self>, claim: Claim, desk: Desk) {
         let Desk { link, reused, chosen, settings, bytes, stop } = desk;
         let account = link.dial().account.clone();
-        let job = claim.job().id;
+        let (job, is_folder) = (claim.job().id, claim.job().spec.folder.is_some());
         let watch = Watch { shop: &self, worker: Some((account, job)) };
         let (settings, link) = (&settings, Some(link));
         let mut turn =
             Turn { shop: &self, settings, chosen: &chosen, link, bytes, stop, signed_in: reused, sample: None };
         let upshot = turn.take(claim).await;
         let Some((account, job)) = watch.worker_is_well() else { return };
-        let ended = Ended { freed: turn.freed(job), sample: turn.sample, account, job, upshot };
+        let ended = Ended { freed: turn.freed(job), sample: turn.sample, account, job, upshot, is_folder };
         // Nobody listens any more only when the run is over and the process ends.
         let _ = self.words.send(Word::Ended(Box::new(ended)));
     }
@@ -188,14 +207,14 @@ impl Drop for Watch<'_> {
 }
 
 /// A worker's turn with one claim.
-struct Turn<'a> {
-    shop: &'a Arc<Shop>,
+pub(super) struct Turn<'a> {
+    pub(super) shop: &'a Arc<Shop>,
     settings: &'a Settings,
     chosen: &'a Chosen,
     /// The link, until it is given back.
-    link: Option<Link>,
+    pub(super) link: Option<Link>,
     bytes: Arc<AtomicU64>,
-    stop: Stop,
+    pub(super) stop: Stop,
     signed_in: bool,
     /// Bytes that came, and the time they took.
     sample: Option<(u64, Duration)>,
@@ -210,12 +229,22 @@ impl Turn<'_> {
 
     async fn take(&mut self, claim: Claim) -> Upshot {
         let spec = &claim.job().spec;
-        let name = spec.destination.path().file_name().to_owned();
+        let rules = spec.folder.clone();
+        let name = match &rules {
+            Some(_) => spec.source.to_string(),
+            None => spec.destination.path().file_name().to_owned(),
+        };
         let gauge = Gauge::new(claim.job().id, name, spec.expect.size, Arc::clone(&self.bytes));
         let gauge = Arc::new(gauge);
         let mut shown = Some(self.shop.board.show(Arc::clone(&gauge)));
         let (started, begun) = (clock::now(), Instant::now());
-        let report = self.attempt(claim.job(), &gauge, &mut shown).await;
+        let report = match rules {
+            None => self.attempt(claim.job(), &gauge, &mut shown).await,
+            Some(rules) => match self.expand(claim.job(), &rules, &gauge).await {
+                Ok(report) => report,
+                Err(error) => return Upshot::QueueBroken(error),
+            },
+        };
         drop(shown);
         self.sample = claim.job().spec.is_mirrored().then(|| (report.fetched, begun.elapsed()));
         let retries = self.settings.retries.unwrap_or(0);
@@ -262,6 +291,7 @@ impl Turn<'_> {
             boot_id: &self.shop.boot_id,
             stop: self.stop.clone(),
             started: &tell,
+            findings: &self.shop.findings,
             offer: &offer,
             is_full: &|device| self.shop.is_full(device),
         };
@@ -285,7 +315,7 @@ impl Turn<'_> {
     }
 
     /// Sees to it that the link's session stands; otherwise returns what there is to tell.
-    async fn sign_in(&mut self, job: &Job) -> Result<(), Report> {
+    pub(super) async fn sign_in(&mut self, job: &Job) -> Result<(), Report> {
         let Some(link) = self.link.as_mut() else { return Ok(()) };
         if link.is_usable() {
             return Ok(());
@@ -323,6 +353,12 @@ impl Turn<'_> {
         };
         failpoint("engine-settled");
         let failure = match report.end {
+            End::Completed(receipt) if receipt.folder.is_some() => {
+                if let Some(note) = receipt.note {
+                    self.shop.observer.event(&Event::Notice { text: format!("{}: {note}", job.spec.source) });
+                }
+                return Upshot::Done;
+            }
             End::Completed(receipt) => {
                 self.shop.board.count_done(&receipt);
                 self.shop.observer.event(&Event::Done {
@@ -376,6 +412,6 @@ fn remarked(mut failure: Failure, link: &Link) -> Failure {
     failure
 }
 
-fn stopped() -> Failure {
+pub(super) fn stopped() -> Failure {
     Failure::transient(crate::model::Stage::Connect, Cause::Disconnected, "stopped")
 }

@@ -144,7 +144,7 @@ impl Control {
 
     /// Whether a transfer's final reply is still to come.
     pub(super) fn is_owed_a_verdict(&self) -> bool {
-        self.awaited.first() == Some("RETR")
+        self.awaited.is_transfer_first()
     }
 
     /// Whether nothing but a transfer's final reply is still to come.
@@ -231,7 +231,7 @@ impl Control {
         self.write(stage, &line).await
     }
 
-    /// Sends ABOR behind a RETR whose transfer is under way. Two final replies are to come then.
+    /// Sends ABOR behind a command whose transfer is under way. Two final replies are to come then.
     pub(super) async fn send_abort(&mut self) -> Result<(), Failure> {
         let line = encode(Stage::Verdict, &[Command::Abor])?;
         self.note("> ABOR");
@@ -284,6 +284,17 @@ impl Control {
     pub(super) async fn reply_ahead(&mut self, stage: Stage) -> Result<Reply, Failure> {
         let limit = REPLY_TIME.max(self.timeout * 4);
         self.take(stage, self.timeout.min(AHEAD), Some(Instant::now() + limit)).await
+    }
+
+    /// Returns the next final reply to a command over which a server may sit for long, and no longer than so.
+    pub(super) async fn reply_within(&mut self, stage: Stage, patience: Duration) -> Result<Reply, Failure> {
+        let until = Instant::now() + patience;
+        loop {
+            let reply = self.take(stage, patience, Some(until)).await?;
+            if !reply.is(ReplyClass::Preliminary) {
+                return Ok(reply);
+            }
+        }
     }
 
     /// Returns the next reply, however long it takes. May be dropped and called again without loss.

@@ -76,6 +76,18 @@ impl Session {
         self.identify(&name, told).await
     }
 
+    /// Sends OPTS UTF8 ON where that is still to be done.
+    pub(super) async fn ask_for_utf8(&mut self) -> Result<(), Failure> {
+        if std::mem::take(&mut self.ahead.utf8_due) {
+            // Whatever the server says to it: names are sent as they are.
+            let reply = self.control.ask(Stage::Prepare, &Command::OptsUtf8).await?;
+            if matches!(reply.code.get(), 421 | 430 | 530) || reply.is(ReplyClass::Preliminary) {
+                return Err(self.judge(&Context::new(Stage::Prepare, "OPTS"), &reply));
+            }
+        }
+        Ok(())
+    }
+
     /// What is to be asked about a file.
     fn questions(&self, name: &[u8]) -> Vec<Command> {
         let mut commands = Vec::new();
@@ -108,16 +120,10 @@ impl Session {
     }
 
     async fn identity(&mut self, name: &[u8], told: &mut Told) -> Result<Identity, Failure> {
-        if std::mem::take(&mut self.ahead.utf8_due) {
-            // Whatever the server says to it: names are sent as they are.
-            let reply = self.control.ask(Stage::Prepare, &Command::OptsUtf8).await?;
-            if matches!(reply.code.get(), 421 | 430 | 530) || reply.is(ReplyClass::Preliminary) {
-                return Err(self.judge(&Context::new(Stage::Prepare, "OPTS"), &reply));
-            }
-        }
+        self.ask_for_utf8().await?;
         let mut denials = Vec::new();
         if self.has_listing() {
-            match self.list(name, told).await? {
+            match self.described(name, told).await? {
                 Listed::Whole(identity) => return Ok(identity),
                 Listed::Wanting(denial) => denials.extend(denial),
             }
@@ -159,7 +165,7 @@ impl Session {
         }
     }
 
-    async fn list(&mut self, name: &[u8], told: &mut Told) -> Result<Listed, Failure> {
+    async fn described(&mut self, name: &[u8], told: &mut Told) -> Result<Listed, Failure> {
         let entry = match self.question(Command::Mlst(name.to_vec()), name, told).await? {
             Answer::Told(reply) => wire::entry(&reply),
             Answer::Denied(failure, plain) => return Ok(Listed::Wanting(Some((failure, plain)))),

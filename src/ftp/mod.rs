@@ -9,8 +9,10 @@
 //! | `listener` | where the server connects to in active modes |
 //! | `session` | login, working directory, type, QUIT |
 //! | `inspect` | MLST, or SIZE and MDTM |
+//! | `hash` | the server's own checksums |
 //! | `ahead` | several commands at once, and the next file's data connection early |
 //! | `opening` | from EPSV to the first byte |
+//! | `listing` | folders, entry by entry, and what links lead to |
 //! | `retrieval` | the bytes, and the server's last word |
 //! | `tls/` | TLS under control and data |
 //! | `trouble` | failures that no reply describes |
@@ -23,8 +25,10 @@ mod connect;
 mod control;
 mod dial;
 mod gate;
+mod hash;
 mod inspect;
 mod listener;
+mod listing;
 mod opening;
 mod retrieval;
 mod session;
@@ -36,6 +40,8 @@ mod tests;
 
 pub use dial::{Dial, Login, SessionOptions, Trace};
 pub use gate::{Gate, Ticket};
+pub use hash::{Asked, NoAnswer};
+pub use listing::{LinkKind, Listing};
 pub use retrieval::{Retrieval, Verdict};
 pub use session::Session;
 pub use tls::{TlsMode, TlsPolicy};

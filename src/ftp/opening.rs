@@ -24,6 +24,13 @@ const LATE: Duration = Duration::from_secs(5);
 /// How long to wait for the server's word on a data connection that broke in its handshake.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
+/// A transfer under way, and the dialogue that brings it to its end.
+pub(super) struct Begun {
+    pub(super) machine: Retrieve,
+    pub(super) data: Stream,
+    pub(super) announced: Option<u64>,
+}
+
 /// A transfer under way.
 struct Opened {
     data: Stream,
@@ -51,17 +58,23 @@ impl Session {
         self.settle().await?;
         self.set_type(kind).await?;
         let path = self.locate(path).await?;
+        let begun = self.begin(Command::Retr(path), from).await?;
+        Ok(Retrieval::new(self, begun))
+    }
+
+    /// Opens a transfer: the data connection, REST where it is needed, the command, up to the moment when data may come.
+    pub(super) async fn begin(&mut self, command: Command, from: u64) -> Result<Begun, Failure> {
         let data = self.standing().await;
         let early = data.is_some();
         let (opening, listener) = if early { (Opening::Standing, None) } else { self.opening()? };
-        let plan = RetrievePlan { path, from, marker: self.marker(), opening };
+        let plan = RetrievePlan { command, from, marker: self.marker(), opening };
         let (mut machine, first) = Retrieve::begin(plan);
         let opened = self.open_transfer(&mut machine, first, (data, listener)).await;
         let lessons = machine.lessons();
         self.quirks.no_epsv |= lessons.no_epsv;
         self.quirks.no_rest |= lessons.no_rest;
         match opened {
-            Ok(opened) => Ok(Retrieval::new(self, machine, opened.data, opened.announced)),
+            Ok(Opened { data, announced }) => Ok(Begun { machine, data, announced }),
             Err(mut failure) => {
                 if failure.kind == FailureKind::Permanent
                     && self.control.left_behind().is_some()
@@ -118,15 +131,21 @@ impl Session {
         let mut nowhere = None;
         loop {
             let next = match step {
-                Step::Send(command @ Command::Retr(_)) => {
-                    self.control.send(Stage::Retrieve, &command).await?;
-                    if let Some(next) = self.behind_retr(from) {
+                Step::Send(command) if command.is_transfer() => {
+                    self.control.send(machine.stage(), &command).await?;
+                    let is_file = matches!(command, Command::Retr(_));
+                    if let Some(next) = self.behind_retr(from).filter(|_| is_file) {
                         self.control.send_behind(Stage::Retrieve, &next).await?;
                     }
                     let shaking = match &self.security {
                         None => Shaking::Over,
-                        // A ticket is used up by its ClientHello, also where the file is refused then.
-                        Some(security) if self.ahead.size.is_some() && security.has_tickets_to_spare() => Shaking::Due,
+                        // A ticket is used up by its ClientHello, also where the transfer is refused then. A folder that was
+                        // gone to is there.
+                        Some(security)
+                            if (!is_file || self.ahead.size.is_some()) && security.has_tickets_to_spare() =>
+                        {
+                            Shaking::Due
+                        }
                         Some(_) => Shaking::OnceAccepted,
                     };
                     let accepting = Accepting {
@@ -179,7 +198,7 @@ impl Session {
     }
 }
 
-/// A transfer whose RETR is sent: replies, the data connection and its handshake come in any order.
+/// A transfer whose command is sent: replies, the data connection and its handshake come in any order.
 struct Accepting<'a> {
     control: &'a mut Control,
     security: Option<&'a mut Security>,
@@ -191,7 +210,7 @@ struct Accepting<'a> {
     announced: Option<u64>,
 }
 
-/// How far the data connection's handshake is. It never comes before RETR: `ProFTPD` and Pure-FTPd begin theirs only then.
+/// How far the data connection's handshake is. It never comes before the command: `ProFTPD` and Pure-FTPd begin theirs only then.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Shaking {
     /// To be begun as soon as the connection stands.
@@ -225,7 +244,7 @@ impl Accepting<'_> {
             let (shakes, stands) = (self.shaking == Shaking::Begun, self.data.is_some());
             tokio::select! {
                 biased;
-                reply = next_reply(self.control, accepted && shakes), if !self.machine.is_confirmed_early() => {
+                reply = next_reply(self.control, self.machine.transfer_stage(), accepted && shakes), if !self.machine.is_confirmed_early() => {
                     let reply = reply.map_err(|failure| self.silence(failure))?;
                     self.announced = self.announced.or_else(|| hint(&reply));
                     self.on_reply(&reply)?;
@@ -287,7 +306,9 @@ impl Accepting<'_> {
     async fn broken(&mut self, error: &io::Error) -> Failure {
         let failure = data_trouble(error);
         while failure.cause == Cause::TlsReuse && !self.machine.is_confirmed_early() {
-            let Ok(Ok(reply)) = timeout(LAST_WORD, self.control.next_reply(Stage::Retrieve)).await else { break };
+            let Ok(Ok(reply)) = timeout(LAST_WORD, self.control.next_reply(self.machine.transfer_stage())).await else {
+                break;
+            };
             if let Err(told) = self.on_reply(&reply) {
                 return told;
             }
@@ -317,8 +338,8 @@ impl Accepting<'_> {
 }
 
 /// The next reply. Once the transfer is accepted it may take long: the handshake has its own time.
-async fn next_reply(control: &mut Control, may_take_long: bool) -> Result<Reply, Failure> {
-    if may_take_long { control.next_reply(Stage::Retrieve).await } else { control.reply(Stage::Retrieve).await }
+async fn next_reply(control: &mut Control, stage: Stage, may_take_long: bool) -> Result<Reply, Failure> {
+    if may_take_long { control.next_reply(stage).await } else { control.reply(stage).await }
 }
 
 /// What happened on the data connection.

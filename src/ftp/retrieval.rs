@@ -1,5 +1,6 @@
 //! The bytes of a transfer, and the server's last word on it.
 
+use super::opening::Begun;
 use super::session::Session;
 use super::tls::{Stream, cut, data_refused};
 use super::trouble;
@@ -107,7 +108,8 @@ impl Gathering {
 }
 
 impl<'a> Retrieval<'a> {
-    pub(super) fn new(session: &'a mut Session, machine: Retrieve, data: Stream, announced: Option<u64>) -> Self {
+    pub(super) fn new(session: &'a mut Session, begun: Begun) -> Self {
+        let Begun { machine, data, announced } = begun;
         let listening = !machine.is_confirmed_early();
         Self {
             session,
@@ -121,6 +123,10 @@ impl<'a> Retrieval<'a> {
             gathering: Gathering::new(),
             pace: Pace::default(),
         }
+    }
+
+    fn stage(&self) -> Stage {
+        self.machine.transfer_stage()
     }
 
     /// What the server's 150 announced as `(N bytes)`: a hint only, for some servers count the whole file and some
@@ -196,7 +202,7 @@ impl<'a> Retrieval<'a> {
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    return Err(self.last_word().unwrap_or_else(|| trouble::lost(Stage::Retrieve, "data", &error)));
+                    return Err(self.last_word().unwrap_or_else(|| trouble::lost(self.stage(), "data", &error)));
                 }
             }
         }
@@ -207,7 +213,7 @@ impl<'a> Retrieval<'a> {
         let span = SPAN.max(self.session.control.timeout() * 4);
         match self.pace.took(count, span) {
             None => Ok(count),
-            Some(bytes) => Err(trouble::trickle(bytes, span)),
+            Some(bytes) => Err(trouble::trickle(self.stage(), bytes, span)),
         }
     }
 
@@ -281,10 +287,11 @@ impl<'a> Retrieval<'a> {
     async fn wait(&mut self, begun: Instant) -> Result<(), Failure> {
         let patience = self.session.control.timeout();
         let patience = if self.verdict.is_some() { patience.min(LAST_BYTES) } else { patience };
+        let stage = self.stage();
         tokio::select! {
             biased;
             () = readable(self.data.as_ref()) => Ok(()),
-            reply = self.session.control.next_reply(Stage::Retrieve), if self.listening => {
+            reply = self.session.control.next_reply(stage), if self.listening => {
                 match reply {
                     Ok(reply) => self.hear(&reply),
                     // The data may be whole all the same; the final reply is missed at the end.
@@ -293,7 +300,7 @@ impl<'a> Retrieval<'a> {
                 Ok(())
             }
             () = sleep_until(begun + patience) => Err(self.last_word().unwrap_or_else(|| {
-                trouble::timed_out(Stage::Retrieve, patience, "no data came")
+                trouble::timed_out(stage, patience, "no data came")
             })),
         }
     }

@@ -7,7 +7,7 @@ use super::dial::{Dial, SessionOptions};
 use super::gate::{Passage, Ticket};
 use super::tls::{Security, Stream, TlsMode};
 use super::trouble;
-use crate::model::{Cause, Failure, Pipelining, Protection, Quirks, RemotePath, Stage, TransferType};
+use crate::model::{Algorithm, Cause, Failure, Pipelining, Protection, Quirks, RemotePath, Stage, TransferType};
 use crate::wire::{self, Command, Context, Features, LoginStep, Marker, Privacy, Reply, ReplyClass, classify};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -27,6 +27,10 @@ pub struct Session {
     pub(super) features: Features,
     /// MLST's size was compared with SIZE's.
     pub(super) listing_checked: bool,
+    /// The function that HASH computes now, as far as this session chose it.
+    pub(super) hash_chosen: Option<Algorithm>,
+    /// A RANG was sent, which may still be in force.
+    pub(super) has_range: bool,
     /// The restart marker, as of the last REST.
     pub(super) marker: Marker,
     /// What is ready for the next file.
@@ -38,6 +42,8 @@ pub struct Session {
     home: Option<Vec<u8>>,
     /// Directories gone down from the login directory; used only where paths can't be put together.
     here: Vec<Vec<u8>>,
+    /// The working directory is another than these tell.
+    astray: bool,
 }
 
 impl std::fmt::Debug for Session {
@@ -117,12 +123,15 @@ impl Session {
             quirks: dial.quirks,
             features: ready.features,
             listing_checked: false,
+            hash_chosen: None,
+            has_range: false,
             marker: Marker::Clear,
             ahead: Ahead::new(dial, &ready),
             transfer_type: TransferType::Image,
             is_foreign: false,
             home: ready.directory,
             here: Vec::new(),
+            astray: false,
         })
     }
 
@@ -166,7 +175,7 @@ impl Session {
     pub fn is_usable(&mut self) -> bool {
         // A new session brings new tickets; without one the next data connection would be refused.
         let spent = self.quirks.demands_reuse && self.security.as_ref().is_some_and(Security::is_out_of_tickets);
-        !self.is_foreign && self.control.is_in_step() && !spent
+        !self.is_foreign && !self.has_range && self.control.is_in_step() && !spent
     }
 
     /// Whether TLS 1.3 is in use, and TLS 1.2 is allowed.
@@ -219,49 +228,128 @@ impl Session {
 
     /// The path as it has to be sent now, after the directories on the way were gone to where that is needed.
     pub(super) async fn locate(&mut self, path: &RemotePath) -> Result<Vec<u8>, Failure> {
-        if path.is_absolute() {
-            return Ok(path.as_bytes().to_vec());
-        }
-        if let Some(home) = self.home.as_ref().filter(|_| self.has_unix_paths()) {
-            let mut whole = home.clone();
-            if whole.last() != Some(&b'/') {
-                whole.push(b'/');
-            }
-            whole.extend_from_slice(path.as_bytes());
+        if let Some(whole) = self.whole(path) {
             return Ok(whole);
         }
         // VMS, OS/400 and servers without PWD: only single components are sure to be understood.
-        let mut wanted: Vec<&[u8]> = path.as_bytes().split(|&b| b == b'/').filter(|part| !part.is_empty()).collect();
+        let mut wanted = components(path);
         let name = wanted.pop().unwrap_or_default().to_vec();
-        let shared = self.here.iter().zip(&wanted).take_while(|(here, wanted)| here.as_slice() == **wanted).count();
-        while self.here.len() > shared {
-            self.go_up().await?;
-        }
-        for &part in wanted.iter().skip(shared) {
-            self.go_down(part).await?;
-        }
+        self.walk(Stage::Prepare, &wanted).await?;
         Ok(name)
     }
 
-    async fn go_up(&mut self) -> Result<(), Failure> {
-        let reply = self.control.ask(Stage::Prepare, &Command::Cdup).await?;
+    /// Goes to a folder, or to where a link to one leads. Later paths are right all the same: they are whole, or
+    /// [`Session::locate`] finds the way from here.
+    ///
+    /// # Errors
+    /// When the server does not go there.
+    pub(super) async fn go_to(&mut self, stage: Stage, path: &RemotePath) -> Result<(), Failure> {
+        let Some(mut whole) = self.whole(path) else {
+            let wanted = components(path);
+            self.walk(stage, &wanted).await?;
+            return self.check_blanks(stage, wanted.last().copied().unwrap_or_default()).await;
+        };
+        if whole.len() > 1 && whole.last() == Some(&b'/') {
+            whole.pop();
+        }
+        self.change_to(stage, &whole).await?;
+        self.astray = !self.has_unix_paths();
+        let name = whole.rsplit(|&b| b == b'/').next().unwrap_or_default();
+        self.check_blanks(stage, name).await
+    }
+
+    /// Takes note that the working directory may be any.
+    pub(super) fn lose_the_way(&mut self) {
+        self.astray = !self.has_unix_paths();
+    }
+
+    /// The path from the server's root; nothing where it can't be put together.
+    fn whole(&self, path: &RemotePath) -> Option<Vec<u8>> {
+        if path.is_absolute() {
+            return Some(path.as_bytes().to_vec());
+        }
+        let mut whole = self.home.clone().filter(|_| self.has_unix_paths())?;
+        if whole.last() != Some(&b'/') {
+            whole.push(b'/');
+        }
+        whole.extend_from_slice(path.as_bytes());
+        Some(whole)
+    }
+
+    /// Goes from where the session stands to the directories below the login directory, one at a time.
+    async fn walk(&mut self, stage: Stage, wanted: &[&[u8]]) -> Result<(), Failure> {
+        if self.astray {
+            self.come_home(stage).await?;
+        }
+        let shared = self.here.iter().zip(wanted).take_while(|(here, wanted)| here.as_slice() == **wanted).count();
+        while self.here.len() > shared {
+            self.go_up(stage).await?;
+        }
+        for &part in wanted.iter().skip(shared) {
+            self.change_to(stage, part).await?;
+            self.here.push(part.to_vec());
+        }
+        Ok(())
+    }
+
+    async fn come_home(&mut self, stage: Stage) -> Result<(), Failure> {
+        if let Some(home) = self.home.clone()
+            && self.control.ask(stage, &Command::Cwd(home)).await?.is(ReplyClass::Completion)
+        {
+            self.here.clear();
+            self.astray = false;
+            return Ok(());
+        }
+        self.control.give_up();
+        Err(trouble::out_of_step(stage, "the server shows no way back to the login directory"))
+    }
+
+    async fn go_up(&mut self, stage: Stage) -> Result<(), Failure> {
+        let reply = self.control.ask(stage, &Command::Cdup).await?;
         if !reply.is(ReplyClass::Completion) {
             // Where the session stands is not known any more.
             self.control.give_up();
-            return Err(trouble::out_of_step(Stage::Prepare, "the server does not go back to the parent folder")
+            return Err(trouble::out_of_step(stage, "the server does not go back to the parent folder")
                 .with_reply(&reply.text()));
         }
         self.here.pop();
         Ok(())
     }
 
-    async fn go_down(&mut self, part: &[u8]) -> Result<(), Failure> {
-        let reply = self.control.ask(Stage::Prepare, &Command::Cwd(part.to_vec())).await?;
+    async fn change_to(&mut self, stage: Stage, path: &[u8]) -> Result<(), Failure> {
+        let reply = self.control.ask(stage, &Command::Cwd(path.to_vec())).await?;
         if !reply.is(ReplyClass::Completion) {
-            return Err(self.judge(&Context::new(Stage::Prepare, "CWD").with_path(part), &reply));
+            return Err(self.judge(&Context::new(stage, "CWD").with_path(path), &reply));
         }
-        self.here.push(part.to_vec());
         Ok(())
+    }
+
+    /// Makes sure that the server took a name with its outer blanks: without them it may be another folder's.
+    async fn check_blanks(&mut self, stage: Stage, name: &[u8]) -> Result<(), Failure> {
+        let bare = name.trim_ascii();
+        if bare == name {
+            return Ok(());
+        }
+        let told = self.working_directory(stage).await?;
+        match told.as_deref().and_then(|told| told.rsplit(|&b| b == b'/').next()) {
+            Some(last) if last != name && last.trim_ascii() == bare => Err(trouble::impossible(
+                stage,
+                "the server drops the blanks at the ends of the folder's name, and so shows another folder",
+                "rename the folder on the server",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The working directory, where the server tells it.
+    pub(super) async fn working_directory(&mut self, stage: Stage) -> Result<Option<Vec<u8>>, Failure> {
+        let reply = self.control.ask(stage, &Command::Pwd).await?;
+        match reply.code.get() {
+            257 => Ok(wire::directory(&reply)),
+            421 | 430 | 530 => Err(self.judge(&Context::new(stage, "PWD"), &reply)),
+            _ if matches!(reply.code.class(), ReplyClass::Transient | ReplyClass::Permanent) => Ok(None),
+            _ => Err(self.judge(&Context::new(stage, "PWD"), &reply)),
+        }
     }
 
     /// The restart marker that is in force now.
@@ -294,6 +382,10 @@ impl Session {
         }
         classify(context, reply)
     }
+}
+
+fn components(path: &RemotePath) -> Vec<&[u8]> {
+    path.as_bytes().split(|&b| b == b'/').filter(|part| !part.is_empty()).collect()
 }
 
 /// What the login is to see to.

@@ -1,6 +1,7 @@
 //! Sessions against a server that follows a script on loopback.
 
 mod ahead;
+mod listing;
 mod peer;
 
 use super::{Retrieval, Session, Verdict};

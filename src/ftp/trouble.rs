@@ -22,10 +22,10 @@ pub(super) fn too_slow(stage: Stage, waited: Duration) -> Failure {
 }
 
 /// Bytes come, and too few to ever come to an end.
-pub(super) fn trickle(bytes: u64, span: Duration) -> Failure {
+pub(super) fn trickle(stage: Stage, bytes: u64, span: Duration) -> Failure {
     let message =
         format!("only {bytes} bytes came in {} seconds: fewer than {LEAST} a second are a standstill", seconds(span));
-    Failure::transient(Stage::Retrieve, Cause::Timeout, message)
+    Failure::transient(stage, Cause::Timeout, message)
         .with_advice("it is tried again; a longer --timeout gives four times as long to make up for it")
 }
 

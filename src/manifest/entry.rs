@@ -1,11 +1,12 @@
 //! From the fields of a line to a job.
 
+use super::folder;
 use super::mirrors::mirrors;
 use super::options::ReadOptions;
 use super::warning::Reading;
 use crate::model::{
-    Account, Algorithm, Checksum, Destination, Expectation, Folder, JobSpec, ManifestLine, PieceDigests, RelPath,
-    Secret, SettingError, Settings, Source, SourceError, printable, without_userinfo,
+    Account, Algorithm, Checksum, Destination, Expectation, JobSpec, ManifestLine, PieceDigests, RelPath, Secret,
+    SettingError, Settings, Source, SourceError, printable, without_userinfo,
 };
 use serde_json::Value;
 use std::fmt;
@@ -156,11 +157,16 @@ pub(super) fn entry(wanted: Wanted, at: Position, reading: &mut Reading) -> Resu
 
 fn whole_entry(wanted: Wanted, at: Position, reading: &mut Reading) -> Result<Entry, BadField> {
     let Wanted { mut line, priorities, pieces, below, is_folder } = wanted;
-    let (source, in_url) =
-        read_relative(&line.url, is_folder, &reading.options).map_err(|e| BadField::new("url", e))?;
+    let url = absolute(&line.url, &reading.options).map_err(|e| BadField::new("url", e))?;
+    let (url, pattern) = (reading.options.split)(&url);
+    let (source, in_url) = read_url(&url, true).map_err(|e| BadField::new("url", e))?;
     let (user, beside) = (line.ftp_user.take(), line.ftp_passwd.take());
     let (source, secret) = signed_in(&source, in_url, user.clone(), beside.clone())?;
     measure(&source).map_err(|e| BadField::new("url", e))?;
+    if is_folder || source.path().is_folder() {
+        let spec = folder::job(&line, source, pattern, &reading.options)?;
+        return Ok(Entry { spec, secret, mirror_secrets: Vec::new(), position: at });
+    }
     let path = local_path(&line, below.as_deref(), &source)?;
     let destination = Destination::new(reading.options.into.clone(), path).map_err(|e| BadField::new("path", e))?;
     let mut expect = Expectation { size: line.size, checksum: checksum(&line)?, pieces: None };
@@ -169,7 +175,6 @@ fn whole_entry(wanted: Wanted, at: Position, reading: &mut Reading) -> Result<En
         expect.pieces = Some(pieces);
     }
     let mut spec = JobSpec { expect, settings: line.settings, ..JobSpec::new(source, destination) };
-    spec.folder = is_folder.then(|| Box::new(Folder::default()));
     let mut mirror_secrets = Vec::new();
     let beside = (user, beside.is_some());
     for (mirror, secret) in mirrors(&line.mirrors, &priorities, &spec.source, beside, at, reading)? {
@@ -273,19 +278,20 @@ pub(super) fn is_ftp(scheme: &str) -> bool {
     ["ftp", "ftps", "ftpes"].iter().any(|known| scheme.eq_ignore_ascii_case(known))
 }
 
-/// Reads a URL, or what stands below the base.
-pub(super) fn read_relative(
-    url: &str,
-    is_folder: bool,
-    options: &ReadOptions,
-) -> Result<(Source, Option<Secret>), String> {
+/// A URL that is whole: as it stands, or put behind the base.
+fn absolute(url: &str, options: &ReadOptions) -> Result<String, String> {
     if url.trim().is_empty() {
         return Err("`url` is missing; every job needs one".to_owned());
     }
-    match &options.base {
-        Some(base) if scheme_of(url).is_none() => read_url(&base.join(url.trim()), is_folder),
-        _ => read_url(url, is_folder),
-    }
+    Ok(match &options.base {
+        Some(base) if scheme_of(url).is_none() => base.join(url.trim()),
+        _ => url.to_owned(),
+    })
+}
+
+/// Reads a URL of a file, or what stands below the base.
+pub(super) fn read_relative(url: &str, options: &ReadOptions) -> Result<(Source, Option<Secret>), String> {
+    read_url(&absolute(url, options)?, false)
 }
 
 /// Reads a URL of a file, or of a folder.
@@ -329,7 +335,7 @@ fn checksum(line: &ManifestLine) -> Result<Option<Checksum>, BadField> {
 
 /// Parses a text whose error quotes it, such that nothing that could be user information is quoted: a URL with a
 /// password may stand in any column by mistake.
-fn quoting<T, E: fmt::Display>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, String> {
+pub(super) fn quoting<T, E: fmt::Display>(text: &str, parse: impl Fn(&str) -> Result<T, E>) -> Result<T, String> {
     parse(text).map_err(|error| {
         let clean = without_userinfo(text);
         if clean == text {

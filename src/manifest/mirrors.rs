@@ -90,7 +90,7 @@ pub(super) fn mirrors(
             continue;
         }
         let bad = |message: String| BadField::new(MIRRORS, format!("`{MIRRORS}`, number {}: {message}", index + 1));
-        let (source, secret) = read_relative(url, false, &reading.options).map_err(bad)?;
+        let (source, secret) = read_relative(url, &reading.options).map_err(bad)?;
         let source = sign_in(&source, secret.is_some(), own, &beside).map_err(bad)?;
         measure(&source).map_err(bad)?;
         if source == *own || found.iter().any(|(known, _)| known.source == source) {

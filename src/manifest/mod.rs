@@ -12,6 +12,7 @@ mod ena;
 mod ena_json;
 mod entry;
 mod error;
+mod folder;
 mod format;
 mod input;
 mod jsonl;
@@ -24,6 +25,7 @@ mod raw;
 mod reader;
 mod sequence_index;
 mod sums;
+mod sums_line;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,7 @@ pub use error::LineError;
 pub use format::Format;
 pub use options::{Base, EnaColumn, ReadOptions};
 pub use reader::{Reader, single};
+pub use sums_line::{SumLine, sum_line};
 pub use warning::Warning;
 
 /// Longest line, or record of CSV and TSV, or part of JSON and XML, in bytes.

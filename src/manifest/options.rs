@@ -2,7 +2,7 @@
 
 use super::Format;
 use super::entry::read_url;
-use crate::model::without_userinfo;
+use crate::model::{Folder, without_userinfo};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -19,13 +19,19 @@ pub struct ReadOptions {
     pub suffixes: Vec<String>,
     /// Which files of an ENA report are meant. Empty for the first kind that the report has.
     pub columns: Vec<EnaColumn>,
+    /// The rules of folders that are named.
+    pub folder: Folder,
+    /// Takes a URL with wildcards apart: the folder, and the pattern of what is wanted below it.
+    pub split: fn(&str) -> (String, Option<String>),
 }
 
 impl ReadOptions {
     /// Nothing said but the folder for the files.
     #[must_use]
     pub fn below(into: PathBuf) -> Self {
-        Self { format: None, base: None, into, suffixes: Vec::new(), columns: Vec::new() }
+        let split = |url: &str| (url.to_owned(), None);
+        let (suffixes, columns) = (Vec::new(), Vec::new());
+        Self { format: None, base: None, into, suffixes, columns, folder: Folder::default(), split }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Settings by name: how manifests, the settings file and the command line all fill them, under one set of rules.
 
-use super::{Settings, Tls, TlsVersion};
+use super::{KeptDigest, ServerHash, Settings, Tls, TlsVersion};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub enum SettingError {
 
 impl Settings {
     /// The names of all settings, as they are written.
-    pub const KEYS: [&'static str; 20] = [
+    pub const KEYS: [&'static str; 23] = [
         "data-mode",
         "pipelining",
         "active-address",
@@ -43,6 +43,9 @@ impl Settings {
         "split",
         "durability",
         "limit-rate",
+        "sidecars",
+        "server-hash",
+        "digest",
     ];
 
     /// Settings of the user alone: a list of files may be a stranger's, and has no say in whom to trust and whom to be.
@@ -76,6 +79,17 @@ impl Settings {
         }
         if asked.tls_min == Some(TlsVersion::V12) {
             asked.tls_min = None;
+        }
+        // It may ask for more proof that a file is right, never for less.
+        if asked.sidecars == Some(false) || asked.server_hash == Some(ServerHash::Off) {
+            let key = if asked.sidecars.is_some() { "sidecars" } else { "server-hash" };
+            return bad(key, "a list of files may ask for more proof, not for less; leave it out");
+        }
+        if asked.server_hash == Some(ServerHash::Auto) {
+            asked.server_hash = None;
+        }
+        if asked.digest == Some(KeptDigest::None) {
+            asked.digest = None;
         }
         *self = asked.or(self);
         Ok(())
@@ -156,7 +170,7 @@ mod tests {
             "data-mode": "epsv", "pipelining": "deep", "active-address": "192.0.2.1", "active-ports": "2000-3000", "bind": "::1",
             "type": "ascii", "tls": "off", "ca-file": "/ca", "pin": "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
             "client-cert": "/cert", "client-key": "/key", "tls-min": "1.3", "insecure": true, "timeout": 1, "retries": 0, "resume": false, "existing": "skip",
-            "split": false, "durability": "none", "limit-rate": 9,
+            "split": false, "durability": "none", "limit-rate": 9, "sidecars": true, "server-hash": "off", "digest": "sha-256",
         });
         let mut settings = Settings::default();
         for key in Settings::KEYS {
@@ -183,6 +197,9 @@ mod tests {
             ("tls-min", json!("1.1")),
             ("data-mode", json!("pasiv")),
             ("retries", json!(-1)),
+            ("sidecars", json!("yes")),
+            ("server-hash", json!("always")),
+            ("digest", json!("sha-3")),
         ];
         for (key, value) in table {
             let error = settings.assign(key, value.clone()).unwrap_err().to_string();
@@ -212,6 +229,8 @@ mod tests {
             ("tls", json!("off"), "not for less"),
             ("tls", json!("prefer"), "not for less"),
             ("tls-min", json!("1.0"), "1.0"),
+            ("sidecars", json!(false), "not for less"),
+            ("server-hash", json!("off"), "not for less"),
         ] {
             let mut list = Settings::default();
             let error = list.assign_from_list(key, value).unwrap_err().to_string();
@@ -237,6 +256,10 @@ mod tests {
         list.assign_from_list("tls-min", json!("1.3")).unwrap();
         list.assign_from_list("timeout", json!(5)).unwrap();
         assert_eq!((list.tls_min, list.timeout), (Some(TlsVersion::V13), Some(5)));
+        list.assign_from_list("sidecars", json!(true)).unwrap();
+        list.assign_from_list("digest", json!("none")).unwrap();
+        list.assign_from_list("server-hash", json!("auto")).unwrap();
+        assert_eq!((list.sidecars, list.server_hash, list.digest), (Some(true), None, None));
     }
 
     #[test]

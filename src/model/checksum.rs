@@ -58,7 +58,9 @@ impl Algorithm {
         }
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    /// The function of that name, however it is spelled: `SHA256`, `sha-256`, `Sha_256`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
         let plain: String = name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
         Self::ALL.into_iter().find(|a| a.name().replace('-', "") == plain)
     }

@@ -1,6 +1,6 @@
 //! What happens during a run, as it is shown and printed.
 
-use super::{Checksum, Destination, Failure, JobId, LaxHost, ProofCounts, Source};
+use super::{Checksum, Destination, Failure, FolderTally, JobId, LaxHost, ProofCounts, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,17 @@ pub enum Event {
         checksum: Option<Checksum>,
         /// What is worth knowing.
         note: Option<String>,
+    },
+    /// A folder was read to its end; its files are jobs of their own.
+    Folder {
+        /// The job.
+        job: JobId,
+        /// Remote folder.
+        source: Source,
+        /// Local folder.
+        destination: Destination,
+        /// What was found in it.
+        tally: FolderTally,
     },
     /// An attempt failed and will be repeated.
     Retrying {
@@ -110,6 +121,17 @@ pub enum Event {
         unknown: u64,
         /// The run goes on all the same: the user wants it so, or it became known too late.
         goes_on: bool,
+    },
+    /// A file that was fetched from a folder is not there any more.
+    Gone {
+        /// The job.
+        job: JobId,
+        /// Remote file.
+        source: Source,
+        /// Local file.
+        destination: Destination,
+        /// Whether the local file was deleted, and the job removed.
+        deleted: bool,
     },
     /// Something a person should know that belongs to no job.
     Notice {

@@ -34,6 +34,8 @@ pub enum Stage {
     Prepare,
     /// SIZE, MDTM, MLST.
     Inspect,
+    /// MLSD or LIST, and the entries themselves.
+    List,
     /// Deciding what to do with what is on disk.
     Plan,
     /// Opening the data connection: EPSV, PASV, EPRT, PORT.
@@ -64,6 +66,7 @@ impl Stage {
             Self::Login => "login",
             Self::Prepare => "setting up the session",
             Self::Inspect => "asking for size and time",
+            Self::List => "reading the folder",
             Self::Plan => "deciding how to go on",
             Self::Data => "opening the data connection",
             Self::Restart => "restart",

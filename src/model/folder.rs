@@ -44,6 +44,30 @@ pub struct Folder {
     /// Links to folders that were entered on the way here.
     #[serde(skip_serializing_if = "is_zero")]
     pub links: u8,
+    /// When it was asked for, in milliseconds since 1970-01-01 UTC. Folders below that were read for the same wish are
+    /// not read once more, those of an earlier one are.
+    #[serde(skip_serializing_if = "is_never")]
+    pub asked: u64,
+}
+
+impl Folder {
+    /// Links to folders that are entered one below the other at most: what no real path shows as a cycle ends here.
+    pub const MOST_LINKS: u8 = 8;
+
+    /// Whether these are the same wishes of the same folder, whenever they were uttered. What is left out for its age
+    /// moves with the time of the wish.
+    #[must_use]
+    pub fn is_same_wish(&self, other: &Self) -> bool {
+        let timeless = |folder: &Self| Self { newer: None, asked: 0, ..folder.clone() };
+        timeless(self) == timeless(other)
+    }
+
+    /// The rules of a folder in this one, whose name below where the reading began is `below`.
+    #[must_use]
+    pub fn deeper(&self, below: String, is_link: bool) -> Self {
+        let depth = self.depth.map(|depth| depth.saturating_sub(1));
+        Self { below, depth, links: self.links.saturating_add(u8::from(is_link)), ..self.clone() }
+    }
 }
 
 /// What a listing said of a file: a hint, and what a later listing is compared with.
@@ -105,6 +129,11 @@ fn is_false(value: &bool) -> bool {
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_zero(value: &u8) -> bool {
+    *value == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_never(value: &u64) -> bool {
     *value == 0
 }
 

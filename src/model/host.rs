@@ -166,6 +166,9 @@ pub struct Quirks {
     /// MDTM is unknown to it.
     #[serde(default)]
     pub no_mdtm: bool,
+    /// MLSD is refused, whatever FEAT says: LIST is used.
+    #[serde(default)]
+    pub no_mlsd: bool,
     /// It ends multi-line replies with another code.
     #[serde(default)]
     pub foreign_terminator: bool,
@@ -187,6 +190,9 @@ pub struct Quirks {
     /// It was seen to do so under TLS 1.3 and not under TLS 1.2, which is used.
     #[serde(default)]
     pub only_tls12: bool,
+    /// It offers checksums of its own and refuses to compute them: it is not asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_hash: bool,
 }
 
 impl Quirks {
@@ -198,6 +204,7 @@ impl Quirks {
             no_rest: self.no_rest || other.no_rest,
             no_size: self.no_size || other.no_size,
             no_mdtm: self.no_mdtm || other.no_mdtm,
+            no_mlsd: self.no_mlsd || other.no_mlsd,
             foreign_terminator: self.foreign_terminator || other.foreign_terminator,
             pipelines: self.pipelines || other.pipelines,
             lockstep: self.lockstep || other.lockstep,
@@ -205,6 +212,7 @@ impl Quirks {
             no_queueing: self.no_queueing || other.no_queueing,
             demands_reuse: self.demands_reuse || other.demands_reuse,
             only_tls12: self.only_tls12 || other.only_tls12,
+            no_hash: self.no_hash || other.no_hash,
         }
     }
 }

@@ -49,6 +49,20 @@ impl IdSet {
         self.ranges = kept;
     }
 
+    /// Adds all numbers of another set.
+    pub fn extend(&mut self, other: &Self) {
+        let mut all: Vec<(u64, u64)> = self.ranges.iter().chain(&other.ranges).copied().collect();
+        all.sort_unstable();
+        let mut merged: Vec<(u64, u64)> = Vec::with_capacity(self.ranges.len() + 1);
+        for (low, high) in all {
+            match merged.last_mut() {
+                Some(last) if low <= last.1.saturating_add(1) => last.1 = last.1.max(high),
+                _ => merged.push((low, high)),
+            }
+        }
+        self.ranges = merged;
+    }
+
     /// Whether the number is in the set.
     #[must_use]
     pub fn contains(&self, id: JobId) -> bool {
@@ -126,5 +140,7 @@ mod tests {
         assert!(set.contains(JobId(5)) && !set.contains(JobId(10)) && !set.contains(JobId(0)));
         assert!(set.touches(JobId(9), JobId(20)) && !set.touches(JobId(10), JobId(20)));
         assert_eq!(set.len(), 9);
+        set.extend(&[0, 10, 12, 13].into_iter().map(JobId).collect());
+        assert_eq!(set.ranges().collect::<Vec<_>>(), [(JobId(0), JobId(10)), (JobId(12), JobId(13))]);
     }
 }

@@ -254,6 +254,9 @@ pub struct JobRecord {
     /// How its sources failed, where it has mirrors: one entry each at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<SourceTrouble>,
+    /// The rules of a folder as they were asked for last, where those are not the ones the job was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folder: Option<Box<Folder>>,
     /// Proof of success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
@@ -509,6 +512,14 @@ pub struct Counts {
     pub failed: u64,
     /// Called off.
     pub cancelled: u64,
+    /// How many of those that a run would still work on are folders.
+    #[serde(default, skip_serializing_if = "is_none_left")]
+    pub folders: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none_left(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Counts {
@@ -549,6 +560,12 @@ impl Counts {
     #[must_use]
     pub fn left(&self) -> u64 {
         self.queued + self.running + self.waiting
+    }
+
+    /// Files that a run would still fetch.
+    #[must_use]
+    pub fn files_left(&self) -> u64 {
+        self.left().saturating_sub(self.folders)
     }
 }
 

@@ -40,7 +40,7 @@ pub use job::{
 };
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
-pub use proof::{PieceDigests, Proof, ProofCounts};
+pub use proof::{KeptDigest, PieceDigests, Proof, ProofCounts, ServerHash};
 pub use protection::{CertificateCheck, Protection, TlsInUse};
 pub use report::{
     ReportLine, ReportSummary, ReportedFile, ReportedFolder, Standing, VerifiedFile, VerifyLine, VerifySummary,
@@ -48,7 +48,7 @@ pub use report::{
 pub use secret::Secret;
 pub use settings::{DataMode, Durability, Existing, Pipelining, PortRange, Settings, TransferType};
 pub use snapshot::{HostStatus, LaxHost, RunningFile, Snapshot, StatusReport};
-pub use source::{RemotePath, Scheme, Source, SourceError};
+pub use source::{RemotePath, Scheme, Source, SourceError, encode as percent_encoded};
 pub use state::{IllegalMove, JobState, Move};
 pub use text::{json_line, printable, without_userinfo};
 pub use tls::{Pin, Pins, Tls, TlsVersion};

@@ -60,6 +60,14 @@ pub struct Progress {
     /// Those of them that `fdatasync` has made durable.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub durable_ranges: Vec<Span>,
+    /// How often all of the file was there, and its checksum wrong.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wrong: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Progress {

@@ -4,6 +4,7 @@ use super::{Algorithm, Checksum, ChecksumError};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::str::FromStr;
 
 /// How a file was proved, the weakest first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -56,7 +57,7 @@ impl Proof {
 impl fmt::Display for Proof {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Nothing => f.write_str("nothing: no length was known"),
+            Self::Nothing => f.write_str("nothing"),
             Self::Size => f.write_str("length"),
             Self::Server { command } => write!(f, "the server's {command}"),
             Self::Sidecar { name } => write!(f, "{name} on the server"),
@@ -125,6 +126,66 @@ impl ProofCounts {
     }
 }
 
+/// Whether a server is asked for a checksum of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ServerHash {
+    /// Where no other checksum is known, and the server offers it in FEAT.
+    #[default]
+    Auto,
+    /// Never.
+    Off,
+}
+
+/// A digest that is computed of every file, whether something is to be compared with it or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub enum KeptDigest {
+    /// None but those that are compared.
+    #[default]
+    None,
+    /// The digest by this function.
+    Of(Algorithm),
+}
+
+impl KeptDigest {
+    /// The hash function, where there is one.
+    #[must_use]
+    pub fn algorithm(self) -> Option<Algorithm> {
+        match self {
+            Self::None => None,
+            Self::Of(algorithm) => Some(algorithm),
+        }
+    }
+}
+
+impl FromStr for KeptDigest {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "none" {
+            return Ok(Self::None);
+        }
+        let names = || Algorithm::ALL.map(Algorithm::name).join(", ");
+        Algorithm::from_name(text).map(Self::Of).ok_or_else(|| format!("write none, or one of {}", names()))
+    }
+}
+
+impl TryFrom<String> for KeptDigest {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<KeptDigest> for String {
+    fn from(kept: KeptDigest) -> Self {
+        kept.algorithm().map_or("none", Algorithm::name).to_owned()
+    }
+}
+
 /// The digests of a file's pieces: all of one length but the last, which may be shorter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Stored", into = "Stored")]
@@ -177,6 +238,20 @@ impl PieceDigests {
     /// The digests, in the order of the pieces.
     pub fn digests(&self) -> impl Iterator<Item = &[u8]> {
         self.digests.chunks(self.algorithm.digest_len())
+    }
+
+    /// Whether they are the digests of a file of that many bytes, as far as their number tells.
+    #[must_use]
+    pub fn fit(&self, size: u64) -> bool {
+        u64::try_from(self.count()).is_ok_and(|count| count == size.div_ceil(self.length))
+    }
+
+    /// The digest of the piece of that number.
+    #[must_use]
+    pub fn get(&self, number: usize) -> Option<&[u8]> {
+        let length = self.algorithm.digest_len();
+        let start = number.checked_mul(length)?;
+        self.digests.get(start..start.checked_add(length)?)
     }
 
     /// How many there are.

@@ -1,6 +1,6 @@
 //! What a user may set, for everything, for a host, or for one job.
 
-use super::{Pins, Tls, TlsVersion};
+use super::{KeptDigest, Pins, ServerHash, Tls, TlsVersion};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -189,6 +189,15 @@ pub struct Settings {
     /// Most bytes a second of one transfer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit_rate: Option<u64>,
+    /// Whether a file without a checksum in the list is compared with one found beside it on the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sidecars: Option<bool>,
+    /// Whether the server is asked for a checksum where no other is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_hash: Option<ServerHash>,
+    /// A digest that is computed of every file and kept with its receipt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<KeptDigest>,
 }
 
 impl Settings {
@@ -216,6 +225,9 @@ impl Settings {
             split: self.split.or(wider.split),
             durability: self.durability.or(wider.durability),
             limit_rate: self.limit_rate.or(wider.limit_rate),
+            sidecars: self.sidecars.or(wider.sidecars),
+            server_hash: self.server_hash.or(wider.server_hash),
+            digest: self.digest.or(wider.digest),
         }
     }
 

@@ -319,7 +319,8 @@ impl From<Source> for String {
 }
 
 /// Percent-encodes all but unreserved characters and `/`, so that the text is one word and one URL path.
-pub(super) fn encode(bytes: &[u8]) -> String {
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for &b in bytes {
         if b.is_ascii_alphanumeric() || b"-._~/+,=@!$&'()*:".contains(&b) {

@@ -2,7 +2,9 @@
 
 mod budget;
 mod mirror;
+mod name;
 mod pace;
+mod pattern;
 mod pieces;
 mod rate;
 mod resume;
@@ -11,7 +13,9 @@ mod tuning;
 
 pub use budget::Budget;
 pub use mirror::{Choice, Door, Next, Rules, Standing, after_failure, choose};
+pub use name::{Collision, FoldedNames, NameRefusal, local_name};
 pub use pace::{LEAST, Pace};
+pub use pattern::{Pattern, PatternError, split_pattern};
 pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
 pub use rate::Bucket;
 pub use resume::{

@@ -12,7 +12,7 @@ pub struct FinalFile {
     pub size: u64,
     /// Modification time in seconds since 1970-01-01 UTC.
     pub modified: Option<i64>,
-    /// Whether its digest is the one the manifest gives; `None` while it was not computed, or none is given.
+    /// Whether its digest is the one it should have; `None` while it was not computed, or none is known.
     pub digest_matches: Option<bool>,
 }
 
@@ -23,6 +23,8 @@ pub struct Facts<'a> {
     pub remote: &'a Identity,
     /// What the manifest says of it.
     pub expect: &'a Expectation,
+    /// Whether it is known what digest it should have.
+    pub has_digest: bool,
     /// What stands under the final name.
     pub final_file: Option<FinalFile>,
     /// Length of the part file in bytes.
@@ -109,6 +111,7 @@ pub fn known_progress(record: Option<&Progress>, label: Option<&Progress>, boot_
         boot_id: boot.clone(),
         ranges: ranges.clone(),
         durable_ranges: sure.durable_ranges.clone(),
+        wrong: record.wrong.max(label.wrong),
     })
 }
 
@@ -212,11 +215,11 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
     {
         return Err(format!("the file there has {} bytes, the server's has {size}", found.size));
     }
-    if facts.expect.checksum.is_some() {
+    if facts.has_digest {
         return match found.digest_matches {
             None => Ok(Plan::Compare),
             Some(true) => Ok(Plan::Adopt { note: "was there already; its checksum matches".to_owned() }),
-            Some(false) => Err("the file there has another checksum than the manifest gives".to_owned()),
+            Some(false) => Err("the file there has another checksum than it should have".to_owned()),
         };
     }
     let remote_time = facts.remote.modified.as_deref().and_then(unix_seconds);

@@ -65,6 +65,8 @@ pub(super) struct Books {
     /// Jobs that nobody claims for now.
     pub(super) shelved: HashSet<u64>,
     pub(super) destinations: Option<Destinations>,
+    /// Runs that read folders, for which the destinations are kept.
+    pub(super) readers: u32,
     pub(super) intake: Option<OpenIntake>,
     pub(super) staged: Staged,
     /// Jobs with a record.
@@ -93,6 +95,7 @@ impl Books {
             held: HashSet::new(),
             shelved: HashSet::new(),
             destinations: None,
+            readers: 0,
             intake: None,
             staged: Staged::default(),
             touched: 0,
@@ -146,7 +149,7 @@ impl Books {
         if let Some((_, texts)) = self.unpacked.packs.iter().find(|(at, _)| *at == first) {
             return Ok(Arc::clone(texts));
         }
-        let value = self.store.get(&keys::numbered(keys::JOBS, first))?;
+        let value = self.value(&keys::numbered(keys::JOBS, first))?;
         let value = value.ok_or_else(|| QueueError::damaged(&self.path, format!("the pack of job {first} is gone")))?;
         let texts = Arc::new(pack::open_jobs(&value).map_err(|e| self.broken(&e))?);
         self.unpacked.count += 1;
@@ -172,7 +175,10 @@ impl Books {
     pub(super) fn job(&mut self, id: u64) -> Result<Option<Job>, QueueError> {
         let Some(stored) = self.index.state(id) else { return Ok(None) };
         let (record, _) = self.record(id)?;
-        let spec = self.spec(id)?;
+        let mut spec = self.spec(id)?;
+        if record.folder.is_some() {
+            spec.folder.clone_from(&record.folder);
+        }
         Ok(Some(Job { id: JobId(id), state: self.effective(id, stored), spec, record }))
     }
 
@@ -184,6 +190,11 @@ impl Books {
             self.staged.failed.get_or_insert_with(|| error.clone());
         }
         written
+    }
+
+    /// Stages values as they are.
+    pub(super) fn stage_values(&mut self, values: Batch) {
+        self.staged.batch.extend(values);
     }
 
     /// Stages a job's new state and record.
@@ -322,7 +333,7 @@ impl Books {
 
     /// Rewrites the journal when most of it is history.
     fn renew_journal(&mut self) -> Result<(), QueueError> {
-        let live = self.touched + wide(self.facts.len());
+        let live = self.touched + wide(self.facts.len()) + wide(self.index.packs().len());
         match &self.keeper {
             Some(keeper) if keeper.journal.is_stale(live) => self.rewrite_journal(),
             _ => Ok(()),
@@ -347,6 +358,15 @@ impl Books {
         put(Line { seq, entry: Entry::Head { queue: self.numbers.queue.clone(), next_id: self.numbers.next_id } })?;
         for (first, last) in manifests.ranges() {
             put(Line { seq, entry: Entry::Accepted { first, last } })?;
+            let gone = (first..=last).filter(|&id| self.index.state(id).is_none());
+            for ids in super::change::in_parts(gone) {
+                put(Line { seq, entry: Entry::Removed { ids } })?;
+            }
+        }
+        for (&first, pack) in self.index.packs().iter().filter(|&(&first, _)| manifests.of(first).is_none()) {
+            let value = self.store.get(&keys::numbered(keys::JOBS, first))?.unwrap_or_default();
+            let last = first + wide(pack.states.len()).saturating_sub(1);
+            put(Line { seq, entry: Entry::Admitted { first, last, jobs: pack::to_hex(&value) } })?;
             let gone = (first..=last).filter(|&id| self.index.state(id).is_none());
             for ids in super::change::in_parts(gone) {
                 put(Line { seq, entry: Entry::Removed { ids } })?;

@@ -306,8 +306,10 @@ impl Books {
     /// How many of the selected jobs stand where. Without a selection no job is looked at.
     pub(super) fn counts(&self, selection: &Selection) -> Counts {
         if *selection != Selection::default() {
-            return self.selected(selection).fold(Counts::default(), |mut counts, (_, state)| {
+            return self.selected(selection).fold(Counts::default(), |mut counts, (id, state)| {
                 *counts.get_mut(state) += 1;
+                let is_left = matches!(state, JobState::Queued | JobState::Waiting | JobState::Running);
+                counts.folders += u64::from(is_left && self.has_folders() && self.index.is_folder(id));
                 counts
             });
         }
@@ -319,6 +321,11 @@ impl Books {
             }
         }
         counts
+    }
+
+    /// Whether any folder is left: then only each job has to be looked at.
+    fn has_folders(&self) -> bool {
+        self.index.counts().folders > 0
     }
 
     /// Selected jobs with a higher number than `after`, ascending, `limit` at most.

@@ -30,6 +30,16 @@ impl Destinations {
         }
     }
 
+    /// Adds all of another map, part after part.
+    pub(super) fn take_in(&mut self, other: Self) {
+        for (hash, id) in other.first.into_iter().flatten() {
+            self.insert(hash, id);
+        }
+        for (hash, ids) in other.more {
+            ids.into_iter().for_each(|id| self.insert(hash, id));
+        }
+    }
+
     /// Jobs whose destination has that hash.
     pub(super) fn get(&self, hash: u64) -> impl Iterator<Item = u64> {
         let first = self.first.get(part(hash)).and_then(|part| part.get(&hash));

@@ -3,7 +3,7 @@
 use super::books::Numbers;
 use super::tests::{account, attempt, specs};
 use super::{frame, journal, manifests, pack};
-use crate::model::{Change, Counts, HostFacts, JobRecord, JobSpec, JobState, Progress, Selection, Span};
+use crate::model::{Change, Counts, Expectation, HostFacts, JobRecord, JobSpec, JobState, Progress, Selection, Span};
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
@@ -60,11 +60,15 @@ fn the_stored_values_are_still_read() {
     let value = golden("s-states-mirrored.hex", || pack::seal_states(&owner, &states).unwrap());
     assert_eq!(pack::open_states(&value).unwrap(), (owner, states));
 
-    let hashes: Vec<u64> = jobs.iter().map(|job| pack::hash(&job.destination)).collect();
+    let hashes: Vec<u64> = jobs.iter().map(|job| pack::hash(job)).collect();
     let value = golden("d-hashes.hex", || pack::seal_hashes(&hashes));
     assert_eq!(pack::open_hashes(&value).unwrap(), hashes);
 
-    let classes: Vec<_> = [None, Some(5 << 20), Some(1 << 40)].into_iter().map(super::order::class).collect();
+    let sized = |size: Option<u64>| {
+        let expect = Expectation { size, ..Expectation::default() };
+        super::order::of(&JobSpec { expect, ..jobs[0].clone() })
+    };
+    let classes: Vec<_> = [None, Some(5 << 20), Some(1 << 40)].into_iter().map(sized).collect();
     let value = golden("z-classes.hex", || pack::seal_classes(&classes).unwrap());
     assert_eq!(pack::open_classes(&value).unwrap(), classes);
 

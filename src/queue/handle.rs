@@ -128,10 +128,25 @@ impl Queue {
     /// # Errors
     /// When the store can't be read.
     pub async fn begin_add(&self) -> Result<Intake, QueueError> {
-        let turn = Arc::clone(&self.intakes).acquire_owned().await.map_err(|_| QueueError::Closed)?;
+        let turn = self.turn().await?;
         let token = self.tokens.fetch_add(1, Ordering::Relaxed);
         self.ask(move |books| books.begin_intake(token)).await?;
         Ok(Intake { queue: self.clone(), token, _turn: turn })
+    }
+
+    /// The turn of whoever wants to take in jobs; while it lasts, others wait.
+    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, QueueError> {
+        Arc::clone(&self.intakes).acquire_owned().await.map_err(|_| QueueError::Closed)
+    }
+
+    /// Has the thread do something that nobody waits for.
+    pub(super) fn tell(&self, work: impl FnOnce(&mut Books) + Send + 'static) {
+        let work: Work = Box::new(move |books| {
+            work(books);
+            Box::new(drop)
+        });
+        // A queue that is closed has nothing left to do.
+        let _ = self.requests.send(Request::Work(work));
     }
 
     /// What can be claimed at `now` (seconds since 1970-01-01 UTC), account by account.

@@ -1,10 +1,11 @@
 //! What is kept in memory of every job: a byte of state and one of length, in packs, and by account what can be claimed.
 
-use super::order::{Class, Rank};
+use super::order::{Class, FOLDER, Rank};
 use super::pack::{Accounts, Owner, States};
 use crate::model::{Account, Counts, IdSet, JobId, JobState};
 use crate::policy::LONGEST_DELAY;
 use std::cmp::Reverse;
+use std::collections::btree_set::Range;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -33,6 +34,11 @@ pub(super) struct Pack {
 impl Pack {
     fn class(&self, offset: usize) -> Class {
         self.classes.get(offset).copied().unwrap_or(0)
+    }
+
+    /// Whether the job with that number, of this pack that begins with `first`, is a folder's.
+    pub(super) fn is_folder(&self, first: u64, id: u64) -> bool {
+        usize::try_from(id.saturating_sub(first)).is_ok_and(|offset| self.class(offset) == FOLDER)
     }
 
     /// Positions of the queued jobs of a class.
@@ -103,6 +109,15 @@ impl Lane {
     }
 }
 
+/// Whether a run would still work on a job that is stored so.
+fn is_left(state: JobState) -> bool {
+    matches!(state, JobState::Queued | JobState::Waiting | JobState::Running)
+}
+
+/// Of so many jobs that are claimed at a time, one may be a folder's while there are files: they are to be fetched while
+/// other folders are still being read.
+const FOLDERS: usize = 4;
+
 /// Every job's stored state, found by number, by account and by due time.
 #[derive(Default)]
 pub(super) struct Index {
@@ -125,6 +140,7 @@ impl Index {
             for ((offset, id), state) in (0..).zip(first..).zip(&pack.states) {
                 let Some(state) = *state else { continue };
                 *self.counts.get_mut(state) += 1;
+                self.counts.folders += u64::from(is_left(state) && pack.class(offset) == FOLDER);
                 match state {
                     JobState::Queued => {
                         lane.queued += 1;
@@ -145,6 +161,13 @@ impl Index {
     /// The accounts of the mirrors of a pack's jobs.
     pub(super) fn mirrors(pack: &Pack) -> &Accounts {
         &pack.mirrors
+    }
+
+    /// Whether a job is a folder's.
+    pub(super) fn is_folder(&self, id: u64) -> bool {
+        self.find(id)
+            .and_then(|(first, _)| self.packs.get(&first).map(|pack| pack.is_folder(first, id)))
+            .unwrap_or(false)
     }
 
     /// Forgets a pack; its jobs have been removed before.
@@ -212,9 +235,11 @@ impl Index {
         let Some(lane) = self.lanes.get_mut(pack.lane) else { return };
         if let Some(from) = from {
             *self.counts.get_mut(from) -= 1;
+            self.counts.folders -= u64::from(is_left(from) && class == FOLDER);
         }
         if let Some(to) = to {
             *self.counts.get_mut(to) += 1;
+            self.counts.folders += u64::from(is_left(to) && class == FOLDER);
         }
         match from {
             Some(JobState::Queued) => {
@@ -271,15 +296,25 @@ impl Index {
             let last = first + wide(pack.states.len()).saturating_sub(1);
             only.is_none_or(|only| only.touches(JobId(first), JobId(last)))
         };
-        let packs = lane.packs.iter().filter_map(|&(Reverse(class), first)| {
-            let pack = self.packs.get(&first).filter(|pack| touched(first, pack))?;
-            Some(pack.queued(class).map(move |at| (Reverse(class), first + wide(at))))
-        });
-        let queued = packs.flatten().filter(|&(_, id)| is_free(id));
-        let ripe = lane.ripe.iter().copied().filter(|&(_, id)| is_free(id));
-        let mut both: Vec<Rank> = queued.take(max).chain(ripe.take(max)).collect();
-        both.sort_unstable();
-        both.into_iter().map(|(_, id)| id).take(max).collect()
+        let queued = |ranks: Range<'_, Rank>| -> Vec<Rank> {
+            let packs = ranks.filter_map(|&(Reverse(class), first)| {
+                let pack = self.packs.get(&first).filter(|pack| touched(first, pack))?;
+                Some(pack.queued(class).map(move |at| (Reverse(class), first + wide(at))))
+            });
+            packs.flatten().filter(|&(_, id)| is_free(id)).take(max).collect()
+        };
+        let ripe =
+            |ranks: Range<'_, Rank>| -> Vec<Rank> { ranks.copied().filter(|&(_, id)| is_free(id)).take(max).collect() };
+        // Folders stand before all files.
+        let files_begin = (Reverse(FOLDER - 1), 0);
+        let mut folders = queued(lane.packs.range(..files_begin));
+        folders.extend(ripe(lane.ripe.range(..files_begin)));
+        let mut files = queued(lane.packs.range(files_begin..));
+        files.extend(ripe(lane.ripe.range(files_begin..)));
+        folders.sort_unstable();
+        files.sort_unstable();
+        let few = (max / FOLDERS).max(1).max(max.saturating_sub(files.len()));
+        folders.into_iter().take(few).chain(files).map(|(_, id)| id).take(max).collect()
     }
 
     /// Moves the account's waiting jobs whose time has come to the claimable ones.

@@ -10,7 +10,7 @@ use super::manifests::Draft;
 use super::order::{self, Class};
 use super::pack::{Accounts, Owner};
 use super::{Accepted, QueueError, keys, pack};
-use crate::model::{Account, Clash, JobId, JobSpec, JobState};
+use crate::model::{Account, Clash, Folder, JobId, JobSpec, JobState};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -32,6 +32,8 @@ pub(super) struct OpenIntake {
     packs: Vec<Written>,
     fresh: Destinations,
     known: Vec<u64>,
+    /// Folders that are known and asked for once more, with the rules as they are now.
+    again: Vec<(u64, Box<Folder>)>,
     draft: Option<Draft>,
 }
 
@@ -76,12 +78,13 @@ impl Books {
             packs: Vec::new(),
             fresh: Destinations::default(),
             known: Vec::new(),
+            again: Vec::new(),
             draft,
         });
         Ok(())
     }
 
-    fn load_destinations(&self) -> Result<Destinations, QueueError> {
+    pub(super) fn load_destinations(&self) -> Result<Destinations, QueueError> {
         let mut map = Destinations::default();
         self.store.scan(&[keys::HASHES], &mut |key, value| {
             let hashes = pack::open_hashes(value).map_err(|e| self.broken(&e))?;
@@ -102,7 +105,7 @@ impl Books {
 
     fn drop_intake(&mut self) -> Result<(), QueueError> {
         let Some(intake) = self.intake.take() else { return Ok(()) };
-        self.destinations = None;
+        self.drop_destinations();
         self.forget_unpacked();
         if let Some(draft) = intake.draft {
             draft.discard()?;
@@ -136,12 +139,15 @@ impl Books {
     }
 
     fn gather(&mut self, jobs: Vec<JobSpec>) -> Result<(), QueueError> {
-        let hashes: Vec<u64> = jobs.iter().map(|spec| pack::hash(&spec.destination)).collect();
+        let hashes: Vec<u64> = jobs.iter().map(|spec| pack::hash(spec)).collect();
         let stored = self.stored(&jobs, &hashes)?;
         let Some(intake) = &mut self.intake else { return Err(QueueError::IntakeEnded) };
         for (at, (spec, hash)) in jobs.into_iter().zip(hashes).enumerate() {
             match stored.get(&at) {
-                Some(&id) if id < self.numbers.next_id => intake.known.push(id),
+                Some(&id) if id < self.numbers.next_id => {
+                    intake.known.push(id);
+                    intake.again.extend(spec.folder.map(|rules| (id, rules)));
+                }
                 Some(_) => {}
                 None => intake.gather(spec, hash)?,
             }
@@ -220,7 +226,7 @@ impl Books {
                 if packer.is_full() {
                     intake.packs.push(packer.write(self)?);
                 }
-                packer.push(text, hash, order::class(spec.expect.size));
+                packer.push(text, hash, order::of(&spec));
                 packer.note_mirrors(&spec);
             }
             intake.packs.push(packer.write(self)?);
@@ -243,9 +249,11 @@ impl Books {
         let mut intake = self.write_or_drop(intake)?;
         let first = self.numbers.next_id;
         let known = set_of(std::mem::take(&mut intake.known));
+        let again = std::mem::take(&mut intake.again);
         if intake.next == first {
             self.intake = Some(intake);
             self.drop_intake()?;
+            self.read_again(&again)?;
             return Ok(Accepted { new: set_of([]), known });
         }
         let last = intake.next - 1;
@@ -263,8 +271,11 @@ impl Books {
         self.numbers.next_id = last + 1;
         self.stage_entry(Entry::Accepted { first, last });
         self.stage_numbers();
-        // Sixteen bytes a job and more: read again for the next intake rather than kept.
-        self.destinations = None;
+        if let Some(known) = self.destinations.as_mut().filter(|_| self.readers > 0) {
+            known.take_in(intake.fresh);
+        }
+        self.drop_destinations();
+        self.read_again(&again)?;
         self.commit()?;
         let mut new = set_of([]);
         new.insert_range(JobId(first), JobId(last));
@@ -272,11 +283,19 @@ impl Books {
     }
 }
 
-fn same_place(one: &JobSpec, other: &JobSpec) -> bool {
-    one.destination.to_string() == other.destination.to_string()
+/// Whether two jobs want the same place. Several folders may be read into one: they are the same only with the same
+/// source and the same rules.
+pub(super) fn same_place(one: &JobSpec, other: &JobSpec) -> bool {
+    let place = one.destination.to_string() == other.destination.to_string();
+    place
+        && match (&one.folder, &other.folder) {
+            (None, None) => true,
+            (Some(rules), Some(others)) => one.source == other.source && rules.is_same_wish(others),
+            _ => false,
+        }
 }
 
-fn same_source(refused: &JobSpec, known: &JobSpec, job: u64) -> Result<(), QueueError> {
+pub(super) fn same_source(refused: &JobSpec, known: &JobSpec, job: u64) -> Result<(), QueueError> {
     // A list may name the same places in another order.
     if known.sources().any(|(_, source)| *source == refused.source) {
         return Ok(());
@@ -371,6 +390,16 @@ impl Packer {
         Owner { account: self.account.clone(), mirrors: Arc::new(self.mirrors.clone()) }
     }
 
+    /// How many jobs are in it.
+    pub(super) fn len(&self) -> u64 {
+        wide(self.texts.len())
+    }
+
+    /// Its first number.
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
     /// The pack's values, all jobs queued.
     pub(super) fn seal(&self) -> Result<Batch, FrameError> {
         let states = vec![Some(JobState::Queued); self.texts.len()];
@@ -387,6 +416,11 @@ impl Packer {
     /// Writes the pack, and goes on behind it.
     pub(super) fn write(&mut self, books: &mut Books) -> Result<Written, QueueError> {
         books.write_pack(self)?;
+        Ok(self.close())
+    }
+
+    /// What was gathered, as written; the next pack begins behind it.
+    pub(super) fn close(&mut self) -> Written {
         let classes = std::mem::take(&mut self.classes);
         let written = Written { first: self.first, owner: self.owner(), classes };
         self.mirrors.clear();
@@ -394,6 +428,6 @@ impl Packer {
         self.texts.clear();
         self.hashes.clear();
         self.bytes = 0;
-        Ok(written)
+        written
     }
 }

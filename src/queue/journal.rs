@@ -36,6 +36,15 @@ pub(super) enum Entry {
         /// Last number.
         last: u64,
     },
+    /// A pack of jobs that a folder gave.
+    Admitted {
+        /// First number.
+        first: u64,
+        /// Last number.
+        last: u64,
+        /// The jobs as the store has them, in hexadecimal digits.
+        jobs: String,
+    },
     /// Jobs changed their state and nothing else.
     State {
         /// From now on.

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `handle` | the handle and the thread: requests in order, one durable change for all that wait |
 //! | `books` | what is known, and the one way a change gets into memory, journal and store |
-//! | `change`, `intake` | what workers, users and manifests do to jobs |
+//! | `change`, `intake`, `admit` | what workers, users, manifests and folders do to jobs |
 //! | `index`, `order`, `destinations` | what is kept in memory: state and length of a job, what is claimed next, who goes where |
 //! | `backend`, `sled_store` | the store's interface; in memory, on disk |
 //! | `frame`, `keys`, `pack` | the stored form |
@@ -17,6 +17,7 @@
 //! | `overview` | how things stand, for whoever only wants to know that |
 //! | `credentials` | the one file that holds passwords |
 
+mod admit;
 mod backend;
 mod books;
 mod change;
@@ -48,6 +49,7 @@ mod sled_store;
 #[cfg(test)]
 mod tests;
 
+pub use admit::{Admission, Known, Reading, Renewal};
 pub use credentials::{Credentials, Kept};
 pub use error::QueueError;
 pub use handle::{Intake, Queue};

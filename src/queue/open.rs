@@ -6,6 +6,7 @@ use super::journal::{self, Entry, Journal, Line, Survey};
 use super::manifests::Manifests;
 use super::sled_store::SledStore;
 use super::{QueueError, files, rebuild};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -183,7 +184,15 @@ fn write_journal(books: &mut Books, manifests: Manifests) -> Result<(), QueueErr
 fn attach(layout: &Layout, mut books: Books, manifests: Manifests) -> Result<Opened, QueueError> {
     let mut notices = Vec::new();
     let stored = books.numbers.seq;
-    let survey = journal::read(&layout.dir, &mut |_| Ok(()))?;
+    // Jobs that folders gave stand in the journal.
+    let mut admitted = Vec::new();
+    let survey = journal::read(&layout.dir, &mut |line| {
+        if let Entry::Admitted { first, .. } = line.entry {
+            admitted.push(first);
+        }
+        Ok(())
+    })?;
+    let admitted: BTreeSet<u64> = admitted.into_iter().filter(|_| is_trusted(&survey)).collect();
     if survey.last_seq > stored {
         rebuild::replay(&mut books, &manifests, stored, &mut |note| notices.push(note))?;
         books.store.sync()?;
@@ -203,7 +212,7 @@ fn attach(layout: &Layout, mut books: Books, manifests: Manifests) -> Result<Ope
     } else if survey.lines == 0 {
         notices.push("the queue's journal was missing; it was written anew from the store".to_owned());
     }
-    let mended = mend_manifests(&mut books, &mut manifests)?;
+    let mended = mend_manifests(&mut books, &mut manifests, &admitted)?;
     let is_mended = mended.is_some();
     notices.extend(mended);
     if is_mended || !is_trusted(&survey) || survey.last_seq < stored {
@@ -221,7 +230,11 @@ fn attach(layout: &Layout, mut books: Books, manifests: Manifests) -> Result<Ope
 }
 
 /// Removes manifests that no job needs, and writes those anew that jobs miss.
-fn mend_manifests(books: &mut Books, manifests: &mut Manifests) -> Result<Option<String>, QueueError> {
+fn mend_manifests(
+    books: &mut Books,
+    manifests: &mut Manifests,
+    admitted: &BTreeSet<u64>,
+) -> Result<Option<String>, QueueError> {
     let idle: Vec<u64> = manifests
         .ranges()
         .filter(|&(first, last)| books.index.jobs(first, last).next().is_none())
@@ -231,7 +244,8 @@ fn mend_manifests(books: &mut Books, manifests: &mut Manifests) -> Result<Option
         manifests.remove(first)?;
     }
     let bare: Vec<(u64, u64)> = {
-        let packs = books.index.packs().iter().filter(|(first, _)| manifests.of(**first).is_none());
+        let is_bare = |first: u64| manifests.of(first).is_none() && !admitted.contains(&first);
+        let packs = books.index.packs().iter().filter(|(first, _)| is_bare(**first));
         let spans = packs.map(|(&first, pack)| (first, first + super::index::wide(pack.states.len()) - 1));
         spans.fold(Vec::new(), |mut merged: Vec<(u64, u64)>, (first, last)| {
             match merged.last_mut() {

@@ -3,7 +3,7 @@
 
 use super::frame::{self, FrameError};
 use super::order::Class;
-use crate::model::{Account, Destination, JobSpec, JobState};
+use crate::model::{Account, JobSpec, JobState};
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -181,12 +181,30 @@ pub(super) fn open_classes(value: &[u8]) -> Result<Vec<Class>, FrameError> {
     frame::open(value).map(<[u8]>::to_vec)
 }
 
-/// FNV-1a of the whole path, 64 bits: stored, hence never to be changed. A hit is always confirmed by the path itself.
-pub(super) fn hash(destination: &Destination) -> u64 {
-    destination
-        .to_string()
+/// FNV-1a of the whole path, and of a folder's source behind it, 64 bits: stored, hence never to be changed. A hit is
+/// always confirmed by the job itself.
+pub(super) fn hash(spec: &JobSpec) -> u64 {
+    let source = spec.folder.as_ref().map(|_| format!("\0{}", spec.source)).unwrap_or_default();
+    let place = spec.destination.to_string();
+    place
         .bytes()
+        .chain(source.bytes())
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+/// A value in hexadecimal digits, as the journal holds it.
+pub(super) fn to_hex(value: &[u8]) -> String {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('0');
+    value.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// The value of hexadecimal digits.
+pub(super) fn from_hex(text: &str) -> Result<Vec<u8>, FrameError> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let half = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let whole = |&[high, low]: &[u8; 2]| Some(half(high)? << 4 | half(low)?);
+    let bytes: Option<Vec<u8>> = pairs.iter().map(whole).collect();
+    bytes.filter(|_| rest.is_empty()).ok_or_else(|| FrameError::Content("hexadecimal digits".to_owned()))
 }
 
 /// The letter a state is stored as. Running is never stored.

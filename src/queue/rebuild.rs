@@ -129,8 +129,8 @@ fn import(
             }
         }
         let text = books.text(&kept.spec)?;
-        let hash = pack::hash(&kept.spec.destination);
-        let class = order::class(kept.spec.expect.size);
+        let hash = pack::hash(&kept.spec);
+        let class = order::of(&kept.spec);
         let packer = packer.get_or_insert_with(|| Packer::new(account.clone(), kept.id.0));
         packer.push(text, hash, class);
         packer.note_mirrors(&kept.spec);
@@ -183,6 +183,11 @@ fn apply(books: &mut Books, manifests: &Manifests, line: Line, note: &mut dyn Fn
                 import(books, manifests, (first, last), note)?;
             }
         }
+        Entry::Admitted { first, jobs, .. } => {
+            if books.index.find(first).is_none() {
+                readmit(books, first, &jobs)?;
+            }
+        }
         Entry::State { state, ids } => {
             for id in living(books, &ids) {
                 books.stage_state(id, Some(state), None);
@@ -199,6 +204,25 @@ fn apply(books: &mut Books, manifests: &Manifests, line: Line, note: &mut dyn Fn
             }
         }
         Entry::Facts { host, facts } => books.stage_facts(&host, facts)?,
+    }
+    Ok(())
+}
+
+/// Takes the jobs of a pack that the journal holds into the store, all queued.
+fn readmit(books: &mut Books, first: u64, jobs: &str) -> Result<(), QueueError> {
+    let texts = pack::from_hex(jobs).and_then(|value| pack::open_jobs(&value)).map_err(|e| books.broken(&e))?;
+    let mut packer: Option<Packer> = None;
+    let mut at = 0;
+    while let Some(spec) = texts.job(at).map_err(|e| books.broken(&e))? {
+        let text = books.text(&spec)?;
+        let pack = packer.get_or_insert_with(|| Packer::new(spec.source.account().clone(), first));
+        pack.push(text, pack::hash(&spec), order::of(&spec));
+        at += 1;
+    }
+    if let Some(mut pack) = packer {
+        let last = first + super::index::wide(at);
+        pack.write(books)?.publish(&mut books.index);
+        books.numbers.next_id = books.numbers.next_id.max(last);
     }
     Ok(())
 }

@@ -128,8 +128,7 @@ async fn an_intake_that_is_dropped_leaves_nothing(queue: Queue) {
 /// Two paths whose FNV-1a hash is the same, found by search, would do; the map is told to mistake them instead.
 async fn equal_hashes_do_not_make_equal_destinations(queue: Queue) {
     add(&queue, specs("h", 0..2)).await.unwrap();
-    let (a, b) =
-        (super::pack::hash(&specs("h", 0..1)[0].destination), super::pack::hash(&specs("h", 7..8)[0].destination));
+    let (a, b) = (super::pack::hash(&specs("h", 0..1)[0]), super::pack::hash(&specs("h", 7..8)[0]));
     let mut map = super::destinations::Destinations::default();
     map.insert(b, 1);
     map.insert(a, 2);

@@ -98,7 +98,7 @@ impl Run<'_> {
         }
         let size = expected_size(remote, &self.task.job.spec.expect).unwrap_or(0);
         match self.grew_beyond(size, &part, link).await {
-            Ok(true) => return self.ready(place, part.into(), remote, true).await,
+            Ok(true) => return self.ready(place, part.into(), remote, link).await,
             Ok(false) => {}
             Err(halt) => {
                 // Unanswered: a part file of full length would be taken for whole next time.

@@ -104,7 +104,7 @@ impl Run<'_> {
             TransferType::Ascii => Copier::ascii(&part),
             TransferType::Image => Copier::new(&part, start.from, start.have, size),
         };
-        let follower = self.follow(place, &part, size);
+        let follower = self.follow(place, &part, size, link);
         let ledger = Ledger::new(place, &part, start.have);
         let mut sink = Sink { copier, ledger, follower, tools: std::mem::take(&mut link.tools) };
         let outcome = Box::pin(self.transfer(&mut sink, &start, link)).await;
@@ -174,18 +174,18 @@ impl Run<'_> {
         if !confirmed || start.have > 0 || begun.elapsed() > LONG {
             self.look_again(remote, &part, confirmed, link).await?;
         }
-        self.ready(place, part.into(), remote, start.have == 0).await
+        self.ready(place, part.into(), remote, link).await
     }
 
-    /// Begins to hash the file while it arrives, where a checksum is known and the file is worth it.
-    pub(super) fn follow(&self, place: &Place, part: &PartFile, size: Option<u64>) -> Option<Follower> {
-        let algorithm = self.task.job.spec.expect.checksum.as_ref()?.algorithm();
-        if size.is_some_and(|size| size < follow::WORTH) {
+    /// Begins to hash the file while it arrives, where it is known by what and the file is worth it.
+    pub(super) fn follow(&self, place: &Place, part: &PartFile, size: Option<u64>, link: &Link) -> Option<Follower> {
+        let wanted = self.wanted(link);
+        if wanted.is_empty() || size.is_some_and(|size| size < follow::WORTH) {
             return None;
         }
         // Where the file can't be opened once more, it is hashed at its end.
         let reader = tokio::task::block_in_place(|| part.reader(place)).ok()?;
-        Some(Follower::start(reader, algorithm))
+        Some(Follower::start(reader, wanted))
     }
 
     /// Opens the data connection: the server has accepted the transfer, or sends already.
@@ -437,7 +437,7 @@ impl Run<'_> {
         };
         let boot_id = self.task.boot_id.to_owned();
         let (identity, source) = self.origin(remote);
-        Progress { identity, source, durable, boot_id, ..Progress::default() }
+        Progress { identity, source, durable, boot_id, wrong: self.wrong, ..Progress::default() }
     }
 
     fn differs(&self, announced: Option<u64>) -> String {

@@ -1,11 +1,10 @@
-//! The digest of a file, computed while it arrives.
+//! The digests of a file, computed while it arrives.
 //!
 //! A follower reads what was written from the part file itself, so that it makes no difference how the bytes got there:
 //! by a copy loop, by splice, in an earlier run, or as pieces from several sessions. It needs to know one number, up to
 //! where they are all there.
 
-use crate::disk::{DiskError, Hasher, PartReader};
-use crate::model::Algorithm;
+use crate::disk::{DiskError, PartReader, Survey, Surveyed, Wanted};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, OnceLock};
 use std::thread::available_parallelism;
@@ -74,15 +73,22 @@ impl Watermark {
 #[derive(Debug)]
 pub(super) struct Follower {
     mark: Arc<Watermark>,
-    task: JoinHandle<Result<Option<Followed>, DiskError>>,
+    wanted: Wanted,
+    task: JoinHandle<Result<Option<Surveyed>, DiskError>>,
 }
 
 impl Follower {
     /// Begins to follow.
-    pub(super) fn start(reader: PartReader, algorithm: Algorithm) -> Self {
+    pub(super) fn start(reader: PartReader, wanted: Wanted) -> Self {
         let mark = Arc::new(Watermark::new());
-        let trail = Trail { reader, hasher: Hasher::new(algorithm), at: 0, mark: Arc::clone(&mark) };
-        Self { mark, task: tokio::spawn(trail.follow()) }
+        let trail = Trail { reader, survey: Survey::new(&wanted), at: 0, mark: Arc::clone(&mark) };
+        Self { mark, wanted, task: tokio::spawn(trail.follow()) }
+    }
+
+    /// Whether it computes all of this.
+    pub(super) fn covers(&self, wanted: &Wanted) -> bool {
+        wanted.pieces.as_ref().is_none_or(|pieces| self.wanted.pieces.as_ref() == Some(pieces))
+            && wanted.whole.iter().all(|algorithm| self.wanted.whole.contains(algorithm))
     }
 
     /// What tells how far the file has got.
@@ -90,12 +96,12 @@ impl Follower {
         &self.mark
     }
 
-    /// The digest of the first `length` bytes, which are the whole file; nothing where the file turns out to be shorter
+    /// What is known of the first `length` bytes, which are the whole file; nothing where the file turns out to be shorter
     /// or can't be read: reading it anew will tell.
-    pub(super) async fn finish(mut self, length: u64) -> Option<Vec<u8>> {
+    pub(super) async fn finish(mut self, length: u64) -> Option<Surveyed> {
         self.mark.finish(length);
-        let (hashed, digest) = (&mut self.task).await.ok()?.ok()??;
-        (hashed == length).then_some(digest)
+        let surveyed = (&mut self.task).await.ok()?.ok()??;
+        (surveyed.length == length).then_some(surveyed)
     }
 }
 
@@ -106,20 +112,17 @@ impl Drop for Follower {
     }
 }
 
-/// A digest, and of how many bytes.
-type Followed = (u64, Vec<u8>);
-
 /// The follower's own part.
 struct Trail {
     reader: PartReader,
-    hasher: Hasher,
+    survey: Survey,
     at: u64,
     mark: Arc<Watermark>,
 }
 
 impl Trail {
     /// Hashes what is there whenever there is enough of it. While it waits it holds neither a thread nor memory.
-    async fn follow(mut self) -> Result<Option<Followed>, DiskError> {
+    async fn follow(mut self) -> Result<Option<Surveyed>, DiskError> {
         loop {
             if !self.mark.grown(self.at).await {
                 return Ok(None);
@@ -138,7 +141,7 @@ impl Trail {
                 return Ok(None);
             }
             if self.mark.whole.load(SeqCst) && self.at == self.mark.reached.load(SeqCst) {
-                return Ok(Some((self.at, self.hasher.finish())));
+                return Ok(Some(self.survey.finish()));
             }
         }
     }
@@ -158,7 +161,7 @@ impl Trail {
             if self.reader.read_at(room, self.at)? < count {
                 return Ok(None);
             }
-            self.hasher.update(room);
+            self.survey.update(room);
             self.at += count as u64;
         }
     }

@@ -20,11 +20,13 @@ pub enum Phase {
     Checking,
     /// Making it durable.
     Storing,
+    /// A folder is being read.
+    Listing,
 }
 
 impl Phase {
-    const ALL: [Self; 6] =
-        [Self::Connecting, Self::Asking, Self::Opening, Self::Receiving, Self::Checking, Self::Storing];
+    const ALL: [Self; 7] =
+        [Self::Connecting, Self::Asking, Self::Opening, Self::Receiving, Self::Checking, Self::Storing, Self::Listing];
 
     /// The phase in a word.
     #[must_use]
@@ -36,6 +38,7 @@ impl Phase {
             Self::Receiving => "receiving",
             Self::Checking => "checking",
             Self::Storing => "storing",
+            Self::Listing => "reading",
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::tools::Tools;
 use crate::ftp::{Dial, Session};
 use crate::model::{Failure, Protection, Quirks};
+use crate::wire::HashWay;
 
 /// How to reach a server, and the session with it while there is one.
 pub struct Link {
@@ -49,6 +50,20 @@ impl Link {
         }
     }
 
+    /// The session, for one more question about a part of a file: also one over which no file is to come any more.
+    ///
+    /// # Errors
+    /// When signing in fails.
+    pub(super) async fn ranging(&mut self) -> Result<&mut Session, Failure> {
+        if !self.session.as_mut().is_some_and(Session::answers) {
+            self.session().await?;
+        }
+        match &mut self.session {
+            Some(session) => Ok(session),
+            empty => Ok(empty.insert(Session::open(&self.dial).await?)),
+        }
+    }
+
     /// Whether a session stands that can be used for another file.
     #[must_use]
     pub fn is_usable(&mut self) -> bool {
@@ -80,6 +95,16 @@ impl Link {
     pub fn doubts(&self) -> (bool, bool, u8) {
         let quirks = self.quirks();
         (quirks.lockstep, quirks.no_queueing, self.session.as_ref().map_or(self.dial.strikes, Session::strikes))
+    }
+
+    /// The best way to ask the server for a checksum, as far as a session that stands knows one.
+    pub(super) fn hash_way(&self) -> Option<HashWay> {
+        self.session.as_ref().and_then(Session::hash_way)
+    }
+
+    /// The way to ask it for that of a part of a file, by the same function.
+    pub(super) fn ranged_hash_way(&self, way: HashWay) -> Option<HashWay> {
+        self.session.as_ref().and_then(|session| session.ranged_hash_way(way))
     }
 
     /// Puts in what other sessions learned of the server.

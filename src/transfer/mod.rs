@@ -3,11 +3,14 @@
 //! The order of steps is the promise: bytes are compared before new ones are written, recorded only once they are
 //! durable, and the final name appears by one rename after everything was checked.
 
+mod adopt;
 mod commit;
 mod copy;
 mod doubt;
+mod expand;
 mod failpoint;
 mod fetch;
+mod findings;
 mod finisher;
 mod follow;
 mod gauge;
@@ -17,18 +20,27 @@ mod link;
 mod origin;
 mod patch;
 mod piece;
+mod prove;
+mod renew;
+mod rules;
+mod sidecar;
 mod small;
 mod space;
 mod split;
+mod survey;
 mod task;
 mod tools;
 mod whole;
+mod wrong;
 
+pub use expand::{Expansion, expand};
 pub use failpoint::failpoint;
+pub use findings::Findings;
 pub use finisher::Finisher;
 pub use gauge::{Gauge, Phase};
 pub use link::Link;
 pub use piece::{Help, assist};
 pub use split::{Invitation, Split};
+pub use survey::Survey;
 pub use task::{End, Fetched, Report, Started, Stop, Task, fetch};
 pub use whole::Whole;

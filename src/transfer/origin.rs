@@ -4,7 +4,7 @@
 use super::task::{Halt, Run, on_disk};
 use crate::disk::{Label, Place};
 use crate::model::{Cause, Identity, Progress, Source, Span, Stage};
-use crate::policy::{Facts, FinalFile, Plan, known_progress, other_content, plan};
+use crate::policy::{Facts, FinalFile, Plan, known_progress, other_content, plan, same_identity};
 
 /// What was there of another source before this attempt.
 pub(super) struct Foreign {
@@ -39,10 +39,15 @@ impl Run<'_> {
             let why = format!("it has another file than {begun_with}, with which the part file was begun");
             return Ok(Plan::Fresh { why: Some(why), set_aside: true });
         }
+        let same = |known: &&Progress| begun_with.is_none() && same_identity(&known.identity, remote);
+        if let Some(progress) = self.progress.as_ref().filter(same) {
+            self.wrong = self.wrong.max(progress.wrong);
+        }
         let final_file = found.map(|f| FinalFile { size: f.size, modified: f.modified, digest_matches: digest });
         let plan = plan(&Facts {
             remote,
             expect: &self.task.job.spec.expect,
+            has_digest: self.word.is_some() || self.pieces.is_some(),
             final_file,
             part,
             progress: self.progress.as_ref(),

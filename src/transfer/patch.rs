@@ -200,7 +200,7 @@ impl Run<'_> {
         let seat = Seat::of_owner(Arc::clone(&split), self.task.stop.clone());
         self.owner = Some(Owner { seat, restarts: true, piece: None, offered: false, begun: Instant::now(), before });
         self.task.gauge.set_have(before);
-        self.digest = self.follow(place, &part, Some(size));
+        self.digest = self.follow(place, &part, Some(size), link);
         self.labelled = true;
         if !split.open().await? {
             // What is on the file system now can't be told from what is missing.
@@ -254,7 +254,7 @@ impl Run<'_> {
                     self.has_grown(remote, link).await?;
                 }
                 self.look_again(remote, &part, true, link).await?;
-                self.ready(place, part.into(), remote, false).await
+                self.ready(place, part.into(), remote, link).await
             }
             // Which of the new bytes are right can't be known.
             Err(Halt::Doubt(why)) if self.foreign.is_some() => Err(Halt::Again(Some(why))),
@@ -376,7 +376,7 @@ impl Run<'_> {
         let boot_id = self.task.boot_id.to_owned();
         let ranges = held.to_vec();
         let (identity, source) = self.origin(remote);
-        Progress { identity, source, durable, boot_id, ranges, durable_ranges }
+        Progress { identity, source, durable, boot_id, ranges, durable_ranges, wrong: self.wrong }
     }
 }
 

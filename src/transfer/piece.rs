@@ -345,7 +345,7 @@ pub async fn assist(invitation: Invitation, link: &mut Link, stop: Stop) -> Help
     let split = Arc::clone(&invitation.split);
     let Some(mut seat) = Seat::of_helper(&split, stop) else { return Help { gained: 0, failure: None } };
     let failure = match seat.help(invitation, link).await {
-        Ok(()) | Err(Halt::Stopped | Halt::Doubt(_) | Halt::Again(_)) => None,
+        Ok(()) | Err(Halt::Stopped | Halt::Doubt(_) | Halt::Again(_) | Halt::Mend(_)) => None,
         Err(Halt::Failed(failure)) => Some(failure),
     };
     if let Some(failure) = &failure {

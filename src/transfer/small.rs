@@ -44,7 +44,7 @@ impl Run<'_> {
                 self.add_note(&format!("all {size} bytes came, but {}", failure.message));
             }
             self.gained += received;
-            return self.ready(place, Content::Bytes(bytes), remote, true).await;
+            return self.ready(place, Content::Bytes(bytes), remote, link).await;
         }
         let outcome = match outcome {
             // Nothing came: there is nothing to keep.

@@ -1,17 +1,19 @@
 //! The order of steps for one file.
 
+use super::findings::Findings;
 use super::finisher::Finisher;
 use super::follow::Follower;
 use super::gauge::{Gauge, Phase};
 use super::link::Link;
 use super::origin::Foreign;
-use super::patch::Owner;
+use super::patch::{Owner, Patch};
+use super::prove::Word;
 use super::split::Split;
 use super::whole::{Ready, Whole};
-use crate::disk::{DiskError, Place};
+use crate::disk::{DiskError, Place, Surveyed};
 use crate::model::{
-    Cause, Existing, Failure, FailureKind, Identity, Job, Progress, Receipt, RemotePath, Settings, Source, Stage,
-    TransferType,
+    Cause, Existing, Failure, FailureKind, Identity, Job, PieceDigests, Progress, Proof, Receipt, RemotePath, Settings,
+    Source, Stage, TransferType,
 };
 use crate::policy::{OVERLAP, Plan};
 use crate::queue::Queue;
@@ -56,6 +58,8 @@ pub struct Task<'a> {
     pub started: &'a (dyn Fn(Started) + Send + Sync),
     /// Whom to tell that further sessions may join.
     pub offer: &'a (dyn Fn(&Arc<Split>) + Send + Sync),
+    /// What all workers found out on servers.
+    pub findings: &'a Findings,
     /// Devices (`st_dev`) known to be full.
     pub is_full: &'a (dyn Fn(u64) -> bool + Send + Sync),
 }
@@ -101,6 +105,8 @@ pub(super) enum Halt {
     Again(Option<String>),
     /// Bytes of two sessions don't belong together: only the file's proved beginning counts.
     Doubt(String),
+    /// All bytes are there, and some are wrong: what is missing of the right ones is to be fetched.
+    Mend(Patch),
 }
 
 impl From<Failure> for Halt {
@@ -145,6 +151,12 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         alone: false,
         refusals: (0, 0),
         foreign: None,
+        word: task.job.spec.expect.checksum.clone().map(|checksum| Word { checksum, proof: Proof::Manifest }),
+        pieces: task.job.spec.expect.pieces.as_ref().map(|pieces| Arc::new((**pieces).clone())),
+        final_survey: None,
+        asked: false,
+        wrong: 0,
+        mends: 0,
     };
     let end = match Box::pin(run.open(link)).await {
         Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
@@ -176,6 +188,18 @@ pub(super) struct Run<'a> {
     refusals: (u8, u64),
     /// What was there of another of the job's sources, while this attempt goes on with it.
     pub(super) foreign: Option<Foreign>,
+    /// The checksum that the file is to have, as far as it is known beforehand.
+    pub(super) word: Option<Word>,
+    /// The digests that its pieces are to have.
+    pub(super) pieces: Option<Arc<PieceDigests>>,
+    /// What was computed of the file under the final name.
+    pub(super) final_survey: Option<Surveyed>,
+    /// Whether the server was asked for the checksum of a file that was there already.
+    pub(super) asked: bool,
+    /// How often all of the file was there, and wrong.
+    pub(super) wrong: u32,
+    /// How often ranges of it were fetched again in this attempt.
+    pub(super) mends: u32,
 }
 
 impl Run<'_> {
@@ -188,6 +212,7 @@ impl Run<'_> {
             Err(Halt::Failed(failure)) => End::Failed(failure),
             Err(Halt::Again(why)) => End::Failed(keeps_changing(why)),
             Err(Halt::Doubt(why)) => End::Failed(keeps_changing(Some(why))),
+            Err(Halt::Mend(patch)) => End::Failed(keeps_changing(patch.why)),
         };
         Report { from, fetched, gained, note, progress, device, end }
     }
@@ -203,22 +228,25 @@ impl Run<'_> {
     }
 
     async fn go(&mut self, place: &Place, link: &mut Link) -> Result<Goal, Halt> {
+        self.look_for_word(link).await?;
         let mut remote = self.look(place, link).await?;
         let mut digest_matches = None;
-        let mut restart: Option<String> = None;
+        let mut next: Option<Plan> = None;
         let mut last = None;
         for _ in 0..PLANS {
             // It holds the part file.
             self.owner = None;
-            let step = match restart.take() {
-                Some(why) => Plan::Fresh { why: Some(why), set_aside: true },
+            let step = match next.take() {
+                Some(step) => step,
                 None => self.plan(place, &remote, digest_matches, link.quirks().no_rest)?,
             };
             let doubts = link.doubts();
             let done = match step {
+                Plan::Adopt { .. } if digest_matches.is_none() && self.ask_for_adopted(place, link).await? => continue,
                 Plan::Adopt { note } => {
                     let verified = digest_matches == Some(true);
-                    return self.adopted(place, remote, note, verified).map(|receipt| Goal::Adopted(Box::new(receipt)));
+                    let receipt = Box::pin(self.adopted(place, remote, note, verified)).await?;
+                    return Ok(Goal::Adopted(Box::new(receipt)));
                 }
                 Plan::Refuse(failure) => return Err(failure.into()),
                 Plan::Compare => {
@@ -231,15 +259,13 @@ impl Run<'_> {
                 }
                 Plan::Finish => {
                     let part = on_disk(Stage::Store, || place.open_part())?;
-                    self.ready(place, part.into(), &remote, false).await
+                    self.ready(place, part.into(), &remote, link).await
                 }
                 Plan::Resume { from, have, why } => {
                     let start = super::fetch::Start { from, have, why, set_aside: false };
                     self.fetch(place, &remote, start, link).await
                 }
-                Plan::Patch { held, why } => {
-                    Box::pin(self.patch(place, &remote, super::patch::Patch { held, why }, link)).await
-                }
+                Plan::Patch { held, why } => Box::pin(self.patch(place, &remote, Patch { held, why }, link)).await,
                 Plan::Fresh { why, set_aside } => {
                     let start = super::fetch::Start { from: 0, have: 0, why, set_aside };
                     self.fetch(place, &remote, start, link).await
@@ -247,9 +273,15 @@ impl Run<'_> {
             };
             match done {
                 Err(Halt::Again(Some(why))) if self.foreign.is_some() => return Err(self.give_back(place, &why)),
+                Err(Halt::Mend(Patch { held, why })) => {
+                    last.clone_from(&why);
+                    next = Some(Plan::Patch { held, why });
+                }
                 Err(Halt::Again(why)) => {
                     last.clone_from(&why);
-                    restart = why;
+                    next = why.map(|why| Plan::Fresh { why: Some(why), set_aside: true });
+                    // What the server said of another content is not to be held against this one.
+                    self.word.take_if(|word| matches!(word.proof, Proof::Server { .. }));
                     remote = self.look(place, link).await?;
                 }
                 Err(Halt::Failed(failure)) if failure.cause == Cause::TlsReuse => {
@@ -290,6 +322,11 @@ impl Run<'_> {
     /// The remote path.
     pub(super) fn path(&self) -> &RemotePath {
         self.task.source.path()
+    }
+
+    /// The remote file.
+    pub(super) fn source(&self) -> &Source {
+        self.task.source
     }
 
     /// Representation type of the transfer; the URL's `;type=` wins.
@@ -356,18 +393,6 @@ impl Run<'_> {
             halt = Split::sent_away(self.owner.as_ref().map(|owner| &owner.seat.split)) => Err(halt),
             result = work => Ok(result),
         }
-    }
-
-    fn adopted(&mut self, place: &Place, remote: Identity, note: String, verified: bool) -> Result<Receipt, Halt> {
-        let found = on_disk(Stage::Plan, || {
-            place.clear_final_label();
-            place.sync_dir()?;
-            place.final_file()
-        })?;
-        let checksum = self.task.job.spec.expect.checksum.clone().filter(|_| verified);
-        self.clear_leftovers(place);
-        let size = found.map_or(0, |f| f.size);
-        Ok(Receipt { size, identity: remote, checksum, note: Some(note), ..Receipt::default() })
     }
 
     /// Adds a remark to the attempt's story.

@@ -3,19 +3,20 @@
 use super::failpoint::failpoint;
 use super::finisher::{Content, Order};
 use super::gauge::Phase;
+use super::prove::Proved;
 use super::task::{Halt, Report, Run, aside, on_disk};
 use crate::disk::{PartFile, Place};
 use crate::model::{Cause, Existing, Failure, Identity, Receipt, Stage};
 use crate::policy::unix_seconds;
 
-/// All bytes of a file, as many as there should be.
+/// All bytes of a file, proved to be right as far as that can be.
 pub(super) struct Ready {
     pub(super) content: Content,
     pub(super) remote: Identity,
     /// Length in bytes.
     pub(super) size: u64,
-    /// Whether its checksum was compared.
-    pub(super) verified: bool,
+    /// How it is known to be right.
+    pub(super) proved: Proved,
 }
 
 /// A file whose bytes are all here, and the story of its attempt.
@@ -32,7 +33,7 @@ impl Whole<'_> {
         matches!(self.ready.content, Content::Bytes(_))
     }
 
-    /// Compares the checksum, makes the file durable and gives it its final name.
+    /// Makes the file durable and gives it its final name.
     pub async fn put_away(self) -> Report {
         let Self { mut run, place, ready } = self;
         let end = run.put_away(place, ready).await;
@@ -42,10 +43,7 @@ impl Whole<'_> {
 
 impl Run<'_> {
     async fn put_away(&mut self, place: Place, ready: Ready) -> Result<Receipt, Halt> {
-        let Ready { mut content, remote, size, verified } = ready;
-        if !verified {
-            content = self.verify(&place, content, true).await?;
-        }
+        let Ready { content, remote, size, proved } = ready;
         failpoint("transfer-verified");
         self.task.gauge.set_phase(Phase::Storing);
         let time = remote.modified.as_deref().and_then(unix_seconds);
@@ -64,8 +62,10 @@ impl Run<'_> {
             None => return Err(nobody().into()),
         }
         self.progress = None;
-        let (fetched, note, checksum) = (self.fetched, self.note.clone(), self.task.job.spec.expect.checksum.clone());
-        Ok(Receipt { size, fetched, identity: remote, checksum, note, ..Receipt::default() })
+        let (fetched, note) = (self.fetched, self.note.clone());
+        let Proved { proof, digests, checksum } = proved;
+        let proof = Some(proof);
+        Ok(Receipt { size, fetched, identity: remote, proof, digests, checksum, note, ..Receipt::default() })
     }
 
     /// Sets the time of a part file, and makes all of it durable: a large one by itself, for it takes its time.

@@ -2,7 +2,7 @@
 
 use super::text::{bytes, duration, rate};
 use crate::engine::RunReport;
-use crate::model::{Cause, Event, Failure, ProofCounts, printable};
+use crate::model::{Cause, Event, Failure, FolderTally, ProofCounts, printable};
 use std::time::Duration;
 
 /// Failures told in full at the end.
@@ -25,11 +25,17 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
             let note = note.as_ref().map_or_else(String::new, |note| format!("; {}", safe(note)));
             Some(format!("done: {} ({}{note})", safe(destination), bytes(*size)))
         }
+        Event::Folder { source, tally, .. } if verbose => Some(format!("read: {}: {}", safe(source), found(tally))),
         // Space that is wanting before the first byte is told by the last lines.
         Event::Started { .. }
         | Event::Done { .. }
+        | Event::Folder { .. }
         | Event::Summary { .. }
         | Event::TooLittleSpace { goes_on: false, .. } => None,
+        Event::Gone { destination, deleted: true, .. } => {
+            Some(format!("gone on the server, deleted: {}", safe(destination)))
+        }
+        Event::Gone { destination, .. } => Some(format!("gone on the server: {}", safe(destination))),
         Event::Retrying { source, failure, seconds, .. } => {
             Some(format!("again in {}: {}: {}", duration(*seconds), safe(source), safe(failure)))
         }
@@ -65,6 +71,24 @@ fn shortage(event: &Event) -> Option<String> {
         bytes(*needed),
         bytes(*free)
     ))
+}
+
+/// What was found in a folder.
+fn found(tally: &FolderTally) -> String {
+    let some = |number: u64, one: &str, many: &str| match number {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        _ => Some(format!("{number} {many}")),
+    };
+    let parts = [
+        some(tally.files, "file", "files"),
+        some(tally.folders, "folder", "folders"),
+        some(tally.left_out, "entry left out", "entries left out"),
+        some(tally.links, "link to a folder not followed", "links to folders not followed"),
+        some(tally.refused_count, "name that can't be stored here", "names that can't be stored here"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { "empty".to_owned() } else { parts.join(", ") }
 }
 
 /// What went wrong in a run, and how much came: kept for the last lines. Bounded.
@@ -130,7 +154,7 @@ impl Ledger {
         if self.untold > 0 {
             lines.push(format!("and {} more: ftpq list --state failed", self.untold));
         }
-        if report.left > 0 {
+        if report.has_left() {
             lines.push(printable(&self.next_act(report), LONG));
         }
         lines.push(count_line(report, self.traffic.unwrap_or(traffic), &self.proved));
@@ -175,7 +199,15 @@ fn count_line(report: &RunReport, (count, seconds): (u64, f64), proved: &ProofCo
     let RunReport { done, failed, left, .. } = report;
     let kinds: Vec<String> = proved.kinds().map(|(count, by)| format!("{count} {by}")).collect();
     let proved = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
-    format!("done {done}{proved}, failed {failed}, left {left}; {} in {time}{speed}", bytes(count))
+    format!("done {done}{proved}, failed {failed}, left {left}{}; {} in {time}{speed}", folders(report), bytes(count))
+}
+
+/// The folders of a run, where there were any.
+fn folders(report: &RunReport) -> String {
+    let RunReport { folders, folders_failed, folders_left, .. } = report;
+    let parts = [(*folders, "read"), (*folders_failed, "failed"), (*folders_left, "left")];
+    let parts: Vec<String> = parts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!("{n} {what}")).collect();
+    if parts.is_empty() { String::new() } else { format!("; folders: {}", parts.join(", ")) }
 }
 
 #[cfg(test)]

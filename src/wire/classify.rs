@@ -36,6 +36,8 @@ const FULL: [&str; 12] = [
 const FULL_421: [&str; 2] = ["per ip", "per-ip"];
 /// A 550 that may pass.
 const PASSING: [&str; 5] = ["in use", "another process", "try again", "too many", "timed out"];
+/// Not a full house, though the server has "too many" of something.
+const LOOP: [&str; 2] = ["levels of symbolic", "levels of link"];
 /// The server demands TLS.
 const TLS: [&str; 7] = ["tls", "ssl", "encrypt", "prot p", "secure", "session reuse", "auth"];
 /// The file is not there.
@@ -80,7 +82,12 @@ pub fn classify(context: &Context<'_>, reply: &Reply) -> Failure {
             .advise("if it stays, tell the server's operator"),
         (_, Stage::Greeting | Stage::Login) => at_the_door(context, reply, &said),
         (425, _) => data_connection(context, &said),
+        (426, Stage::List) => {
+            Verdict::transient(Cause::Disconnected, "the server broke the listing off").advise(READ_AGAIN)
+        }
         (426, _) => Verdict::transient(Cause::Disconnected, "the server broke the data connection off").advise(GOES_ON),
+        (450, Stage::List) => Verdict::transient(Cause::Refused, "the folder is busy").advise(TRIES_LATER),
+        (550, Stage::List) => unlisted(&said),
         (450, _) => Verdict::transient(Cause::Refused, "the file is busy").advise(TRIES_LATER),
         (451, _) => local_error(&said),
         (452, _) => Verdict::transient(Cause::Refused, "the server has no space").advise(TRIES_LATER),
@@ -124,6 +131,24 @@ pub fn says_missing(reply: &Reply, path: &[u8]) -> bool {
     Said::new(reply, path).any(&ABSENT)
 }
 
+/// Whether a reply of success says that the folder was not read: vsftpd's `226 Transfer done (but failed to open
+/// directory).`, Pure-FTPd's `226-Sorry, we were unable to read [.]`.
+#[must_use]
+pub fn says_unread(reply: &Reply) -> bool {
+    Said::new(reply, b"").any(&["failed to open", "unable to read", "permission denied"])
+}
+
+/// Whether a refusal of a listing says no more than that there is nothing in the folder.
+#[must_use]
+pub fn says_empty(reply: &str) -> bool {
+    let words = reply.to_ascii_lowercase();
+    let code = words.get(..3).unwrap_or_default();
+    matches!(code, "450" | "550")
+        && ["no files found", "no data sets found", "no members found", "directory is empty", "directory empty"]
+            .iter()
+            .any(|phrase| words.contains(phrase))
+}
+
 /// Whether the reply forbids to start anywhere but at the beginning (proftpd: `451 Restart not permitted, try again`).
 #[must_use]
 pub fn forbids_restart(reply: &Reply, path: &[u8]) -> bool {
@@ -132,6 +157,7 @@ pub fn forbids_restart(reply: &Reply, path: &[u8]) -> bool {
 
 const NEW_SESSION: &str = "a new session is opened";
 const GOES_ON: &str = "the transfer goes on where it broke off";
+const READ_AGAIN: &str = "the folder is read again";
 const TRIES_LATER: &str = "it is tried again later";
 const FEWER: &str = "fewer connections are used; `--per-host` sets the most";
 
@@ -247,7 +273,10 @@ fn local_error(said: &Said) -> Verdict {
 }
 
 fn unavailable(said: &Said) -> Verdict {
-    if said.any(&["too many"]) {
+    if said.any(&LOOP) {
+        Verdict::permanent(Cause::Missing, "the path leads over links that go in a circle")
+            .advise("tell the server's operator")
+    } else if said.any(&["too many"]) {
         full()
     } else if said.any(&PASSING) || said.word("load") {
         Verdict::transient(Cause::Refused, "the server does not give the file now").advise(TRIES_LATER)
@@ -259,6 +288,22 @@ fn unavailable(said: &Said) -> Verdict {
             .advise("name the files in it one by one")
     } else {
         Verdict::permanent(Cause::Missing, "the server has no such file, or gives no right to read it")
+            .advise("check the path: a path in a URL starts at the login directory, and with %2F at the server's root")
+    }
+}
+
+/// A 550 about a folder.
+fn unlisted(said: &Said) -> Verdict {
+    if said.any(&LOOP) || said.any(&PASSING) || said.word("load") {
+        unavailable(said)
+    } else if said.any(&["permission", "denied", "not allowed", "prohibited", "forbidden"]) {
+        Verdict::permanent(Cause::Missing, "the server gives no right to read the folder")
+            .advise("check the path and whether this user may read it")
+    } else if said.any(&["not a directory"]) {
+        Verdict::permanent(Cause::Unsupported, "the path is a file, not a folder")
+            .advise("leave out the slash at the end of its URL")
+    } else {
+        Verdict::permanent(Cause::Missing, "the server has no such folder, or gives no right to read it")
             .advise("check the path: a path in a URL starts at the login directory, and with %2F at the server's root")
     }
 }
@@ -334,7 +379,7 @@ mod tests {
 
     #[test]
     fn codes_and_words_decide() {
-        use Stage::{Data, Greeting, Inspect, Login, Prepare, Restart, Retrieve};
+        use Stage::{Data, Greeting, Inspect, List, Login, Prepare, Restart, Retrieve};
         let table = [
             (
                 Greeting,
@@ -403,6 +448,16 @@ mod tests {
             ),
             (Retrieve, "550 The load was 9.00 when you connected", Transient, Refused),
             (Retrieve, "550 Too many users", Transient, TooManyConnections),
+            (Inspect, "550 Can't change directory to /a: Too many levels of symbolic links", Permanent, Missing),
+            (List, "550 Can't change directory to /a: Too many levels of symbolic links", Permanent, Missing),
+            (List, "550 Too many users", Transient, TooManyConnections),
+            (List, "550 Failed to change directory.", Permanent, Missing),
+            (List, "550 /a: Not a directory", Permanent, Unsupported),
+            (List, "550 /a: Permission denied", Permanent, Missing),
+            (List, "550 in use, try again", Transient, Refused),
+            (List, "450 busy", Transient, Refused),
+            (List, "426 broken", Transient, Disconnected),
+            (List, "502 MLSD?", Permanent, Refused),
             (Retrieve, "550 File in use, TRY AGAIN", Transient, Refused),
             (Retrieve, "552 quota", Permanent, Refused),
             (Retrieve, "553 name", Permanent, Refused),
@@ -436,5 +491,18 @@ mod tests {
         assert!(!says_missing(&reply("550 not found.txt: access denied"), b"not found.txt"));
         assert!(forbids_restart(&reply("451 Restart not permitted, try again"), b"a"));
         assert!(!forbids_restart(&reply("451 Local error"), b"a"));
+    }
+
+    #[test]
+    fn an_empty_folder_is_told_from_one_that_was_not_read() {
+        for text in ["550 No data sets found.", "450 No files found", "550 No members found.", "550 Directory is empty"]
+        {
+            assert!(says_empty(&reply(text).text()), "{text}");
+        }
+        for text in ["550 No such file", "226 No files found", "550 Permission denied", "451 no files found", ""] {
+            assert!(!says_empty(text), "{text}");
+        }
+        assert!(says_unread(&reply("226 Transfer done (but failed to open directory).")));
+        assert!(!says_unread(&reply("226 Directory send OK.")));
     }
 }

@@ -50,6 +50,19 @@ pub enum Command {
     Rest(u64),
     /// RETR: send the file.
     Retr(Vec<u8>),
+    /// MLSD: send the facts of all that is in the working directory (RFC 3659, section 7). Without a path, as LIST.
+    Mlsd,
+    /// LIST: tell people what is in the working directory. Never with a path: servers take what starts with `-` for options,
+    /// and `*`, `?`, `[` and blanks for a pattern.
+    List,
+    /// OPTS HASH: the function that HASH is to use (draft-bryan-ftpext-hash).
+    OptsHash(&'static str),
+    /// HASH: the checksum of a file (draft-bryan-ftpext-hash).
+    Hash(Vec<u8>),
+    /// RANG: the first and the last byte that HASH is to be of (draft-bryan-ftp-range).
+    Range(u64, u64),
+    /// A server's own command for a checksum: its word and what follows it.
+    Sum(&'static str, Vec<u8>),
     /// NOOP: nothing but an answer.
     Noop,
     /// ABOR: break the transfer off.
@@ -80,7 +93,10 @@ impl Command {
             Self::Pbsz => "PBSZ",
             Self::ProtPrivate => "PROT",
             Self::Feat => "FEAT",
-            Self::OptsUtf8 => "OPTS",
+            Self::OptsUtf8 | Self::OptsHash(_) => "OPTS",
+            Self::Hash(_) => "HASH",
+            Self::Range(..) => "RANG",
+            Self::Sum(verb, _) => verb,
             Self::Type(_) => "TYPE",
             Self::Pwd => "PWD",
             Self::Cwd(_) => "CWD",
@@ -94,10 +110,18 @@ impl Command {
             Self::Eprt(_) => "EPRT",
             Self::Rest(_) => "REST",
             Self::Retr(_) => "RETR",
+            Self::Mlsd => "MLSD",
+            Self::List => "LIST",
             Self::Noop => "NOOP",
             Self::Abor => "ABOR",
             Self::Quit => "QUIT",
         }
+    }
+
+    /// Whether it is carried out over a data connection.
+    #[must_use]
+    pub fn is_transfer(&self) -> bool {
+        matches!(self, Self::Retr(_) | Self::Mlsd | Self::List)
     }
 
     /// The line as it goes over the wire, with its CR LF. It may hold a password, and is overwritten when it goes.
@@ -133,9 +157,15 @@ impl Command {
             Self::OptsUtf8 => Some(b"UTF8 ON".to_vec()),
             Self::Type(TransferType::Image) => Some(b"I".to_vec()),
             Self::Type(TransferType::Ascii) => Some(b"A".to_vec()),
-            Self::Cwd(path) | Self::Size(path) | Self::Mdtm(path) | Self::Mlst(path) | Self::Retr(path) => {
-                Some(path.clone())
-            }
+            Self::Cwd(path)
+            | Self::Size(path)
+            | Self::Mdtm(path)
+            | Self::Mlst(path)
+            | Self::Retr(path)
+            | Self::Hash(path)
+            | Self::Sum(_, path) => Some(path.clone()),
+            Self::OptsHash(name) => Some(format!("HASH {name}").into_bytes()),
+            Self::Range(first, last) => Some(format!("{first} {last}").into_bytes()),
             Self::Port(address) => {
                 let ([a, b, c, d], [high, low]) = (address.ip().octets(), address.port().to_be_bytes());
                 Some(format!("{a},{b},{c},{d},{high},{low}").into_bytes())
@@ -147,9 +177,16 @@ impl Command {
                 Some(format!("|{family}|{ip}|{}|", address.port()).into_bytes())
             }
             Self::Rest(offset) => Some(offset.to_string().into_bytes()),
-            Self::Feat | Self::Pwd | Self::Cdup | Self::Epsv | Self::Pasv | Self::Noop | Self::Abor | Self::Quit => {
-                None
-            }
+            Self::Feat
+            | Self::Pwd
+            | Self::Cdup
+            | Self::Epsv
+            | Self::Pasv
+            | Self::Mlsd
+            | Self::List
+            | Self::Noop
+            | Self::Abor
+            | Self::Quit => None,
         }
     }
 }
@@ -182,7 +219,7 @@ mod tests {
     fn commands_are_written_as_the_standards_have_them() {
         let v6: SocketAddr = "[2001:db8::1]:50000".parse().unwrap();
         let v4: SocketAddrV4 = "10.0.0.2:4660".parse().unwrap();
-        let table: [(Command, &[u8]); 17] = [
+        let table: [(Command, &[u8]); 19] = [
             (Command::Auth("TLS"), b"AUTH TLS\r\n"),
             (Command::Pbsz, b"PBSZ 0\r\n"),
             (Command::ProtPrivate, b"PROT P\r\n"),
@@ -199,6 +236,8 @@ mod tests {
             (Command::Eprt(v6), b"EPRT |2|2001:db8::1|50000|\r\n"),
             (Command::Eprt(v4.into()), b"EPRT |1|10.0.0.2|4660|\r\n"),
             (Command::Rest(u64::MAX), b"REST 18446744073709551615\r\n"),
+            (Command::Mlsd, b"MLSD\r\n"),
+            (Command::List, b"LIST\r\n"),
             (Command::Quit, b"QUIT\r\n"),
         ];
         for (command, line) in table {

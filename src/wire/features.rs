@@ -1,5 +1,6 @@
 //! What FEAT says (RFC 2389).
 
+use super::hash::HashOffers;
 use super::reply::Reply;
 
 /// What a server says it can do.
@@ -8,6 +9,8 @@ use super::reply::Reply;
 pub struct Features {
     /// MLST, and the facts it gives.
     pub mlst: Option<MachineListing>,
+    /// MLSD, by itself or with MLST (RFC 3659, section 7.8), with the fact `type`.
+    pub mlsd: bool,
     /// SIZE.
     pub size: bool,
     /// MDTM.
@@ -20,11 +23,15 @@ pub struct Features {
     pub epsv: bool,
     /// TVFS: paths are made of `/` as on Unix (RFC 3659, section 6).
     pub tvfs: bool,
+    /// Checksums that the server computes.
+    pub hashes: HashOffers,
 }
 
 /// Facts that MLST gives without being asked (RFC 3659, section 7.8: those with a `*`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MachineListing {
+    /// `type`; also where no fact is named at all.
+    pub kind: bool,
     /// `size`.
     pub size: bool,
     /// `modify`.
@@ -42,14 +49,19 @@ impl Features {
             let line = String::from_utf8_lossy(line).trim().to_ascii_uppercase();
             let (word, rest) = line.split_once(' ').unwrap_or((&line, ""));
             match word {
-                "MLST" => features.mlst = Some(MachineListing::parse(rest)),
+                "MLST" => {
+                    let facts = MachineListing::parse(rest);
+                    features.mlst = Some(facts);
+                    features.mlsd = facts.kind;
+                }
+                "MLSD" if features.mlst.is_none() => features.mlsd = true,
                 "SIZE" => features.size = true,
                 "MDTM" => features.mdtm = true,
                 "REST" if rest.trim() == "STREAM" => features.rest_stream = true,
                 "UTF8" => features.utf8 = true,
                 "EPSV" => features.epsv = true,
                 "TVFS" => features.tvfs = true,
-                _ => {}
+                _ => features.hashes.take(word, rest),
             }
         }
         features
@@ -66,7 +78,8 @@ impl MachineListing {
                 if marked { fact.strip_suffix('*') == Some(name) } else { fact == name }
             })
         };
-        Self { size: gives("SIZE"), modify: gives("MODIFY"), unique: gives("UNIQUE") }
+        let kind = gives("TYPE") || facts.trim().is_empty();
+        Self { kind, size: gives("SIZE"), modify: gives("MODIFY"), unique: gives("UNIQUE") }
     }
 }
 
@@ -85,15 +98,15 @@ mod tests {
         let proftpd = "211-Features:\r\n MLST modify*;perm*;size*;type*;unique*;UNIX.group*;\r\n UTF8\r\n211 End";
         let features = Features::parse(&reply(proftpd));
         assert!(features.utf8);
-        assert_eq!(features.mlst, Some(MachineListing { size: true, modify: true, unique: true }));
+        assert_eq!(features.mlst, Some(MachineListing { kind: true, size: true, modify: true, unique: true }));
     }
 
     #[test]
     fn a_fact_that_is_switched_off_is_not_offered() {
         let features = Features::parse(&reply("211-x\r\n mlst Type*;Size;Modify*;\r\n211 End"));
-        assert_eq!(features.mlst, Some(MachineListing { size: false, modify: true, unique: false }));
+        assert_eq!(features.mlst, Some(MachineListing { kind: true, size: false, modify: true, unique: false }));
         let features = Features::parse(&reply("211-x\r\n MLST size;modify;\r\n211 End"));
-        assert_eq!(features.mlst, Some(MachineListing { size: true, modify: true, unique: false }));
+        assert_eq!(features.mlst, Some(MachineListing { kind: false, size: true, modify: true, unique: false }));
     }
 
     #[test]

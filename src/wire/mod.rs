@@ -6,12 +6,13 @@
 //! | `command` | [`Command`] → bytes; the one place that refuses CR, LF and NUL |
 //! | `address` | 227, 229, PORT and EPRT |
 //! | `features`, `pwd`, `facts`, `numbers` | what FEAT, PWD, MLST, SIZE and MDTM answer |
+//! | `hash` | checksums that the server computes |
 //! | `classify` | a refusing reply → [`Failure`](crate::model::Failure) with advice |
 //! | `sequence`, `burst` | which reply belongs to which of several commands on their way |
 //! | `listing` | MLSD and LIST, entry by entry |
 //! | `login` | greeting to working directory |
 //! | `redact` | passwords taken out of what a server repeats |
-//! | `retrieve` | one transfer, control and data in any legal order |
+//! | `retrieve` | one transfer, of a file or a listing, control and data in any legal order |
 
 mod address;
 mod burst;
@@ -19,6 +20,7 @@ mod classify;
 mod command;
 mod facts;
 mod features;
+mod hash;
 pub mod listing;
 mod login;
 mod numbers;
@@ -30,10 +32,11 @@ mod sequence;
 
 pub use address::{extended_passive_port, passive_address};
 pub use burst::{Burst, Order};
-pub use classify::{Context, classify, forbids_restart, says_missing};
+pub use classify::{Context, classify, forbids_restart, says_empty, says_missing, says_unread};
 pub use command::{Command, Forbidden};
 pub use facts::{Entry, EntryKind, entry};
 pub use features::{Features, MachineListing};
+pub use hash::{HashOffers, HashVerb, HashWay, NoDigest, server_digest};
 pub use login::{Credentials, Login, LoginStep, Privacy, Ready};
 pub use numbers::{announced_size, modification_time, size};
 pub use pwd::directory;

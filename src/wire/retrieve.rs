@@ -1,7 +1,8 @@
-//! One transfer as a state machine: control and data may end in either order, commands may not.
+//! One transfer, of a file or of a listing, as a state machine: control and data may end in either order, commands may
+//! not.
 
 use super::address::{extended_passive_port, passive_address};
-use super::classify::{Context, classify, forbids_restart};
+use super::classify::{Context, classify, forbids_restart, says_unread};
 use super::command::Command;
 use super::reply::{Reply, ReplyClass};
 use crate::model::{Cause, Failure, Stage};
@@ -39,8 +40,8 @@ pub enum Marker {
 /// What is to be fetched, and from where on.
 #[derive(Clone, Debug)]
 pub struct RetrievePlan {
-    /// The path as it is sent.
-    pub path: Vec<u8>,
+    /// RETR, MLSD or LIST.
+    pub command: Command,
     /// Offset in bytes.
     pub from: u64,
     /// The restart marker in force.
@@ -125,8 +126,8 @@ enum At {
     Opening,
     /// The reply to REST.
     Rest,
-    /// The first reply to RETR.
-    Retr,
+    /// The first reply to RETR, MLSD or LIST.
+    Transfer,
     /// The final reply or the end of the data.
     Streaming,
     /// The final reply; the data ended.
@@ -157,9 +158,19 @@ impl Retrieve {
         match self.at {
             At::Address | At::Opening => Stage::Data,
             At::Rest => Stage::Restart,
-            At::Retr | At::Streaming | At::Body => Stage::Retrieve,
+            At::Transfer | At::Streaming | At::Body => self.transfer_stage(),
             At::Verdict | At::Over => Stage::Verdict,
         }
+    }
+
+    /// The step that the data belongs to.
+    #[must_use]
+    pub fn transfer_stage(&self) -> Stage {
+        if self.is_listing() { Stage::List } else { Stage::Retrieve }
+    }
+
+    fn is_listing(&self) -> bool {
+        matches!(self.plan.command, Command::Mlsd | Command::List)
     }
 
     /// Whether a way to open the data connection is left besides the one under way.
@@ -174,7 +185,7 @@ impl Retrieve {
         self.at == At::Body
     }
 
-    /// Whether the server has accepted RETR by a reply.
+    /// Whether the server has accepted the transfer by a reply.
     #[must_use]
     pub fn is_accepted(&self) -> bool {
         matches!(self.at, At::Streaming | At::Body)
@@ -201,7 +212,7 @@ impl Retrieve {
             (At::Address, Input::Reply(reply)) => self.on_address(reply),
             (At::Opening, Input::DataOpened) => {
                 self.lessons.no_epsv |= self.suspect;
-                self.restart_or_retrieve()
+                self.restart_or_transfer()
             }
             (At::Opening, Input::DataUnreachable) => {
                 self.suspect = true;
@@ -209,10 +220,10 @@ impl Retrieve {
             }
             (At::Rest, Input::Reply(reply)) => self.on_rest(reply),
             // A server may connect before or after its 150; a small body can even be over before its 150 arrives.
-            (At::Retr | At::Streaming | At::Body, Input::DataOpened) => Step::Wait,
-            (At::Retr | At::Streaming, Input::DataEnded) => self.go(At::Verdict, Step::Wait),
+            (At::Transfer | At::Streaming | At::Body, Input::DataOpened) => Step::Wait,
+            (At::Transfer | At::Streaming, Input::DataEnded) => self.go(At::Verdict, Step::Wait),
             (At::Body, Input::DataEnded) => self.end(Step::Done(End::Confirmed)),
-            (At::Retr | At::Streaming | At::Verdict, Input::Reply(reply)) => self.on_transfer(reply),
+            (At::Transfer | At::Streaming | At::Verdict, Input::Reply(reply)) => self.on_transfer(reply),
             _ => return Err(Refused::OutOfOrder),
         };
         Ok(step)
@@ -221,7 +232,7 @@ impl Retrieve {
     fn on_address(&mut self, reply: &Reply) -> Step {
         let code = reply.code.get();
         let port = match self.plan.opening {
-            Opening::Active(_) if reply.is(ReplyClass::Completion) => return self.restart_or_retrieve(),
+            Opening::Active(_) if reply.is(ReplyClass::Completion) => return self.restart_or_transfer(),
             Opening::Passive if code == 227 => passive_address(reply).map(|(_, port)| port),
             Opening::ExtendedPassive | Opening::ExtendedThenPassive if code == 229 => extended_passive_port(reply),
             _ => None,
@@ -256,7 +267,7 @@ impl Retrieve {
         Some(self.go(At::Address, Step::Send(Command::Pasv)))
     }
 
-    fn restart_or_retrieve(&mut self) -> Step {
+    fn restart_or_transfer(&mut self) -> Step {
         Step::Send(self.after_opening())
     }
 
@@ -268,20 +279,20 @@ impl Retrieve {
             Marker::At(offset) => Some(offset),
         };
         if in_force == Some(self.plan.from) {
-            return self.retrieve();
+            return self.transfer();
         }
         self.at = At::Rest;
         Command::Rest(self.plan.from)
     }
 
-    fn retrieve(&mut self) -> Command {
-        self.at = At::Retr;
-        Command::Retr(self.plan.path.clone())
+    fn transfer(&mut self) -> Command {
+        self.at = At::Transfer;
+        self.plan.command.clone()
     }
 
     fn on_rest(&mut self, reply: &Reply) -> Step {
         match reply.code.class() {
-            ReplyClass::Intermediate | ReplyClass::Completion if reply.code.get() != 332 => Step::Send(self.retrieve()),
+            ReplyClass::Intermediate | ReplyClass::Completion if reply.code.get() != 332 => Step::Send(self.transfer()),
             ReplyClass::Permanent if reply.code.get() != 530 => {
                 self.lessons.no_rest = true;
                 let failure =
@@ -304,18 +315,25 @@ impl Retrieve {
             }
             // Another command's: whatever it says, it is not the verdict.
             ReplyClass::Completion if matches!(reply.code.get(), 211 | 213 | 221 | 227 | 229 | 257) => {
-                self.refuse(reply, "RETR")
+                self.refuse(reply, self.plan.command.verb())
+            }
+            ReplyClass::Completion if self.is_listing() && says_unread(reply) => {
+                let message = "the server could not read the folder, and says so in a reply of success";
+                let failure = Failure::permanent(Stage::List, Cause::Missing, message)
+                    .with_reply(&reply.text())
+                    .with_advice("check whether this user may read the folder");
+                self.end(Step::Done(End::Refused(failure)))
             }
             ReplyClass::Completion if ended => self.end(Step::Done(End::Confirmed)),
             // A good end before the data's end is legal: the rest is still on its way.
             ReplyClass::Completion => self.go(At::Body, Step::Wait),
             _ if ended && reply.code.get() == 426 => {
-                let failure = self.failure(reply, "RETR");
+                let failure = self.failure(reply, self.plan.command.verb());
                 self.end(Step::Done(End::Unconfirmed(failure)))
             }
             _ => {
-                self.lessons.no_rest |= forbids_restart(reply, &self.plan.path);
-                self.refuse(reply, "RETR")
+                self.lessons.no_rest |= forbids_restart(reply, self.path());
+                self.refuse(reply, self.plan.command.verb())
             }
         }
     }
@@ -332,7 +350,15 @@ impl Retrieve {
             Opening::Passive => "PASV",
             Opening::ExtendedPassive | Opening::ExtendedThenPassive | Opening::Standing => "EPSV",
         };
-        classify(&Context::new(self.stage(), verb).with_path(&self.plan.path), reply)
+        classify(&Context::new(self.stage(), verb).with_path(self.path()), reply)
+    }
+
+    /// The path in the command; a listing's has none.
+    fn path(&self) -> &[u8] {
+        match &self.plan.command {
+            Command::Retr(path) => path,
+            _ => b"",
+        }
     }
 
     fn go(&mut self, at: At, step: Step) -> Step {
@@ -378,7 +404,11 @@ mod tests {
     }
 
     fn play_marked(opening: Opening, from: u64, marker: Marker, words: &[&str]) -> (String, Lessons) {
-        let plan = RetrievePlan { path: b"/f".to_vec(), from, marker, opening };
+        play_of(Command::Retr(b"/f".to_vec()), (opening, from, marker), words)
+    }
+
+    fn play_of(command: Command, (opening, from, marker): (Opening, u64, Marker), words: &[&str]) -> (String, Lessons) {
+        let plan = RetrievePlan { command, from, marker, opening };
         let (mut machine, first) = Retrieve::begin(plan);
         let mut out = vec![first.to_string()];
         out.extend(words.iter().map(|word| match feed(&mut machine, word) {
@@ -529,6 +559,35 @@ mod tests {
             vec![PASV, "open", "550 no", "226 ok"],
         ] {
             assert!(play(Opening::Passive, 0, false, &words).0.ends_with("out of order"), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_listing_takes_the_same_turns_and_calls_them_its_own() {
+        let table: [(&[&str], &str); 12] = [
+            (&["150 go", "end", "226 ok"], "-, -, confirmed"),
+            (&["226 ok", "end"], "-, confirmed"),
+            (&["end", "226 ok"], "-, confirmed"),
+            (&["125 go", "250 ok", "end"], "-, -, confirmed"),
+            (&["500 MLSD?"], "refused List Refused"),
+            (&["550 no"], "refused List Missing"),
+            (&["450 busy"], "refused List Refused"),
+            (&["150 go", "end", "426 broken"], "-, -, unconfirmed Disconnected"),
+            (&["150 go", "end", "550 /d: Input/output error"], "-, -, refused Verdict Missing"),
+            (&["150 go", "end", "226 Transfer done (but failed to open directory)."], "-, -, refused List Missing"),
+            (
+                &["150 go", "226-Sorry, we were unable to read [.]\r\n226-Options: -l \r\n226 0 matches total"],
+                "-, refused List Missing",
+            ),
+            (&["150 go", "end", "213 5"], "-, -, refused Verdict Protocol"),
+        ];
+        for (words, expected) in table {
+            for command in [Command::Mlsd, Command::List] {
+                let verb = command.verb();
+                let (said, lessons) =
+                    play_of(command, (Opening::Standing, 0, Marker::Unsure), &[&["350 ok"], words].concat());
+                assert_eq!((said, lessons), (format!("REST 0, {verb}, {expected}"), Lessons::default()), "{words:?}");
+            }
         }
     }
 }

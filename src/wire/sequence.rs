@@ -60,10 +60,16 @@ impl Sequence {
         self.awaited.is_empty()
     }
 
-    /// Whether RETR's final reply is the next to come, with nothing behind it.
+    /// Whether a transfer's final reply is the next to come.
+    #[must_use]
+    pub fn is_transfer_first(&self) -> bool {
+        matches!(self.first(), Some("RETR" | "MLSD" | "LIST"))
+    }
+
+    /// Whether a transfer's final reply is the next to come, with nothing behind it.
     #[must_use]
     pub fn is_transfer(&self) -> bool {
-        self.awaited.len() == 1 && self.first() == Some("RETR")
+        self.awaited.len() == 1 && self.is_transfer_first()
     }
 
     /// The command whose final reply comes next.

@@ -32,6 +32,7 @@ mod lies_files;
 mod lies_replies;
 mod moving_files;
 mod policies;
+mod proofs;
 mod reports;
 mod room;
 mod round_trips;

@@ -59,6 +59,8 @@ pub(crate) struct Options {
     pub(crate) rate: u32,
     /// On `::1` instead of 127.0.0.1.
     pub(crate) ipv6: bool,
+    /// proftpd computes checksums (mod_digest).
+    pub(crate) digests: bool,
     /// TLS for every login and all data; none otherwise.
     pub(crate) tls: Option<Tls>,
 }
@@ -103,6 +105,14 @@ pub(crate) fn unavailable() -> Option<String> {
 /// Why no real server can be started with TLS here, where that is so.
 pub(crate) fn tls_unavailable() -> Option<String> {
     let module = kit().join("proftpd/usr/lib/proftpd/mod_tls.so");
+    let without = || format!("no {}: run tests/run", module.display());
+    unavailable().or_else(|| (!module.exists()).then(without))
+}
+
+/// Why no proftpd that computes checksums can be started here, where that is so.
+#[allow(dead_code, reason = "tests/chaos.rs does without")]
+pub(crate) fn digests_unavailable() -> Option<String> {
+    let module = kit().join("proftpd/usr/lib/proftpd/mod_digest.so");
     let without = || format!("no {}: run tests/run", module.display());
     unavailable().or_else(|| (!module.exists()).then(without))
 }
@@ -347,7 +357,7 @@ struct Plan<'a> {
 impl Plan<'_> {
     fn vsftpd(&self) -> Vec<String> {
         let (folder, ip, port) = (self.folder.display(), self.address.ip(), self.address.port());
-        let Options { max_per_ip, rate, ipv6, tls } = self.options;
+        let Options { max_per_ip, rate, ipv6, tls, .. } = self.options;
         let listen = if ipv6 {
             format!("listen=NO\nlisten_ipv6=YES\nlisten_address6={ip}")
         } else {
@@ -383,7 +393,7 @@ impl Plan<'_> {
 
     fn proftpd(&self) -> Vec<String> {
         let (folder, ip, port) = (self.folder.display(), self.address.ip(), self.address.port());
-        let Options { max_per_ip, rate, ipv6, tls } = self.options;
+        let Options { max_per_ip, rate, ipv6, tls, .. } = self.options;
         let clients = if max_per_ip > 0 { format!("MaxClientsPerHost {max_per_ip}\n") } else { String::new() };
         let rate = if rate > 0 { format!("TransferRate RETR {}\n", f64::from(rate) / 1024.0) } else { String::new() };
         let v6 = if ipv6 { "on" } else { "off" };
@@ -398,8 +408,13 @@ impl Plan<'_> {
              <Anonymous {folder}/root>\nUser ftp\nGroup ftp\nUserAlias anonymous ftp\nRequireValidShell off\n\
              AllowRetrieveRestart on\nTransferLog {folder}/etc/transfers\n{clients}{rate}</Anonymous>\n"
         );
+        let modules = kit().join("proftpd/usr/lib/proftpd");
+        let digests = if self.options.digests {
+            format!("ModulePath {}\nLoadModule mod_digest.c\nDigestEngine on\nDigestMaxSize 0\n", modules.display())
+        } else {
+            String::new()
+        };
         let tls = tls.map_or_else(String::new, |tls| {
-            let modules = kit().join("proftpd/usr/lib/proftpd");
             // mod_tls_shmcache falls over TLS 1.3: OpenSSL's own cache has to do.
             let cache = match tls.session_seconds {
                 0 => String::new(),
@@ -417,13 +432,13 @@ impl Plan<'_> {
                 tls.version.map_or_else(|| "TLSv1.2 TLSv1.3".to_owned(), |v| format!("TLSv{v}")),
             )
         });
-        fs::write(&path, text + &tls).unwrap();
+        fs::write(&path, text + &digests + &tls).unwrap();
         ["--nodaemon", "-c"].map(str::to_owned).into_iter().chain([path.display().to_string()]).collect()
     }
 
     fn pure_ftpd(&self) -> Vec<String> {
         let (folder, ip, port) = (self.folder.display(), self.address.ip(), self.address.port());
-        let Options { max_per_ip, rate, ipv6, tls } = self.options;
+        let Options { max_per_ip, rate, ipv6, tls, .. } = self.options;
         let (low, high) = self.passive;
         let clients = if max_per_ip > 0 { max_per_ip } else { 200 };
         let mut args = vec![

@@ -89,7 +89,7 @@ impl Peer {
         let mut line = String::new();
         // A reset is an end too.
         let _ = self.stream.read_line(&mut line).await;
-        line.trim_end().to_owned()
+        line.trim_end_matches(['\r', '\n']).to_owned()
     }
 
     pub(super) async fn hear(&mut self, expected: &str) {

@@ -43,6 +43,7 @@ impl Case {
         plan(&Facts {
             remote: &self.remote,
             expect: &self.expect,
+            has_digest: self.expect.checksum.is_some(),
             final_file: self.final_file,
             part: self.part,
             progress: self.progress.as_ref(),

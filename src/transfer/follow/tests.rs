@@ -1,6 +1,6 @@
 use super::*;
 use crate::disk::{PartFile, Place};
-use crate::model::{Destination, RelPath};
+use crate::model::{Algorithm, Checksum, Destination, RelPath};
 use sha2::{Digest, Sha256};
 
 struct Bench {
@@ -19,8 +19,14 @@ fn bench() -> Bench {
 
 impl Bench {
     fn follower(&self) -> Follower {
-        Follower::start(self.part.reader(&self.place).unwrap(), Algorithm::Sha256)
+        Follower::start(self.part.reader(&self.place).unwrap(), Wanted { whole: vec![Algorithm::Sha256], pieces: None })
     }
+}
+
+/// What another implementation computes.
+fn of(bytes: &[u8]) -> Surveyed {
+    let digest = Checksum::new(Algorithm::Sha256, Sha256::digest(bytes).to_vec()).unwrap();
+    Surveyed { length: bytes.len() as u64, digests: vec![digest], wrong: Vec::new() }
 }
 
 fn noise(length: usize) -> Vec<u8> {
@@ -41,7 +47,7 @@ async fn a_file_is_hashed_while_it_grows_whatever_the_pieces() {
             at += bytes.len() as u64;
             follower.mark().reach(at);
         }
-        assert_eq!(follower.finish(at).await, Some(Sha256::digest(&bytes).to_vec()), "pieces of {piece}");
+        assert_eq!(follower.finish(at).await, Some(of(&bytes)), "pieces of {piece}");
     }
 }
 
@@ -55,7 +61,7 @@ async fn more_files_than_cores_are_followed_side_by_side() {
         follower.mark().reach(bytes.len() as u64);
     }
     for follower in followers {
-        assert_eq!(follower.finish(bytes.len() as u64).await, Some(Sha256::digest(&bytes).to_vec()));
+        assert_eq!(follower.finish(bytes.len() as u64).await, Some(of(&bytes)));
     }
 }
 
@@ -65,7 +71,7 @@ async fn the_bytes_of_an_earlier_run_are_hashed_too() {
     let bench = bench();
     bench.part.write_at(&bytes, 0).unwrap();
     let follower = bench.follower();
-    assert_eq!(follower.finish(6_000_000).await, Some(Sha256::digest(&bytes).to_vec()));
+    assert_eq!(follower.finish(6_000_000).await, Some(of(&bytes)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

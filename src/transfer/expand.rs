@@ -1,0 +1,437 @@
+//! One folder: its entries become jobs while the listing comes in.
+
+use super::gauge::{Gauge, Phase};
+use super::link::Link;
+use super::renew::{Look, judge};
+use super::rules::{Fate, Rules};
+use super::survey::Survey;
+use super::task::{End, Report, Stop};
+use crate::ftp::LinkKind;
+use crate::model::{
+    Cause, Failure, Folder, FolderTally, IdSet, Identity, Job, JobId, JobSpec, Listed, Receipt, RemotePath, Stage,
+    printable,
+};
+use crate::policy::FoldedNames;
+use crate::queue::{Admission, Known, Queue, QueueError, Renewal};
+use crate::wire::listing::{Entry, Item, Kind};
+use std::fs::metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Most jobs that are handed to the queue at a time.
+const BATCH: usize = 1_000;
+/// Jobs wait so long for others to be handed over with.
+const MOMENT: Duration = Duration::from_millis(300);
+/// Refused entries that are named.
+const NAMED: usize = 20;
+/// Refused entries that the failure names.
+const TOLD: usize = 3;
+/// Bytes of names of links that are kept until the listing has ended: only then they can be asked for.
+const LINKS: usize = 16 * 1024 * 1024;
+
+/// A folder to read, and all that it takes besides the link.
+pub struct Expansion<'a> {
+    /// The job, as claimed.
+    pub job: &'a Job,
+    /// Its rules.
+    pub rules: &'a Folder,
+    /// Where its jobs go.
+    pub queue: &'a Queue,
+    /// Where is shown what is being done.
+    pub gauge: &'a Arc<Gauge>,
+    /// When to stop.
+    pub stop: Stop,
+    /// Seconds since 1970-01-01 UTC.
+    pub now: u64,
+    /// What is seen, where anybody wants to know.
+    pub survey: Option<&'a Survey>,
+    /// Whom to tell of jobs that this run is to work on: all of them, and the folders among them.
+    pub found: &'a (dyn Fn(IdSet, IdSet) + Send + Sync),
+}
+
+/// Why reading does not go on.
+enum Halt {
+    Stopped,
+    Failed(Failure),
+    /// The queue can't be written.
+    Queue(QueueError),
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<QueueError> for Halt {
+    fn from(error: QueueError) -> Self {
+        Self::Queue(error)
+    }
+}
+
+/// Reads a folder: each file becomes a job, each folder another one of this kind. Returns what there is to tell of the
+/// attempt, and what was found where the listing was read to its end; what was handed to the queue before a failure
+/// stays.
+///
+/// # Errors
+/// When the queue can't be written.
+pub async fn expand(task: &Expansion<'_>, link: &mut Link) -> Result<(Report, Option<FolderTally>), QueueError> {
+    let mut run = Run::new(task);
+    let end = match run.read(link).await {
+        Ok(()) => run.end(),
+        Err(Halt::Stopped) => End::Stopped,
+        Err(Halt::Failed(failure)) => End::Failed(failure),
+        Err(Halt::Queue(error)) => return Err(error),
+    };
+    let tally = run.whole.then_some(run.tally);
+    let report =
+        Report { from: 0, fetched: 0, gained: 0, note: tally.as_ref().map(told), progress: None, device: None, end };
+    Ok((report, tally))
+}
+
+/// What was found, in a line.
+fn told(tally: &FolderTally) -> String {
+    let FolderTally { entries, files, folders, left_out, .. } = tally;
+    format!("read: {entries} entries, {files} files and {folders} folders queued or known, {left_out} left out")
+}
+
+/// A folder being read.
+struct Run<'a> {
+    task: &'a Expansion<'a>,
+    tally: FolderTally,
+    /// Jobs to be handed over.
+    batch: Vec<JobSpec>,
+    /// Jobs of files that the rules leave out.
+    left_out: Vec<JobSpec>,
+    since: Instant,
+    names: FoldedNames,
+    /// Names that differ from others in case alone: how many, and the first.
+    collisions: u64,
+    collision: String,
+    folds_case: bool,
+    links: Vec<Entry>,
+    link_bytes: usize,
+    /// The listing was read to its end.
+    whole: bool,
+}
+
+impl<'a> Run<'a> {
+    fn new(task: &'a Expansion<'a>) -> Self {
+        Self {
+            task,
+            tally: FolderTally::default(),
+            batch: Vec::new(),
+            left_out: Vec::new(),
+            since: Instant::now(),
+            names: FoldedNames::default(),
+            collisions: 0,
+            collision: String::new(),
+            folds_case: false,
+            links: Vec::new(),
+            link_bytes: 0,
+            whole: false,
+        }
+    }
+
+    async fn read(&mut self, link: &mut Link) -> Result<(), Halt> {
+        let task = self.task;
+        let rules = Rules::new(task.job, task.rules)?;
+        task.gauge.set_phase(Phase::Listing);
+        let now = i64::try_from(task.now).unwrap_or(i64::MAX);
+        let mut stop = task.stop.clone();
+        let stopped = async move {
+            let _ = stop.wait_for(|&stop| stop).await;
+        };
+        tokio::select! {
+            biased;
+            () = stopped => return Err(Halt::Stopped),
+            done = self.take(&rules, link, now) => done?,
+        }
+        self.whole = true;
+        if let Some(survey) = task.survey {
+            survey.read(&task.job.spec.source);
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, rules: &Rules<'_>, link: &mut Link, now: i64) -> Result<(), Halt> {
+        let path = self.task.job.spec.source.path();
+        let mut listing = link.session().await?.list(path, now).await?;
+        while let Some(item) = listing.next().await? {
+            self.tally.entries += 1;
+            match item {
+                Item::Entry(entry) => self.sort(rules.judge(&entry), entry),
+                Item::Refused(refused) => self.refuse(&refused.shown, &refused.why.to_string()),
+            }
+            if self.batch.len() + self.left_out.len() >= BATCH || self.since.elapsed() >= MOMENT {
+                self.hand_over().await?;
+            }
+        }
+        drop(listing);
+        self.hand_over().await?;
+        self.follow(rules, link).await?;
+        self.hand_over().await
+    }
+
+    /// Puts an entry where it belongs.
+    fn sort(&mut self, fate: Fate, entry: Entry) {
+        match fate {
+            Fate::File(spec) => {
+                if self.may_stand_beside(&entry, &spec) {
+                    self.batch.push(*spec);
+                }
+            }
+            Fate::Folder(spec) => {
+                self.note_folder(spec.source.path());
+                if self.may_stand_beside(&entry, &spec) {
+                    self.batch.push(*spec);
+                }
+            }
+            Fate::LeftOut(spec) => {
+                self.tally.left_out += 1;
+                if self.task.survey.is_some() {
+                    self.left_out.push(*spec);
+                }
+            }
+            Fate::Skipped(path) => {
+                match entry.kind {
+                    Kind::Link(_) => self.tally.links += 1,
+                    _ => self.tally.left_out += 1,
+                }
+                self.note_folder(&path);
+            }
+            Fate::Other => self.tally.left_out += 1,
+            Fate::Refused(why) => self.refuse(&String::from_utf8_lossy(&entry.name), &why),
+            Fate::Link => {
+                self.link_bytes += entry.name.len() + size_of::<Entry>();
+                if self.link_bytes <= LINKS {
+                    self.links.push(entry);
+                } else {
+                    self.refuse(&String::from_utf8_lossy(&entry.name), "there are too many links in this folder");
+                }
+            }
+        }
+    }
+
+    /// Whether a name can be had beside those before it. Names that differ in case alone are one file on some file
+    /// systems; where they are two, that is told.
+    fn may_stand_beside(&mut self, entry: &Entry, spec: &JobSpec) -> bool {
+        let name = String::from_utf8_lossy(&entry.name);
+        if !self.names.collides(&name) {
+            return true;
+        }
+        if self.collisions == 0 {
+            self.folds_case = folds_case(spec.destination.dir());
+            self.collision = printable(&name, 200);
+        }
+        self.collisions += 1;
+        if self.folds_case {
+            self.refuse(&name, "it differs from another name in case alone, which is one file on this file system");
+        }
+        !self.folds_case
+    }
+
+    fn note_folder(&self, path: &RemotePath) {
+        if let Some(survey) = self.task.survey {
+            let source = &self.task.job.spec.source;
+            survey.listed(&crate::model::Source::new(source.account().clone(), path.clone(), source.transfer_type()));
+        }
+    }
+
+    fn refuse(&mut self, name: &str, why: &str) {
+        self.tally.refused_count += 1;
+        if self.tally.refused.len() < NAMED {
+            self.tally.refused.push(format!("{}: {}", printable(name, 200), printable(why, 300)));
+        }
+    }
+
+    /// Hands over what was gathered, and tells who is to work on it.
+    async fn hand_over(&mut self) -> Result<(), Halt> {
+        self.since = Instant::now();
+        let queue = self.task.queue;
+        if let Some(survey) = self.task.survey.filter(|_| !self.left_out.is_empty()) {
+            let ids = queue.at_places(std::mem::take(&mut self.left_out)).await?;
+            survey.saw(&ids.into_iter().collect());
+        }
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let jobs = std::mem::take(&mut self.batch);
+        let admissions = queue.admit(jobs.clone()).await?;
+        let (mut all, mut folders, mut known) = (Vec::new(), Vec::new(), Vec::new());
+        for (job, admission) in jobs.into_iter().zip(admissions) {
+            let id = match admission {
+                Admission::New(id) => id,
+                Admission::Known(old) => {
+                    let id = old.id;
+                    if job.folder.is_none() {
+                        known.push((job.clone(), *old));
+                    }
+                    id
+                }
+                Admission::Clash(clash) => {
+                    let name = String::from_utf8_lossy(job.source.path().file_name()).into_owned();
+                    self.refuse(&name, &format!("{} has its local name already", clash.known));
+                    continue;
+                }
+            };
+            all.push(id);
+            match &job.folder {
+                Some(_) => {
+                    self.tally.folders += 1;
+                    folders.push(id);
+                }
+                None => {
+                    self.tally.files += 1;
+                    self.tally.bytes = self.tally.bytes.saturating_add(job.likely_size().unwrap_or(0));
+                }
+            }
+        }
+        self.look_again(known).await?;
+        self.tell(all, folders);
+        Ok(())
+    }
+
+    fn tell(&self, all: Vec<JobId>, folders: Vec<JobId>) {
+        let (all, folders): (IdSet, IdSet) = (all.into_iter().collect(), folders.into_iter().collect());
+        if let Some(survey) = self.task.survey {
+            survey.saw(&all);
+        }
+        (self.task.found)(all, folders);
+    }
+
+    /// Queues known files again that are to be fetched anew.
+    async fn look_again(&self, known: Vec<(JobSpec, Known)>) -> Result<(), Halt> {
+        let look = Look { sync: self.task.rules.sync, asked: self.task.rules.asked };
+        if known.is_empty() {
+            return Ok(());
+        }
+        // A file system on a network may keep one waiting.
+        let judged = tokio::task::spawn_blocking(move || {
+            known.into_iter().filter_map(|(job, known)| judge(&job, &known, look)).collect::<Vec<Renewal>>()
+        });
+        let renewals = judged.await.map_err(|e| {
+            Failure::local(Stage::Store, Cause::LocalIo, format!("looking at files came to a halt: {e}"))
+        })?;
+        if !renewals.is_empty() {
+            self.task.queue.renew(renewals).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks what the links lead to: files are fetched, folders are entered where that is wished.
+    async fn follow(&mut self, rules: &Rules<'_>, link: &mut Link) -> Result<(), Halt> {
+        let links = std::mem::take(&mut self.links);
+        // Known once a link to a folder has to be told from a way back.
+        let mut here: Option<Option<Vec<u8>>> = None;
+        for entry in links {
+            let path = match self.task.job.spec.source.path().join(&entry.name, false) {
+                Ok(path) => path,
+                Err(e) => {
+                    self.refuse(&String::from_utf8_lossy(&entry.name), &e.to_string());
+                    continue;
+                }
+            };
+            let session = link.session().await?;
+            match session.kind_of_link(&path).await? {
+                LinkKind::Dangling => self.tally.left_out += 1,
+                LinkKind::File => {
+                    let listed = if self.task.rules.sync { Some(seen(session.inspect(&path).await?)) } else { None };
+                    let fate = rules.file(&entry, listed);
+                    self.sort(fate, entry);
+                }
+                LinkKind::Folder { real } => {
+                    let fate = rules.folder(&entry, true);
+                    let follows = self.task.rules.follow_links;
+                    let leads_back = follows && {
+                        if here.is_none() {
+                            here = Some(self.real_path(link).await?);
+                        }
+                        let here = here.as_ref().and_then(Option::as_deref);
+                        real.as_deref().zip(here).is_some_and(|(real, here)| is_above(real, here)) || climbs(&entry)
+                    };
+                    match fate {
+                        Fate::Folder(spec) if !follows || leads_back => {
+                            self.tally.links += 1;
+                            self.note_folder(spec.source.path());
+                        }
+                        fate => self.sort(fate, entry),
+                    }
+                }
+            }
+            if self.batch.len() >= BATCH || self.since.elapsed() >= MOMENT {
+                self.hand_over().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The path of this folder without links, where the server tells it.
+    async fn real_path(&self, link: &mut Link) -> Result<Option<Vec<u8>>, Halt> {
+        let bytes = self.task.job.spec.source.path().as_bytes();
+        let bare = bytes.strip_suffix(b"/").filter(|bare| !bare.is_empty()).unwrap_or(b".");
+        let Ok(path) = RemotePath::new(bare.to_vec()) else { return Ok(None) };
+        Ok(match link.session().await?.kind_of_link(&path).await? {
+            LinkKind::Folder { real } => real,
+            LinkKind::File | LinkKind::Dangling => None,
+        })
+    }
+
+    /// What is worth knowing of a folder though nothing failed.
+    fn remark(&self) -> Option<String> {
+        let Self { collisions, collision, .. } = self;
+        let text = || {
+            format!("{collisions} names differ from others in case alone, which some systems take for one: {collision}")
+        };
+        (*collisions > 0).then(text)
+    }
+
+    /// The end of a listing that was read whole.
+    fn end(&self) -> End {
+        let FolderTally { refused_count, entries, refused, .. } = &self.tally;
+        if *refused_count == 0 {
+            let folder = Some(Box::new(self.tally.clone()));
+            return End::Completed(Box::new(Receipt { folder, note: self.remark(), ..Receipt::default() }));
+        }
+        let named = refused.iter().take(TOLD).cloned().collect::<Vec<_>>().join("; ");
+        let more = if *refused_count > TOLD as u64 { "; …" } else { "" };
+        let message = format!("{refused_count} of {entries} names can't be stored here: {named}{more}");
+        let failure = Failure::permanent(Stage::List, Cause::Unsupported, message);
+        End::Failed(failure.with_advice("all other files were queued; exclude these with --exclude"))
+    }
+}
+
+/// What SIZE and MDTM say of the file behind a link: the listing tells of the link alone.
+fn seen(identity: Identity) -> Listed {
+    Listed { size: identity.size, modified: identity.modified, unique: identity.unique }
+}
+
+/// Whether the file system of a folder takes names that differ in case for one; the folder may still have to be made.
+fn folds_case(dir: &Path) -> bool {
+    let flip = |c: char| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
+    let there = dir.ancestors().filter_map(|dir| Some((dir, metadata(dir).ok()?, dir.file_name()?.to_str()?)));
+    for (dir, found, name) in there {
+        let flipped: String = name.chars().map(flip).collect();
+        if flipped != name {
+            let other = metadata(dir.with_file_name(flipped));
+            return other.is_ok_and(|other| (other.dev(), other.ino()) == (found.dev(), found.ino()));
+        }
+    }
+    false
+}
+
+/// Whether a path is that of a folder or of one above it.
+fn is_above(path: &[u8], folder: &[u8]) -> bool {
+    let parts = |path: &'_ [u8]| -> Vec<Vec<u8>> {
+        path.split(|&b| b == b'/').filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect()
+    };
+    parts(folder).starts_with(&parts(path))
+}
+
+/// Whether a link's target, as it is written, is this folder or one above it.
+fn climbs(entry: &Entry) -> bool {
+    let Kind::Link(Some(target)) = &entry.kind else { return false };
+    target.split(|&b| b == b'/').all(|part| matches!(part, b"" | b"." | b".."))
+}

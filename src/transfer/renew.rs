@@ -1,0 +1,75 @@
+//! A file that is known, found in a listing once more: whether it is to be fetched again.
+
+use crate::model::{JobSpec, JobState, Listed, Receipt, TransferType};
+use crate::policy::unix_seconds;
+use crate::queue::{Known, Renewal};
+use std::fs::symlink_metadata;
+
+/// Digits of a time that tells seconds: `YYYYMMDDhhmmss`.
+const TO_THE_SECOND: usize = 14;
+/// A file may change once more in the minute in which it was fetched, and be listed as before. Servers' clocks differ by
+/// another minute.
+const RACY: i64 = 120;
+
+/// For whom the folder is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// Changed files are wanted.
+    pub(super) sync: bool,
+    /// When it was asked for, in milliseconds since 1970-01-01 UTC.
+    pub(super) asked: u64,
+}
+
+/// What is to be changed about a known job; nothing where nothing is.
+pub(super) fn judge(job: &JobSpec, known: &Known, look: Look) -> Option<Renewal> {
+    let again = match known.state {
+        JobState::Done => !stands(job, known) || (look.sync && is_changed(job, known)),
+        // What failed for this very wish is not tried again for it.
+        JobState::Failed => known.ended_at.is_none_or(|at| at.saturating_mul(1000) < look.asked),
+        JobState::Queued | JobState::Running | JobState::Waiting | JobState::Paused | JobState::Cancelled => false,
+    };
+    let is_news = known.listed.is_none() && job.listed.is_some();
+    (again || is_news).then(|| Renewal { id: known.id, listed: job.listed.clone(), again })
+}
+
+/// Whether the local file is as its receipt says.
+fn stands(job: &JobSpec, known: &Known) -> bool {
+    let file = symlink_metadata(job.destination.full()).ok().filter(std::fs::Metadata::is_file);
+    match (file, &known.receipt) {
+        (Some(file), Some(receipt)) => file.len() == receipt.size,
+        (file, _) => file.is_some(),
+    }
+}
+
+/// Whether the listing tells of another content than the one that was fetched, or can't tell of it.
+fn is_changed(job: &JobSpec, known: &Known) -> bool {
+    let Some(now) = &job.listed else { return false };
+    let is_same = match (&known.listed, &known.receipt) {
+        (Some(before), _) => now.agrees(before),
+        (None, Some(receipt)) => now.agrees(&fetched(job, receipt, now)),
+        (None, None) => true,
+    };
+    !is_same || is_racy(now, known)
+}
+
+/// What the server said of the file when it was fetched, as far as a listing tells of the same.
+fn fetched(job: &JobSpec, receipt: &Receipt, now: &Listed) -> Listed {
+    let image = job.source.transfer_type() != Some(TransferType::Ascii);
+    // LIST tells the server's own time, MDTM that of UTC.
+    let to_the_second = now.modified.as_ref().is_some_and(|time| time.len() >= TO_THE_SECOND);
+    Listed {
+        size: Some(receipt.size).filter(|_| image),
+        modified: receipt.identity.modified.clone().filter(|_| to_the_second),
+        unique: receipt.identity.unique.clone(),
+    }
+}
+
+/// Whether the file was changed so shortly before it was fetched that another change may be listed with the same minute.
+fn is_racy(now: &Listed, known: &Known) -> bool {
+    if now.modified.as_ref().is_none_or(|time| time.len() >= TO_THE_SECOND) {
+        return false;
+    }
+    let changed = known.receipt.as_ref().and_then(|receipt| unix_seconds(receipt.identity.modified.as_deref()?));
+    let tried = known.tried_at.and_then(|at| i64::try_from(at).ok());
+    changed.zip(tried).is_some_and(|(changed, tried)| tried.saturating_sub(changed) < RACY)
+}
