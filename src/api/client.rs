@@ -1,7 +1,7 @@
 //! The other side: a desk in another process.
 
 use super::line;
-use super::message::{Answer, Greeting, Request, VERSION, Word};
+use super::message::{Answer, Greeting, PAGE, Request, VERSION, Word};
 use super::socket;
 use crate::engine::{AccountStanding, Added, Changed, Credential, Desk, DeskError, Intake, Reply};
 use crate::model::{Change, Counts, IdSet, Job, JobId, JobSpec, Selection, StatusReport};
@@ -135,10 +135,12 @@ impl Desk for Client {
                 let limit = limit - jobs.len();
                 let page: Vec<Job> =
                     connection.ask(&Request::List { selection: selection.clone(), after, limit }).await?;
-                if page.is_empty() {
+                let is_short = page.len() < limit.min(PAGE);
+                jobs.extend(page);
+                // The end, or jobs so long that more of them at a time would fill memory.
+                if is_short {
                     break;
                 }
-                jobs.extend(page);
             }
             Ok(jobs)
         })

@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The version of these messages.
 pub(super) const VERSION: u32 = 2;
 
+/// Most jobs in one answer to `list`; long ones are fewer.
+pub(super) const PAGE: usize = 1000;
+
 /// The server's first line.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Greeting {

@@ -1,7 +1,7 @@
 //! The owner's side: answers requests from the desk it is given.
 
 use super::line;
-use super::message::{Answer, Greeting, Request, VERSION};
+use super::message::{Answer, Greeting, PAGE, Request, VERSION};
 use super::socket::{self, Bound};
 use crate::engine::{Credential, Desk, DeskError, Intake};
 use crate::model::StatusReport;
@@ -20,8 +20,6 @@ use tokio::task::{JoinHandle, JoinSet};
 
 /// Clients served at a time; further ones wait in the socket's own line.
 const CLIENTS: usize = 32;
-/// Jobs in one answer to `list`.
-const PAGE: usize = 1000;
 /// How long a client may say nothing.
 const IDLE: Duration = Duration::from_secs(60);
 /// How long it may say nothing with an open intake: the manifest may come from a slow program.

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 const AFTER_HELP: &str = "\
 Exit codes:
   0  all that was asked for is done and checked
-  1  some jobs failed for good
+  1  some jobs failed for good; with report and verify: something is missing or changed
   2  usage, or a bad manifest or settings file; nothing was changed
   3  stopped with work left that a new `ftpq run` continues
   4  the queue is in use by another process that does not answer

@@ -43,6 +43,9 @@ impl Hands {
     }
 }
 
+/// What takes a result at once: the item's position, the item, and what came of it.
+type Taker<'a, T, R> = dyn FnMut(&mut Face<'_>, (usize, &T), R) -> Result<(), Failed> + Send + 'a;
+
 /// Threads that work on files, page by page.
 pub(super) struct Crew {
     hands: Arc<Hands>,
@@ -93,7 +96,7 @@ impl Crew {
         items: Vec<T>,
         weigh: fn(&T) -> u64,
         act: impl Fn(&T, &Hands) -> R + Send + Sync + 'static,
-        take: &mut (dyn FnMut(&mut Face<'_>, (usize, &T), R) -> Result<(), Failed> + Send),
+        take: &mut Taker<'_, T, R>,
     ) -> Result<Vec<T>, Failed> {
         let (hands, items) = (Arc::clone(&self.hands), Arc::new(items));
         let (sender, mut results) = mpsc::unbounded_channel();

@@ -234,7 +234,8 @@ fn close(face: &mut Face<'_>, tally: &VerifySummary) -> Result<(), Failed> {
     };
     for (lead, part) in [(": ", list(&kinds)), ("; ", list(&wrongs))] {
         if !part.is_empty() {
-            text += &format!("{lead}{part}");
+            text.push_str(lead);
+            text.push_str(&part);
         }
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time for people")]

@@ -64,7 +64,9 @@ impl Finished {
     ) -> Result<Option<Vec<Checksum>>, DiskError> {
         let mut hashers: Vec<Hasher> = algorithms.iter().map(|&algorithm| Hasher::new(algorithm)).collect();
         let whole = self.each_step(stop, read, &mut |_, bytes| {
-            hashers.iter_mut().for_each(|hasher| hasher.update(bytes));
+            for hasher in &mut hashers {
+                hasher.update(bytes);
+            }
         })?;
         let sums = algorithms.iter().zip(hashers).filter_map(|(&a, hasher)| Checksum::new(a, hasher.finish()).ok());
         Ok(whole.then(|| sums.collect()))
@@ -75,7 +77,6 @@ impl Finished {
     ///
     /// # Errors
     /// As [`Finished::digests`].
-    #[expect(clippy::option_option, reason = "stopped is one thing, all pieces right another")]
     pub fn wrong_piece(
         &self,
         pieces: &PieceDigests,

@@ -129,7 +129,8 @@ pub trait Desk: Send + Sync {
     /// When the queue can't be read.
     fn counts(&self, selection: Selection) -> Reply<'_, Counts>;
 
-    /// Selected jobs with a higher number than `after`, ascending, `limit` at most.
+    /// Selected jobs with a higher number than `after`, ascending, `limit` at most, fewer where they are long; none means the
+    /// end.
     ///
     /// # Errors
     /// When the queue can't be read.

@@ -26,7 +26,12 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
             Some(format!("done: {} ({}{note})", safe(destination), bytes(*size)))
         }
         Event::Folder { source, tally, .. } if verbose => Some(format!("read: {}: {}", safe(source), found(tally))),
-        Event::Started { .. } | Event::Done { .. } | Event::Folder { .. } | Event::Summary { .. } => None,
+        // Space that is wanting before the first byte is told by the last lines.
+        Event::Started { .. }
+        | Event::Done { .. }
+        | Event::Folder { .. }
+        | Event::Summary { .. }
+        | Event::TooLittleSpace { goes_on: false, .. } => None,
         Event::Gone { destination, deleted: true, .. } => {
             Some(format!("gone on the server, deleted: {}", safe(destination)))
         }
@@ -46,9 +51,7 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
             Some(format!("left alone: everything on {}: {}", safe(account), safe(failure)))
         }
         Event::DiskFull { path, failure } => Some(format!("disk full: {}: {}", safe(path), safe(failure))),
-        Event::TooLittleSpace { goes_on: true, .. } => Some(format!("warning: {}", shortage(event)?)),
-        // Told by the last lines.
-        Event::TooLittleSpace { .. } => None,
+        Event::TooLittleSpace { .. } => Some(format!("warning: {}", shortage(event)?)),
         Event::Notice { text } => Some(safe(text)),
     }
 }

@@ -5,14 +5,14 @@ use crate::cli::words::time;
 use crate::model::{Checksum, Job, JobState, Receipt, ReportLine, ReportedFile, ReportedFolder};
 
 /// The line of a job. `off` tells what was found where its file should be.
-pub(super) fn line(job: &Job, off: Option<Off>) -> ReportLine {
+pub(super) fn line(job: &Job, off: Option<&Off>) -> ReportLine {
     if job.spec.folder.is_some() {
         return ReportLine::Folder(Box::new(folder(job)));
     }
     let record = &job.record;
     let receipt = record.receipt.as_ref().filter(|_| job.state == JobState::Done);
     let is_done = job.state == JobState::Done;
-    let (reason, advice) = match &off {
+    let (reason, advice) = match off {
         Some(off) => (Some(off.difference.clone()), Some(off.advice(job))),
         None if is_done => (None, None),
         None => why(job),

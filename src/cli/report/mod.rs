@@ -144,7 +144,7 @@ async fn write(
             if is_file { check::look(job).err() } else { None }
         };
         for (job, off) in crew.work(face, page, |_| 0, look).await? {
-            let line = lines::line(&job, off);
+            let line = lines::line(&job, off.as_ref());
             tally.note(&line, format == Format::Text);
             match format {
                 Format::Json => target.say_json(face, &line)?,

@@ -156,9 +156,10 @@ mod tests {
         for file in names {
             let path = dir.path().join(file);
             std::fs::write(&path, data).unwrap();
-            list += &format!("{}\n", line(&sum, &name(&path, dir.path())));
+            list.push_str(&line(&sum, &name(&path, dir.path())));
+            list.push('\n');
         }
-        list += "# 11 files\n";
+        list.push_str("# 12 files\n");
         std::fs::write(dir.path().join("list"), &list).unwrap();
         let Ok(out) = Command::new("sha256sum").args(["-c", "--strict", "list"]).current_dir(dir.path()).output()
         else {

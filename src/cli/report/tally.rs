@@ -53,7 +53,7 @@ impl Tally {
             return;
         }
         let head = format!("missing: {} (job {}, {})", safe(&file.destination), file.job, file.state);
-        self.tell([
+        self.tell(&[
             head,
             format!("  from: {}", safe(&file.source)),
             format!("  why: {}", file.reason.as_deref().unwrap_or_default()),
@@ -71,14 +71,14 @@ impl Tally {
             return;
         }
         if !is_read {
-            self.tell([
+            self.tell(&[
                 format!("missing: all of the folder {} (job {}, {})", safe(&folder.source), folder.job, folder.state),
                 format!("  to: {}", safe(&folder.destination)),
                 format!("  why: {}", folder.reason.as_deref().unwrap_or_default()),
                 format!("  what to do: {}", folder.advice.as_deref().unwrap_or_default()),
             ]);
         } else if let Some(tally) = folder.tally.as_ref().filter(|_| refused > 0) {
-            self.tell([
+            self.tell(&[
                 format!("missing: {} of the folder {} (job {})", entries(refused), safe(&folder.source), folder.job),
                 format!("  why: no local file can be made of them: {}", tally.refused.join(", ")),
                 "  what to do: give them other names on the server, or in a list of their own".to_owned(),
@@ -86,7 +86,7 @@ impl Tally {
         }
     }
 
-    fn tell<const N: usize>(&mut self, lines: [String; N]) {
+    fn tell<const N: usize>(&mut self, lines: &[String; N]) {
         if self.named < NAMED {
             self.named += 1;
             self.told.extend(lines.iter().map(|line| printable(line, WIDE)));
@@ -110,7 +110,7 @@ impl Tally {
         let kinds: Vec<String> = by.kinds().map(|(count, how)| format!("{} {how}", grouped(count))).collect();
         let kinds = if kinds.is_empty() { String::new() } else { format!(": {}", kinds.join(", ")) };
         let all_checked = by.by_digest() == *files && *files > 0;
-        let mut text = match *files {
+        let lead = match *files {
             0 => "no file was asked for".to_owned(),
             _ if all_checked => format!("{} of {} checked{kinds}", grouped(*proved), grouped(*files)),
             _ => {
@@ -119,19 +119,17 @@ impl Tally {
                 format!("{} of {} {noun} {are} here and proved{kinds}", grouped(*proved), grouped(*files))
             }
         };
-        if by.nothing > 0 {
-            text += &format!("; {} here without any proof", grouped(by.nothing));
-        }
-        if *missing > 0 {
-            text += &format!("; {} {} missing", grouped(*missing), if *missing == 1 { "is" } else { "are" });
-        }
-        if self.sums.folders_missing > 0 {
-            text += &format!("; {} could not be read", count(self.sums.folders_missing, "folder"));
-        }
-        if self.sums.refused > 0 {
-            text += &format!("; {} of folders can't be files here", entries(self.sums.refused));
-        }
-        text
+        let is = if *missing == 1 { "is" } else { "are" };
+        let (unread, refused) = (self.sums.folders_missing, self.sums.refused);
+        let were = if unread == 1 { "was" } else { "were" };
+        let rest = [
+            (by.nothing, format!("{} here without any proof", grouped(by.nothing))),
+            (*missing, format!("{} {is} missing", grouped(*missing))),
+            (unread, format!("{} {were} not read to the end", count(unread, "folder"))),
+            (refused, format!("{} of folders can't be files here", entries(refused))),
+        ];
+        let parts = rest.into_iter().filter(|(count, _)| *count > 0).map(|(_, part)| part);
+        std::iter::once(lead).chain(parts).collect::<Vec<_>>().join("; ")
     }
 
     /// The report for people.
