@@ -48,9 +48,10 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
         woken = wake(face, &added.known) => woken?,
     }
     let start = Start { only: Some(only), overrides, password, lent, config, trace, survey: None };
-    match args.run.dry_run {
-        true => Ok(rehearsal::tell(face, &args.run, start).await?.0),
-        false => super::run::start(face, &args.run, start).await,
+    if args.run.dry_run {
+        Ok(rehearsal::tell(face, &args.run, start).await?.0)
+    } else {
+        super::run::start(face, &args.run, start).await
     }
 }
 

@@ -55,9 +55,10 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
     let only = Some(all(&added));
     let start = Start { only, overrides: settings, password, lent, config, trace, survey: Some(Arc::clone(&survey)) };
     drop(interrupt);
-    let (exit, report) = match args.run.dry_run {
-        true => rehearsal::tell(face, &args.run, start).await?,
-        false => work(face, &args.run, start).await?,
+    let (exit, report) = if args.run.dry_run {
+        rehearsal::tell(face, &args.run, start).await?
+    } else {
+        work(face, &args.run, start).await?
     };
     if let Some(why) = incomplete(&report, &survey, &root) {
         let undone = if args.delete { "nothing was deleted" } else { "what is gone on the server is not known" };

@@ -74,12 +74,11 @@ fn text(number: u64, bytes: &[u8]) -> Result<&str, Problem> {
 fn read_header(number: u64, bytes: &[u8]) -> Result<Columns, Problem> {
     let line = text(number, bytes)?;
     let find = |wanted: &str| names(line).position(|name| name == wanted);
-    match find("FASTQ_FILE") {
-        Some(file) => Ok(Columns { file, sum: find("MD5"), withdrawn: find("WITHDRAWN") }),
-        None => {
-            let message = "the header has no column FASTQ_FILE; is this a sequence.index?";
-            Err(Problem { fatal: true, ..Problem::line(number, 1, message) })
-        }
+    if let Some(file) = find("FASTQ_FILE") {
+        Ok(Columns { file, sum: find("MD5"), withdrawn: find("WITHDRAWN") })
+    } else {
+        let message = "the header has no column FASTQ_FILE; is this a sequence.index?";
+        Err(Problem { fatal: true, ..Problem::line(number, 1, message) })
     }
 }
 

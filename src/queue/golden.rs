@@ -60,7 +60,7 @@ fn the_stored_values_are_still_read() {
     let value = golden("s-states-mirrored.hex", || pack::seal_states(&owner, &states).unwrap());
     assert_eq!(pack::open_states(&value).unwrap(), (owner, states));
 
-    let hashes: Vec<u64> = jobs.iter().map(|job| pack::hash(job)).collect();
+    let hashes: Vec<u64> = jobs.iter().map(pack::hash).collect();
     let value = golden("d-hashes.hex", || pack::seal_hashes(&hashes));
     assert_eq!(pack::open_hashes(&value).unwrap(), hashes);
 

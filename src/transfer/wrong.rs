@@ -111,7 +111,7 @@ impl Run<'_> {
         // Whose bytes are wrong can't be known; from its start, this source's file is judged for itself.
         let foreign = self.foreign.take().is_some();
         if self.wrong == 0 || foreign {
-            self.wrong = if foreign { 0 } else { 1 };
+            self.wrong = u32::from(!foreign);
             return Halt::Again(Some(text));
         }
         match keep_aside(place, content, wrong.kind()) {

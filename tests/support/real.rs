@@ -59,7 +59,7 @@ pub(crate) struct Options {
     pub(crate) rate: u32,
     /// On `::1` instead of 127.0.0.1.
     pub(crate) ipv6: bool,
-    /// proftpd computes checksums (mod_digest).
+    /// proftpd computes checksums (`mod_digest`).
     pub(crate) digests: bool,
     /// TLS for every login and all data; none otherwise.
     pub(crate) tls: Option<Tls>,

@@ -112,7 +112,7 @@ fn relative_urls_go_behind_the_base() {
 #[test]
 fn every_error_names_its_line_and_column() {
     let long = format!("ftp://h/a\n{}\nftp://h/b", "x".repeat(MAX_LINE + 1));
-    let table: [(&str, u64, u64, &str); 35] = [
+    let table: [(&str, u64, u64, &str); 36] = [
         ("ftp://h/a\nnonsense\n", 2, 1, "scheme"),
         ("  http://h/a", 1, 3, "http"),
         ("ftp://u:pa/ss@h/a", 1, 1, "not a URL: invalid port number; in user name and password, write %2F"),

@@ -70,7 +70,7 @@ fn told(name: &str, text: &[u8], options: ReadOptions, capacity: usize) -> Strin
     let input = BufReader::with_capacity(capacity, Cursor::new(text.to_vec()));
     let mut reader = Reader::open(Box::new(input), name.to_owned(), options);
     let mut out = String::new();
-    while let Some(read) = reader.next() {
+    for read in reader.by_ref() {
         let line = match read {
             Ok(entry) => line(&entry),
             Err(error) => format!("error {error}"),
