@@ -133,8 +133,8 @@ async fn work(desk: LocalDesk, notices: Vec<String>, order: RunOrder) -> Result<
     let (dir, rehearsal) = (order.queue.clone(), order.rehearsal);
     let (desk, run) = engine::prepare(desk, order, Arc::clone(&observer), board, stop);
     // A rehearsal is nobody else's business.
-    let served = if rehearsal { Ok(None) } else { api::serve(Arc::new(desk.clone()), &dir).map(Some) };
-    let server = match served {
+    let opened = if rehearsal { Ok(None) } else { api::serve(Arc::new(desk.clone()), &dir).map(Some) };
+    let server = match opened {
         Ok(server) => server,
         Err(error) => {
             let text = format!("other processes can't ask this run how it stands: {error}");

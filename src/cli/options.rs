@@ -132,6 +132,7 @@ pub(super) struct LoginOptions {
 /// Options of a run as a whole.
 #[derive(clap::Args, Default)]
 #[command(next_help_heading = "Connections")]
+#[expect(clippy::struct_excessive_bools, reason = "options that go together in any way")]
 pub(super) struct RunOptions {
     /// Say what would be done, files and bytes; folders are listed, nothing is changed
     #[arg(long)]

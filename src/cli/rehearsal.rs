@@ -147,22 +147,16 @@ impl Forecast {
 
     fn line(&self) -> String {
         let Self { files, unsized_files, folders, folders_failed, folders_left, left_alone, .. } = self;
-        let mut line = format!("would fetch {}: {}", count(*files, "file"), bytes(self.bytes));
-        if *unsized_files > 0 {
-            line += &format!(" and {unsized_files} of unknown size");
-        }
-        if *left_alone > 0 {
-            line += &format!("; {left_alone} done already or set aside");
-        }
-        if folders + folders_failed + folders_left > 0 {
-            line += &format!("; {} listed", count(*folders, "folder"));
-        }
-        if *folders_failed > 0 {
-            line += &format!(", {folders_failed} not in whole");
-        }
-        if *folders_left > 0 {
-            line += &format!(", {folders_left} left");
-        }
-        line + "; nothing was changed"
+        let some = |number: u64, text: String| if number > 0 { text } else { String::new() };
+        [
+            format!("would fetch {}: {}", count(*files, "file"), bytes(self.bytes)),
+            some(*unsized_files, format!(" and {unsized_files} of unknown size")),
+            some(*left_alone, format!("; {left_alone} done already or set aside")),
+            some(folders + folders_failed + folders_left, format!("; {} listed", count(*folders, "folder"))),
+            some(*folders_failed, format!(", {folders_failed} not in whole")),
+            some(*folders_left, format!(", {folders_left} left")),
+            "; nothing was changed".to_owned(),
+        ]
+        .concat()
     }
 }

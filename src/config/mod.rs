@@ -19,8 +19,8 @@ pub use pem::{check_tls_files, read_certificates, read_private_key};
 pub use secret_file::{read_password_file, read_password_line};
 
 use crate::model::{
-    Account, DataMode, Durability, Existing, HostKey, PerHost, Pipelining, Secret, Settings, Tls, TlsVersion,
-    TransferType,
+    Account, DataMode, Durability, Existing, HostKey, KeptDigest, PerHost, Pipelining, Secret, ServerHash, Settings,
+    Tls, TlsVersion, TransferType,
 };
 use hosts::Hosts;
 use secret_file::check_password_file;
@@ -83,6 +83,9 @@ impl Config {
             existing: Some(Existing::Check),
             split: Some(true),
             durability: Some(Durability::Full),
+            sidecars: Some(false),
+            server_hash: Some(ServerHash::Auto),
+            digest: Some(KeptDigest::None),
             ..Settings::default()
         }
     }

@@ -105,7 +105,7 @@ impl Outlook {
 impl Dispatcher {
     /// Works until nothing is left that can be done now.
     pub(super) async fn run(mut self) -> Result<RunReport, QueueError> {
-        let outcome = self.begin_and_work().await;
+        let outcome = Box::pin(self.begin_and_work()).await;
         self.let_go().await;
         let released = self.release_all().await;
         outcome?;
@@ -125,7 +125,7 @@ impl Dispatcher {
     async fn begin_and_work(&mut self) -> Result<(), QueueError> {
         let (goes, _lookout) = self.look_for_space().await?;
         if goes {
-            return self.work().await;
+            return Box::pin(self.work()).await;
         }
         self.report.storage = true;
         Ok(())
@@ -159,7 +159,7 @@ impl Dispatcher {
                 word = self.inbox.recv() => word,
                 () = &mut alarm => continue,
             };
-            self.hear(word).await?;
+            Box::pin(self.hear(word)).await?;
         }
     }
 

@@ -55,11 +55,10 @@ impl Inside {
             (true, _) if self.escaped => self.escaped = false,
             (true, b'\\') => self.escaped = true,
             (true, b'"') => self.quoted = false,
-            (true, _) => {}
             (false, b'"') => self.quoted = true,
             (false, b'{' | b'[') => self.depth = self.depth.saturating_add(1),
             (false, b'}' | b']') => self.depth = self.depth.saturating_sub(1),
-            (false, _) => {}
+            (true | false, _) => {}
         }
         self.depth == 0
     }
@@ -202,7 +201,7 @@ fn place_in(begin: Position, bytes: &[u8], at: usize) -> Position {
     match before.iter().rposition(|&b| b == b'\n') {
         None => Position { column: begin.column + characters(before), ..begin },
         Some(newline) => Position {
-            line: begin.line + before.iter().filter(|&&b| b == b'\n').count() as u64,
+            line: begin.line + (before.split(|&b| b == b'\n').count() - 1) as u64,
             column: characters(before.get(newline + 1..).unwrap_or_default()) + 1,
         },
     }

@@ -85,10 +85,9 @@ impl Format {
         let by_name = Self::of_name(name);
         let by_bytes = Self::of_bytes(head);
         match (by_bytes, by_name) {
-            (Some(format), _) => format,
             // A comma may stand in a URL: only the name says that this is a table.
             (None, Some(Self::Csv)) if starts_with_url(head) => Self::Rclone,
-            (None, Some(format)) => format,
+            (Some(format), _) | (None, Some(format)) => format,
             (None, None) => Self::List,
         }
     }

@@ -103,7 +103,7 @@ fn read(number: u64, bytes: &[u8], reading: &mut Reading) -> Result<Entry, Probl
 /// Gives a draft the file of that name; one that is a URL needs no base.
 pub(super) fn name_file(draft: &mut Draft, name: &str, at: Position, reading: &Reading) -> Result<(), Problem> {
     if super::entry::scheme_of(name).is_some() {
-        draft.line().url = name.to_owned();
+        name.clone_into(&mut draft.line().url);
         return Ok(());
     }
     if name.is_empty() {

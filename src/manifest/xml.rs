@@ -169,31 +169,31 @@ fn reason(error: &Error) -> String {
 /// Keeps the bytes of the part that is being read, for places, and stops a part without end.
 struct Kept {
     input: Box<dyn BufRead + Send>,
-    kept: Vec<u8>,
+    bytes: Vec<u8>,
     /// The place of the first kept byte.
     at: Position,
 }
 
 impl Kept {
     fn new(input: Box<dyn BufRead + Send>) -> Self {
-        Self { input, kept: Vec::new(), at: Position { line: 1, column: 1 } }
+        Self { input, bytes: Vec::new(), at: Position { line: 1, column: 1 } }
     }
 
     /// Lets go of what was read.
     fn forget(&mut self) {
-        self.at = self.place(self.kept.len());
-        self.kept.clear();
+        self.at = self.place(self.bytes.len());
+        self.bytes.clear();
     }
 
     /// The place of a kept byte.
     fn place(&self, offset: usize) -> Position {
-        let before = self.kept.get(..offset).unwrap_or(&self.kept);
+        let before = self.bytes.get(..offset).unwrap_or(&self.bytes);
         // The second and later bytes of a character take no column.
         let columns = |bytes: &[u8]| bytes.iter().filter(|&&b| b & 0xC0 != 0x80).count() as u64;
         match before.iter().rposition(|&b| b == b'\n') {
             None => Position { column: self.at.column + columns(before), ..self.at },
             Some(newline) => Position {
-                line: self.at.line + before.iter().filter(|&&b| b == b'\n').count() as u64,
+                line: self.at.line + (before.split(|&b| b == b'\n').count() - 1) as u64,
                 column: columns(before.get(newline + 1..).unwrap_or_default()) + 1,
             },
         }
@@ -201,12 +201,12 @@ impl Kept {
 
     /// The place of the first byte that is not blank.
     fn start(&self) -> Position {
-        self.place(self.kept.iter().take_while(|b| b.is_ascii_whitespace()).count())
+        self.place(self.bytes.iter().take_while(|b| b.is_ascii_whitespace()).count())
     }
 
     /// The place of the first byte that is not UTF-8.
     fn first_bad(&self) -> Option<Position> {
-        let error = std::str::from_utf8(&self.kept).err()?;
+        let error = std::str::from_utf8(&self.bytes).err()?;
         error.error_len().map(|_| self.place(error.valid_up_to()))
     }
 }
@@ -225,17 +225,17 @@ impl Read for Kept {
 
 impl BufRead for Kept {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        if self.kept.len() > MAX_LINE {
+        if self.bytes.len() > MAX_LINE {
             return Err(io::Error::other(format!("a part of it is longer than {MAX_LINE} bytes")));
         }
         let chunk = self.input.fill_buf()?;
         // What is found too long must not depend on how much comes at once.
-        Ok(chunk.get(..(MAX_LINE + 1).saturating_sub(self.kept.len())).unwrap_or(chunk))
+        Ok(chunk.get(..(MAX_LINE + 1).saturating_sub(self.bytes.len())).unwrap_or(chunk))
     }
 
     fn consume(&mut self, count: usize) {
         if let Ok(chunk) = self.input.fill_buf() {
-            self.kept.extend_from_slice(chunk.get(..count).unwrap_or(chunk));
+            self.bytes.extend_from_slice(chunk.get(..count).unwrap_or(chunk));
         }
         self.input.consume(count);
     }

@@ -35,6 +35,8 @@ fn record() -> JobRecord {
     let mut record = JobRecord { not_before: Some(500), fruitless: 1, ..JobRecord::default() };
     record.progress = Some(Progress { durable: 4096, boot_id: "boot".to_owned(), ..Progress::default() });
     record.remember(attempt(0, true));
+    // Of a version that kept no totals.
+    record.millis = 0;
     record
 }
 

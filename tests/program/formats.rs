@@ -17,6 +17,9 @@ fn archive() -> (Scripted, [Vec<u8>; 2], String) {
     (server, data, host)
 }
 
+/// A list's name and text, the options it needs, and the files that come of it by number.
+type Case<'a> = (&'a str, String, Vec<&'a str>, Vec<(&'a str, usize)>);
+
 #[test]
 fn lists_of_every_kind_end_in_checked_files() {
     let (server, data, host) = archive();
@@ -24,7 +27,7 @@ fn lists_of_every_kind_end_in_checked_files() {
     let [size, small] = [data[0].len(), data[1].len()];
     let (url, base) = (server.url("pub/a_1.gz"), server.url("pub"));
     let piece: String = data[0].chunks(10_000).map(|piece| format!("<hash>{}</hash>", hex(piece))).collect();
-    let cases: Vec<(&str, String, Vec<&str>, Vec<(&str, usize)>)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         (
             "SHA256SUMS",
             format!("{}  ./a_1.gz\n{} *set #1/b.gz\n", sums[0], sums[1]),

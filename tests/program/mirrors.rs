@@ -408,7 +408,8 @@ fn a_dead_host_of_a_thousand_jobs_is_not_stormed() {
     for n in 0..1000 {
         alive.put(&format!("f{n}"), format!("content {n}"));
         let (first, second) = (dead.url(&format!("f{n}")), alive.url(&format!("f{n}")));
-        list.push_str(&format!("{}\n", json!({"url": first, "mirrors": [second]})));
+        list.push_str(&json!({"url": first, "mirrors": [second]}).to_string());
+        list.push('\n');
     }
     let list = ftpq.write("m.jsonl", list);
     ftpq.run(&["add", &list, "--into", ftpq.downloads().to_str().unwrap()]).expect_code(0);

@@ -56,8 +56,12 @@ fn run_of_a_thousand() -> (Ftpq, Scripted, Vec<(String, Vec<u8>)>, Ended) {
     let names: Vec<String> = (0..1000)
         .map(|n| odd.get(n).map_or_else(|| format!("d{}/f{n}.bin", n % 7), |name| format!("odd{n}/{name}")))
         .collect();
-    let files: Vec<(String, Vec<u8>)> =
-        names.into_iter().zip(0..).map(|(name, n)| (name, pseudo_random(n, 200 + n as usize * 3))).collect();
+    let files: Vec<(String, Vec<u8>)> = names
+        .into_iter()
+        .zip(0u64..)
+        .zip(0usize..)
+        .map(|((name, n), size)| (name, pseudo_random(n, 200 + size * 3)))
+        .collect();
     let mut list: Vec<(&str, Option<String>)> = Vec::new();
     for (n, (name, data)) in files.iter().enumerate() {
         let sum = (n % 10 != 9).then(|| sha256(data));

@@ -97,9 +97,15 @@ fn line(entry: &Entry) -> String {
     if spec.settings != Settings::default() {
         add(serde_json::to_string(&spec.settings).unwrap());
     }
-    spec.folder.iter().for_each(|_| add("folder".to_owned()));
-    secret.iter().for_each(|_| add("with a password".to_owned()));
-    mirror_secrets.iter().for_each(|(account, _)| add(format!("with a password for {}", account.credential())));
+    if spec.folder.is_some() {
+        add("folder".to_owned());
+    }
+    if secret.is_some() {
+        add("with a password".to_owned());
+    }
+    for (account, _) in mirror_secrets {
+        add(format!("with a password for {}", account.credential()));
+    }
     out
 }
 
