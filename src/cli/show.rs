@@ -95,7 +95,7 @@ fn proof(receipt: &Receipt) -> Vec<String> {
     let mut field = |name: &str, text: String| lines.push(format!("{name:<12} {text}"));
     field("finished", time(receipt.finished_at));
     if let Some(source) = &receipt.source {
-        field("from", safe(source));
+        field("came from", safe(source));
     }
     if let Some(modified) = &receipt.identity.modified {
         field("modified", safe(modified));

@@ -110,15 +110,18 @@ impl Run<'_> {
         }
         // Whose bytes are wrong can't be known; from its start, this source's file is judged for itself.
         let foreign = self.foreign.take().is_some();
-        if self.wrong == 0 || foreign {
-            self.wrong = u32::from(!foreign);
+        // Where another source may have the right one, nothing is asked of this one twice.
+        let is_enough = self.wrong > 0 || (self.from == 0 && self.task.job.spec.is_mirrored());
+        if foreign || !is_enough {
+            self.wrong = 1;
             return Halt::Again(Some(text));
         }
+        let again = if self.wrong > 0 { ", also when it was fetched once more" } else { "" };
         match keep_aside(place, content, wrong.kind()) {
             Err(halt) => halt,
             Ok(name) => {
                 self.progress = None;
-                let message = format!("{text}, also when it was fetched once more; the bad file is kept as {name}");
+                let message = format!("{text}{again}; the bad file is kept as {name}");
                 Failure::permanent(Stage::Verify, Cause::WrongChecksum, message).with_advice(wrong.advice()).into()
             }
         }

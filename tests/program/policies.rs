@@ -226,7 +226,7 @@ fn usage_errors_are_exit_2_and_touch_nothing() {
         &["show", "x"],
         &["add", "/nowhere/at/all.txt"],
         &["get", "http://h/a"],
-        &["get", "ftp://h/"],
+        &["get", "ftp://h/../a"],
         &["run", "--tls", "prefer"],
     ] {
         let ftpq = Ftpq::new();
