@@ -51,6 +51,18 @@ impl Session {
         self.identify(&name, told).await
     }
 
+    /// As [`Session::inspect`], for the file that a link leads to: by SIZE and MDTM alone, for MLST may tell of the link
+    /// itself, and of which of the two differs from server to server.
+    ///
+    /// # Errors
+    /// As [`Session::inspect`].
+    pub async fn inspect_behind_link(&mut self, path: &RemotePath) -> Result<Identity, Failure> {
+        let offered = self.features.mlst.take();
+        let identity = self.inspect(path).await;
+        self.features.mlst = offered;
+        identity
+    }
+
     /// As [`Session::inspect`], for a file that is likely to be fetched then, from `likely` on: where the server takes
     /// several commands at once, the data connection is opened meanwhile and REST sent, so that
     /// [`Session::retrieve`] needs one round trip more. Any other offset, and no transfer at all, are right too.

@@ -341,7 +341,8 @@ impl<'a> Run<'a> {
             match session.kind_of_link(&path).await? {
                 LinkKind::Dangling => self.tally.left_out += 1,
                 LinkKind::File => {
-                    let listed = if self.task.rules.sync { Some(seen(session.inspect(&path).await?)) } else { None };
+                    let listed =
+                        if self.task.rules.sync { Some(seen(session.inspect_behind_link(&path).await?)) } else { None };
                     let fate = rules.file(&entry, listed);
                     self.sort(fate, entry);
                 }

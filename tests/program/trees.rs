@@ -206,7 +206,8 @@ fn mirror(kind: Kind, folders: usize, files: usize) {
 
     let (ended, retrieved, lists, told) = step("second", &[], 0);
     assert_eq!((retrieved, lists), (0, folders + 1), "{told}");
-    assert!(ended.events("done").is_empty() && ended.events("gone").is_empty(), "{told}");
+    let done = ended.events("done");
+    assert!(done.is_empty() && ended.events("gone").is_empty(), "{done:?} {told}");
 
     // A hundred changes: new files, other sizes, another time at the same size, and files that go.
     let total = folders * files;
