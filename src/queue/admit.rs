@@ -182,15 +182,8 @@ impl Books {
 
     /// Which of the jobs have their place already, by position: the job there, and what is asked for in it.
     fn occupied(&mut self, jobs: &[JobSpec], hashes: &[u64]) -> Result<HashMap<usize, (u64, JobSpec)>, QueueError> {
-        let mut candidates: Vec<(u64, usize)> = Vec::new();
-        for (at, &hash) in hashes.iter().enumerate() {
-            let known = self.destinations.iter().flat_map(|map| map.get(hash));
-            candidates.extend(known.filter(|&id| self.index.state(id).is_some()).map(|id| (id, at)));
-        }
-        // Pack after pack: each is unpacked whole.
-        candidates.sort_unstable();
         let mut found = HashMap::new();
-        for (id, at) in candidates {
+        for (id, at) in self.candidates(hashes, None) {
             let Some(job) = jobs.get(at) else { continue };
             let other = self.spec(id)?;
             if same_place(job, &other) {

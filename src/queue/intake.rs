@@ -155,20 +155,24 @@ impl Books {
         Ok(())
     }
 
-    /// Which of the jobs are stored already, by their position: same destination, same source.
-    ///
-    /// Candidates are compared pack after pack: in a manifest that names hosts in turns each line is of another pack,
-    /// and a pack is unpacked whole.
-    fn stored(&mut self, jobs: &[JobSpec], hashes: &[u64]) -> Result<HashMap<usize, u64>, QueueError> {
+    /// Published jobs whose destinations have these hashes, and such of an open intake, each with the hash's position. They are
+    /// in the order of packs: in a manifest that names hosts in turns each line is of another pack, and a pack is unpacked
+    /// whole.
+    pub(super) fn candidates(&self, hashes: &[u64], intake: Option<&OpenIntake>) -> Vec<(u64, usize)> {
         let mut candidates: Vec<(u64, usize)> = Vec::new();
         for (at, &hash) in hashes.iter().enumerate() {
             let published = self.destinations.iter().flat_map(|map| map.get(hash));
             candidates.extend(published.filter(|&id| self.index.state(id).is_some()).map(|id| (id, at)));
-            candidates.extend(self.intake.iter().flat_map(|intake| intake.fresh.get(hash)).map(|id| (id, at)));
+            candidates.extend(intake.iter().flat_map(|intake| intake.fresh.get(hash)).map(|id| (id, at)));
         }
         candidates.sort_unstable();
+        candidates
+    }
+
+    /// Which of the jobs are stored already, by their position: same destination, same source.
+    fn stored(&mut self, jobs: &[JobSpec], hashes: &[u64]) -> Result<HashMap<usize, u64>, QueueError> {
         let mut found = HashMap::new();
-        for (id, at) in candidates {
+        for (id, at) in self.candidates(hashes, self.intake.as_ref()) {
             let Some(job) = jobs.get(at) else { continue };
             let other = self.spec(id)?;
             if same_place(job, &other) {
