@@ -26,13 +26,18 @@ fn main() -> ExitCode {
     if let Some(keep) = args.wants_demo() {
         return ExitCode::from(ftpq::demo::run(keep));
     }
+    engine::raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("ftpq: the runtime can't be started: {error}; check the limits on threads (ulimit -u)");
+            eprintln!("ftpq: the runtime can't be started: {error}; check the limits on threads (ulimit -u) and open files (ulimit -n)");
             return ExitCode::from(5);
         }
     };
+    if let Err(error) = runtime.block_on(async { engine::outlive_file_size_limit() }) {
+        eprintln!("ftpq: the signal of file size limits can't be taken: {error}; check the limits on open files (ulimit -n)");
+        return ExitCode::from(5);
+    }
     // As a task: this thread would have to be woken for each word of a worker.
     let program = runtime.spawn(cli::execute(args, door, &Program));
     let code = runtime.block_on(program).unwrap_or(FAULT);
@@ -182,6 +187,7 @@ async fn follow(client: &api::Client, order: &RunOrder) -> Result<Option<RunRepo
             return Ok(Some(RunReport {
                 done: now.done.saturating_sub(base.done),
                 failed: now.failed.saturating_sub(base.failed),
+                failed_before: base.failed,
                 left: now.files_left(),
                 folders_left: now.folders,
                 interrupted,

@@ -5,11 +5,11 @@ use super::dispatcher::{Dispatcher, LET_GO};
 use super::expand::Found;
 use super::hosts::{Host, Proof};
 use super::lanes::{Fetch, Track};
-use super::settle::{attempt_source, is_before_login, retry_at, verdict};
-use super::worker::{Ended, Freed, Upshot, Word};
+use super::settle::{attempt_source, give_up, is_before_login, retry_at, verdict};
+use super::worker::{Blocked, Ended, Freed, Upshot, Word};
 use crate::ftp::Ticket;
-use crate::model::{Account, Attempt, Claim, Event, Failure, HostKey, JobId, JobState, Progress, Settlement};
-use crate::policy::delay;
+use crate::model::{Account, Attempt, Cause, Claim, Event, Failure, HostKey, JobId, JobState, Progress, Settlement};
+use crate::policy::{Shortage, delay, left_alone};
 use crate::queue::QueueError;
 use crate::transfer::Link;
 use tokio::time::{Duration, timeout};
@@ -119,7 +119,10 @@ impl Dispatcher {
 
     pub(super) async fn weigh(&mut self, account: &Account, upshot: Upshot) -> Result<(), QueueError> {
         match upshot {
-            Upshot::Done => self.report.done += 1,
+            Upshot::Done => {
+                self.report.done += 1;
+                self.descriptors.sufficed();
+            }
             Upshot::Left => self.outlook.is_stale = true,
             Upshot::Failed(failure) => self.failed(&failure),
             Upshot::HostTrouble { claim, attempt, progress, failure } => {
@@ -149,23 +152,56 @@ impl Dispatcher {
                 }
                 self.distrust(account, failure).await?;
             }
-            Upshot::DiskFull { claim, device, failure } => {
-                self.parked.push(*claim);
-                self.report.storage = true;
-                if device.is_none_or(|device| self.shop.note_full(device)) {
-                    let path = self.parked.last().map(|c| c.job().spec.destination.dir().display().to_string());
-                    let event = Event::DiskFull { path: path.unwrap_or_default(), failure };
-                    self.shop.observer.event(&event);
-                }
-            }
+            Upshot::HeldBack { claim, blocked, failure } => self.hold_back(*claim, blocked, failure),
+            Upshot::NoDescriptors(failure) => self.out_of_descriptors(failure),
             Upshot::QueueBroken(error) => return Err(error),
         }
         Ok(())
     }
 
+    /// Keeps a job that local storage refuses until the end of the run; says so once for all that meet the same.
+    fn hold_back(&mut self, claim: Claim, blocked: Option<Blocked>, failure: Failure) {
+        let destination = claim.job().spec.destination.clone();
+        self.parked.push(claim);
+        self.report.storage = true;
+        if !blocked.clone().is_none_or(|blocked| self.shop.note_blocked(blocked)) {
+            return;
+        }
+        let path = match blocked {
+            Some(Blocked::Folder(folder)) => folder,
+            _ if failure.cause == Cause::DiskFull => destination.dir().to_owned(),
+            _ => destination.full(),
+        };
+        let path = path.display().to_string();
+        let event = match failure.cause {
+            Cause::DiskFull => Event::DiskFull { path, failure },
+            _ => Event::HeldBack { path, failure },
+        };
+        self.shop.observer.event(&event);
+    }
+
+    /// Descriptors ran short: fewer connections follow, and no job is to blame.
+    fn out_of_descriptors(&mut self, failure: Failure) {
+        self.outlook.is_stale = true;
+        let others = u32::try_from(self.running.len()).unwrap_or(u32::MAX);
+        let event = match self.descriptors.ran_short(others, clock::ticks()) {
+            Shortage::Fewer(connections) => {
+                let s = if connections == 1 { "" } else { "s" };
+                let text = format!("{connections} connection{s} at a time from now on: {failure}");
+                Event::Notice { text }
+            }
+            Shortage::Wait => return,
+            Shortage::Hopeless => {
+                self.report.storage = true;
+                Event::HeldBack { path: "everything".to_owned(), failure }
+            }
+        };
+        self.shop.observer.event(&event);
+    }
+
     pub(super) fn failed(&mut self, failure: &Failure) {
         self.report.failed += 1;
-        if failure.cause == crate::model::Cause::LocalIo {
+        if failure.cause == Cause::LocalIo {
             self.report.storage = true;
         }
     }
@@ -216,7 +252,7 @@ impl Dispatcher {
         let settlement = if job.spec.is_mirrored() {
             self.without_source(&job, attempt, progress, account)
         } else {
-            Settlement::GiveUp { attempt, progress }
+            give_up(&job, attempt, progress)
         };
         let (source, told) = (attempt_source(&settlement, &job), verdict(&settlement, &job));
         let retry_at = retry_at(&settlement);
@@ -295,7 +331,7 @@ impl Dispatcher {
         }
         self.outlook.is_stale = true;
         if concerns_others {
-            self.shop.observer.event(&Event::Held { account: name, failure });
+            self.shop.observer.event(&Event::Held { account: name, failure: left_alone(failure) });
         }
         Ok(())
     }
@@ -379,7 +415,7 @@ impl Dispatcher {
             Upshot::Done => self.report.done += 1,
             Upshot::Failed(_) if ended.is_folder => self.report.folders_failed += 1,
             Upshot::Failed(failure) => self.failed(&failure),
-            Upshot::DiskFull { claim, .. } | Upshot::HostTrouble { claim, .. } => self.parked.push(*claim),
+            Upshot::HeldBack { claim, .. } | Upshot::HostTrouble { claim, .. } => self.parked.push(*claim),
             _ => {}
         }
         if let Some(freed) = ended.freed {

@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::model::{
     Account, CertificateCheck, Claim, Event, Failure, FailureKind, HostKey, Job, JobId, Protection, Settings, TlsInUse,
 };
+use crate::policy::Descriptors;
 use crate::queue::QueueError;
 use crate::transfer::{Link, Stop};
 use std::collections::{HashMap, HashSet};
@@ -54,6 +55,7 @@ pub(super) struct Dispatcher {
     pub(super) outlook: Outlook,
     /// Jobs that were paused or cancelled while claims were on their way.
     pub(super) halted: HashSet<JobId>,
+    pub(super) descriptors: Descriptors,
 }
 
 /// How well the queue is known, and when it is looked at again.
@@ -115,10 +117,14 @@ impl Dispatcher {
         let counts = self.shop.queue.counts(self.selection()).await?;
         (self.report.left, self.report.folders_left) = (counts.files_left(), counts.folders);
         self.report.only = self.order.only.take();
+        if self.report.only.is_none() {
+            self.report.failed_before = counts.failed.saturating_sub(self.report.failed + self.report.folders_failed);
+        }
         let board = &self.shop.board;
         let (bytes, seconds, proved, lax) = (board.bytes(), board.seconds(), board.proved(), board.lax());
-        let RunReport { done, failed, left, .. } = self.report;
-        self.shop.observer.event(&Event::Summary { done, failed, left, bytes, seconds, proved, lax });
+        let RunReport { done, failed, failed_before, left, .. } = self.report;
+        let event = Event::Summary { done, failed, failed_before, left, bytes, seconds, proved, lax };
+        self.shop.observer.event(&event);
         Ok(self.report)
     }
 
@@ -220,14 +226,14 @@ impl Dispatcher {
 
     /// Begins what can be begun, one account after the other in turns.
     async fn fill(&mut self) -> Result<(), QueueError> {
-        if self.parked.len() >= PARKED {
+        let (connections, now) = (self.connections(), Time::now());
+        if self.parked.len() >= PARKED || !self.descriptors.admits(now.ticks) {
             return Ok(());
         }
-        let connections = self.connections();
-        let now = Time::now();
         // Each track that has work is looked at once for each job it gets, and once more in vain.
         let mut in_vain = 0;
-        let most = usize::try_from(connections).unwrap_or(usize::MAX).saturating_add(STORING);
+        let storing = self.descriptors.storing(connections, STORING);
+        let most = usize::try_from(connections).unwrap_or(usize::MAX).saturating_add(storing);
         while in_vain < self.hosts.turns.len() && self.hosts.has_room(connections) && self.running.len() < most {
             let Some(track) = self.hosts.turns.pop_front() else { break };
             if let Some((claim, chosen)) = self.next_claim(&track, connections, now) {
@@ -382,6 +388,7 @@ impl Dispatcher {
         self.outlook.ticked = Instant::now();
         self.outlook.watch_the_clock();
         let now = Time::now();
+        self.descriptors.grow(now.ticks);
         self.tune(now).await?;
         // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
         let crowded = self.hosts.wake(now.ticks);
@@ -422,14 +429,15 @@ impl Dispatcher {
         if !self.running.is_empty() {
             return false;
         }
-        if self.parked.len() >= PARKED {
+        if self.parked.len() >= PARKED || self.descriptors.is_hopeless() {
             return true;
         }
         !self.outlook.is_stale && self.outlook.next_due.is_none() && !self.hosts.has_open_work()
     }
 
     pub(super) fn connections(&self) -> u32 {
-        self.order.connections.or_else(|| self.order.config.connections()).unwrap_or(CONNECTIONS).max(1)
+        let wished = self.order.connections.or_else(|| self.order.config.connections()).unwrap_or(CONNECTIONS);
+        self.descriptors.connections(wished)
     }
 
     fn selection(&self) -> crate::model::Selection {

@@ -6,6 +6,7 @@ use super::logins::{Logins, Scribe};
 use super::worker::Shop;
 use super::{Board, DeskError, Observer, RunOrder, RunReport};
 use crate::model::{Event, printable};
+use crate::policy::Descriptors;
 use crate::transfer::{Findings, Finisher, Stop};
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -31,9 +32,9 @@ pub fn prepare(
     };
     let logins = Logins::new(&order, desk.credentials(), scribe);
     let desk = desk.with_run(RunLine { board: Arc::clone(&board), words: words.clone() });
-    let (boot_id, full, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
+    let (boot_id, blocked, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
     let (survey, reading, findings) = (order.survey.clone(), OnceCell::new(), Findings::default());
-    let workshop = Shop { queue, observer, board, boot_id, full, finisher, findings, words, survey, reading };
+    let workshop = Shop { queue, observer, board, boot_id, blocked, finisher, findings, words, survey, reading };
     let dispatcher = Dispatcher {
         shop: Arc::new(workshop),
         order,
@@ -47,6 +48,7 @@ pub fn prepare(
         report: RunReport::default(),
         outlook: Outlook::new(),
         halted: HashSet::new(),
+        descriptors: Descriptors::new(super::limits::open_files()),
     };
     let run = async move {
         // On a thread of the runtime: on the main thread each word would cost two switches between threads.

@@ -1,6 +1,8 @@
 //! Decisions as pure functions: resume, retry, admission to a host, rate, pieces. Time and chance are arguments.
 
+mod advice;
 mod budget;
+mod descriptors;
 mod mirror;
 mod name;
 mod pace;
@@ -11,7 +13,9 @@ mod resume;
 mod retry;
 mod tuning;
 
+pub use advice::{given_up, left_alone};
 pub use budget::Budget;
+pub use descriptors::{Descriptors, Shortage};
 pub use mirror::{Choice, Door, Next, Rules, Standing, after_failure, choose};
 pub use name::{Collision, FoldedNames, NameRefusal, local_name};
 pub use pace::{LEAST, Pace};
