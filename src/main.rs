@@ -30,12 +30,16 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("ftpq: the runtime can't be started: {error}; check the limits on threads (ulimit -u) and open files (ulimit -n)");
+            eprintln!(
+                "ftpq: the runtime can't be started: {error}; check the limits on threads (ulimit -u) and open files (ulimit -n)"
+            );
             return ExitCode::from(5);
         }
     };
     if let Err(error) = runtime.block_on(async { engine::outlive_file_size_limit() }) {
-        eprintln!("ftpq: the signal of file size limits can't be taken: {error}; check the limits on open files (ulimit -n)");
+        eprintln!(
+            "ftpq: the signal of file size limits can't be taken: {error}; check the limits on open files (ulimit -n)"
+        );
         return ExitCode::from(5);
     }
     // As a task: this thread would have to be woken for each word of a worker.

@@ -120,9 +120,7 @@ impl DiskError {
                 "raise the limit on file sizes (`ulimit -f unlimited`), then `ftpq run`; where the file system itself holds \
                  no file this large, add it again with another --into"
             }
-            (_, Some(Errno::MFILE | Errno::NFILE)) => {
-                "raise the limit on open files (`ulimit -n`), then `ftpq run`"
-            }
+            (_, Some(Errno::MFILE | Errno::NFILE)) => "raise the limit on open files (`ulimit -n`), then `ftpq run`",
             (_, Some(Errno::IO)) => "the disk reports damage: check it before anything else",
             _ => "mend it, then `ftpq retry`",
         }

@@ -4,8 +4,8 @@ use super::survey::{self, Surveyed, Wanted};
 use super::{DiskError, PartFile, digest, folder, name, part};
 use crate::model::{Algorithm, Cause, Destination, printable};
 use rustix::fs::{
-    Access, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, accessat, fstat, fstatvfs, linkat, openat, renameat, renameat_with,
-    statat, unlinkat,
+    Access, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, accessat, fstat, fstatvfs, linkat, openat, renameat,
+    renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;

@@ -77,14 +77,16 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Lets a link rest, or ends it where there are more than are worth having.
+    /// Lets a link rest, or ends it where there are more than are worth having, or another host waits for one.
     pub(super) fn put_by(&mut self, account: &Account, mut link: Link, signed_in: bool) {
         if !link.is_usable() {
             self.hosts.closed(account, signed_in);
             if !signed_in && link.dial().ticket.as_ref().is_some_and(Ticket::leads) {
                 self.hosts.leader_is_gone(account);
             }
-        } else if self.hosts.known.get(&account.host_key()).is_some_and(Host::has_too_many) {
+        } else if self.hosts.known.get(&account.host_key()).is_some_and(Host::has_too_many)
+            || !self.hosts.keeps(account, self.connections(), clock::ticks())
+        {
             self.hosts.closed(account, true);
             tokio::spawn(link.quit());
         } else {

@@ -10,7 +10,8 @@ use super::worker::{Desk, Shop, Word};
 use super::{RunOrder, RunReport};
 use crate::config::Config;
 use crate::model::{
-    Account, CertificateCheck, Claim, Event, Failure, FailureKind, HostKey, Job, JobId, Protection, Settings, TlsInUse,
+    Account, CertificateCheck, Claim, Event, Failure, FailureKind, HostKey, Job, JobId, Protection, Settings, Source,
+    TlsInUse,
 };
 use crate::policy::Descriptors;
 use crate::queue::QueueError;
@@ -39,6 +40,14 @@ pub(super) struct Running {
     pub(super) stop: watch::Sender<bool>,
     /// Whether the worker still has its link.
     pub(super) has_link: bool,
+    /// Where the file comes from.
+    pub(super) source: Source,
+    /// Whether it could go on where it was stopped.
+    pub(super) resumable: bool,
+    /// Bytes that were there before.
+    pub(super) had: u64,
+    /// When it began, in ticks.
+    pub(super) since: u64,
 }
 
 pub(super) struct Dispatcher {
@@ -198,6 +207,7 @@ impl Dispatcher {
                 self.outlook.next_due = Some(self.outlook.next_due.map_or(due, |next| next.min(due)));
             }
         }
+        self.hosts.note_waiting(clock::ticks());
         let counts = self.shop.queue.counts(self.selection()).await?;
         self.shop.board.set_left(counts.files_left());
         self.outlook.cost = begun.elapsed();
@@ -281,7 +291,15 @@ impl Dispatcher {
         link.set_options(options);
         link.learn(quirks);
         let (sender, stop) = watch::channel(false);
-        self.running.insert(claim.job().id, Running { stop: sender, has_link: true });
+        let running = Running {
+            stop: sender,
+            has_link: true,
+            source: chosen.source.clone(),
+            resumable: settings.is_resumable(chosen.source.transfer_type()),
+            had: claim.job().record.progress.as_ref().map_or(0, |progress| progress.durable),
+            since: clock::ticks(),
+        };
+        self.running.insert(claim.job().id, running);
         tokio::spawn(Arc::clone(&self.shop).work(claim, Desk { link, reused, chosen, settings, bytes, stop }));
         Ok(())
     }
@@ -393,6 +411,8 @@ impl Dispatcher {
         // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
         let crowded = self.hosts.wake(now.ticks);
         self.rest(crowded);
+        self.hosts.note_waiting(now.ticks);
+        self.make_way(now.ticks);
         Ok(())
     }
 

@@ -9,6 +9,7 @@ mod clock;
 mod desk;
 mod dispatcher;
 mod expand;
+mod fairness;
 mod hosts;
 mod lanes;
 mod limits;

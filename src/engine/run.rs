@@ -7,7 +7,7 @@ use super::worker::Shop;
 use super::{Board, DeskError, Observer, RunOrder, RunReport};
 use crate::model::{Event, printable};
 use crate::policy::Descriptors;
-use crate::transfer::{Findings, Finisher, Stop};
+use crate::transfer::{Bounds, Findings, Finisher, Stop};
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -34,7 +34,9 @@ pub fn prepare(
     let desk = desk.with_run(RunLine { board: Arc::clone(&board), words: words.clone() });
     let (boot_id, blocked, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
     let (survey, reading, findings) = (order.survey.clone(), OnceCell::new(), Findings::default());
-    let workshop = Shop { queue, observer, board, boot_id, blocked, finisher, findings, words, survey, reading };
+    let bounds = Bounds::default();
+    let workshop =
+        Shop { queue, observer, board, boot_id, blocked, finisher, findings, bounds, words, survey, reading };
     let dispatcher = Dispatcher {
         shop: Arc::new(workshop),
         order,

@@ -294,7 +294,10 @@ mod tests {
     fn what_local_storage_refuses_costs_no_attempt() {
         for cause in [Cause::DiskFull, Cause::ReadOnly, Cause::FileTooLarge] {
             let refused = Failure::local(Stage::Store, cause, "x");
-            assert!(matches!(fate(&job(9), &Chosen::own(&job(9)), &report(0, refused), MOMENT), Fate::Park(_)), "{cause:?}");
+            assert!(
+                matches!(fate(&job(9), &Chosen::own(&job(9)), &report(0, refused), MOMENT), Fate::Park(_)),
+                "{cause:?}"
+            );
         }
         for stage in [Stage::Connect, Stage::Data, Stage::Store, Stage::Secure] {
             let pressed = Failure::local(stage, Cause::Descriptors, "x");

@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::queue::{Queue, QueueError, Reading};
 use crate::transfer::{
-    End, Fetched, Findings, Finisher, Gauge, Link, Report, Split, Started, Stop, Survey, Task, failpoint, fetch,
+    Bounds, End, Fetched, Findings, Finisher, Gauge, Link, Report, Split, Started, Stop, Survey, Task, failpoint, fetch,
 };
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,8 @@ pub(super) struct Shop {
     pub(super) blocked: Mutex<HashSet<Blocked>>,
     pub(super) finisher: Finisher,
     pub(super) findings: Findings,
+    /// What each command's folders gave so far.
+    pub(super) bounds: Bounds,
     pub(super) words: mpsc::UnboundedSender<Word>,
     /// What is seen of folders, where anybody wants to know.
     pub(super) survey: Option<Arc<Survey>>,

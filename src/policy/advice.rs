@@ -66,7 +66,8 @@ mod tests {
     use super::*;
 
     /// Words that promise what does not happen any more.
-    const STALE: [&str; 6] = ["is tried again", "new session", "goes on where", "is read again", "are used", "starts again"];
+    const STALE: [&str; 6] =
+        ["is tried again", "new session", "goes on where", "is read again", "are used", "starts again"];
 
     #[test]
     fn whatever_failed_in_passing_ends_with_what_a_person_can_type() {
@@ -99,7 +100,10 @@ mod tests {
     fn advice_that_holds_for_good_is_kept_and_names_the_job() {
         let failure = Failure::permanent(Stage::Login, Cause::LoginRefused, "x")
             .with_advice("give the right ones in netrc; then `ftpq retry`");
-        assert_eq!(given_up(failure.clone(), JobId(7)).advice.unwrap(), "give the right ones in netrc; then `ftpq retry 7`");
+        assert_eq!(
+            given_up(failure.clone(), JobId(7)).advice.unwrap(),
+            "give the right ones in netrc; then `ftpq retry 7`"
+        );
         assert_eq!(left_alone(failure.clone()), failure);
         let bare = Failure::local(Stage::Store, Cause::LocalIo, "x");
         assert_eq!(given_up(bare.clone(), JobId(7)), bare);

@@ -3,6 +3,7 @@
 mod advice;
 mod budget;
 mod descriptors;
+mod fairness;
 mod mirror;
 mod name;
 mod pace;
@@ -16,6 +17,7 @@ mod tuning;
 pub use advice::{given_up, left_alone};
 pub use budget::Budget;
 pub use descriptors::{Descriptors, Shortage};
+pub use fairness::{Demand, Transfer, give_way};
 pub use mirror::{Choice, Door, Next, Rules, Standing, after_failure, choose};
 pub use name::{Collision, FoldedNames, NameRefusal, local_name};
 pub use pace::{LEAST, Pace};

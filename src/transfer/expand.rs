@@ -1,5 +1,6 @@
 //! One folder: its entries become jobs while the listing comes in.
 
+use super::bounds::{Bounds, Loops, Share};
 use super::gauge::{Gauge, Phase};
 use super::link::Link;
 use super::renew::{Look, judge};
@@ -47,6 +48,8 @@ pub struct Expansion<'a> {
     pub now: u64,
     /// What is seen, where anybody wants to know.
     pub survey: Option<&'a Survey>,
+    /// What each command's folders gave so far.
+    pub bounds: &'a Bounds,
     /// Whom to tell of jobs that this run is to work on: all of them, and the folders among them.
     pub found: &'a (dyn Fn(IdSet, IdSet) + Send + Sync),
 }
@@ -85,6 +88,9 @@ pub async fn expand(task: &Expansion<'_>, link: &mut Link) -> Result<(Report, Op
         Err(Halt::Failed(failure)) => End::Failed(failure),
         Err(Halt::Queue(error)) => return Err(error),
     };
+    if !run.whole {
+        run.share.give_back();
+    }
     let tally = run.whole.then_some(run.tally);
     let report =
         Report { from: 0, fetched: 0, gained: 0, note: tally.as_ref().map(told), progress: None, device: None, end };
@@ -113,6 +119,8 @@ struct Run<'a> {
     folds_case: bool,
     links: Vec<Entry>,
     link_bytes: usize,
+    share: Share<'a>,
+    loops: Loops<'a>,
     /// The listing was read to its end.
     whole: bool,
 }
@@ -131,6 +139,8 @@ impl<'a> Run<'a> {
             folds_case: false,
             links: Vec::new(),
             link_bytes: 0,
+            share: Share::new(task.bounds, task.rules),
+            loops: Loops::below(&task.rules.above),
             whole: false,
         }
     }
@@ -170,6 +180,8 @@ impl<'a> Run<'a> {
             }
         }
         drop(listing);
+        self.batch.extend(self.loops.cleared().into_iter().map(|spec| *spec));
+        self.tally.links += self.loops.found();
         self.hand_over().await?;
         self.follow(rules, link).await?;
         self.hand_over().await
@@ -177,6 +189,7 @@ impl<'a> Run<'a> {
 
     /// Puts an entry where it belongs.
     fn sort(&mut self, fate: Fate, entry: Entry) {
+        self.loops.meet(&entry);
         match fate {
             Fate::File(spec) => {
                 if self.may_stand_beside(&entry, &spec) {
@@ -185,7 +198,9 @@ impl<'a> Run<'a> {
             }
             Fate::Folder(spec) => {
                 self.note_folder(spec.source.path());
-                if self.may_stand_beside(&entry, &spec) {
+                if self.may_stand_beside(&entry, &spec)
+                    && let Some(spec) = self.loops.sift(&entry, spec)
+                {
                     self.batch.push(*spec);
                 }
             }
@@ -264,7 +279,8 @@ impl<'a> Run<'a> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let jobs = std::mem::take(&mut self.batch);
+        let jobs: Vec<JobSpec> =
+            std::mem::take(&mut self.batch).into_iter().filter(|job| self.share.admits(job)).collect();
         let admissions = queue.admit(jobs.clone()).await?;
         let (mut all, mut folders, mut known) = (Vec::new(), Vec::new(), Vec::new());
         for (job, admission) in jobs.into_iter().zip(admissions) {
@@ -389,12 +405,16 @@ impl<'a> Run<'a> {
         let text = || {
             format!("{collisions} names differ from others in case alone, which some systems take for one: {collision}")
         };
-        (*collisions > 0).then(text)
+        let remarks: Vec<String> = (*collisions > 0).then(text).into_iter().chain(self.loops.remark()).collect();
+        (!remarks.is_empty()).then(|| remarks.join("; "))
     }
 
     /// The end of a listing that was read whole.
     fn end(&self) -> End {
         let FolderTally { refused_count, entries, refused, .. } = &self.tally;
+        if let Some(failure) = self.share.failure() {
+            return End::Failed(failure);
+        }
         if *refused_count == 0 {
             let folder = Some(Box::new(self.tally.clone()));
             return End::Completed(Box::new(Receipt { folder, note: self.remark(), ..Receipt::default() }));

@@ -4,6 +4,7 @@
 //! durable, and the final name appears by one rename after everything was checked.
 
 mod adopt;
+mod bounds;
 mod commit;
 mod copy;
 mod doubt;
@@ -33,6 +34,7 @@ mod tools;
 mod whole;
 mod wrong;
 
+pub use bounds::Bounds;
 pub use expand::{Expansion, expand};
 pub use failpoint::failpoint;
 pub use findings::Findings;

@@ -246,7 +246,16 @@ mod tests {
         ledger.note(&failed(7));
         let proved = ProofCounts { manifest: 2, size: 1, ..ProofCounts::default() };
         let (bytes, lax) = (10 << 20, Vec::new());
-        ledger.note(&Event::Summary { done: 3, failed: 1, failed_before: 0, left: 0, bytes, seconds: 5.0, proved, lax });
+        ledger.note(&Event::Summary {
+            done: 3,
+            failed: 1,
+            failed_before: 0,
+            left: 0,
+            bytes,
+            seconds: 5.0,
+            proved,
+            lax,
+        });
         let report = RunReport { done: 3, failed: 1, ..RunReport::default() };
         assert_eq!(
             ledger.last_lines(&report, (0, 0.0)),

@@ -1,6 +1,6 @@
 //! Limits on open files: a budget, and never a job's failure.
 
-use crate::support::{Ended, Ftpq, Scripted, Traits, Act, pseudo_random};
+use crate::support::{Act, Ended, Ftpq, Scripted, Traits, pseudo_random};
 
 /// Twenty files, small and large, under a limit on open files.
 fn under(limit: &str) -> (Ftpq, Scripted, Ended) {

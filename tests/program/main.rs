@@ -13,6 +13,7 @@
 mod support;
 
 mod adding;
+mod bounds;
 mod bulk;
 mod changing;
 mod clock;
@@ -21,6 +22,7 @@ mod descriptors;
 mod disk_full;
 mod ends;
 mod failpoints;
+mod fairness;
 mod folder_runs;
 mod formats;
 mod giving_up;
