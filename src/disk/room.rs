@@ -38,7 +38,7 @@ fn free(folder: &Path) -> io::Result<u64> {
     Ok(if stat.f_blocks > 0 { stat.f_bavail.saturating_mul(stat.f_frsize) } else { u64::MAX })
 }
 
-/// The most bytes that this process may write to one file (RLIMIT_FSIZE); nothing where there is no such limit.
+/// The most bytes that this process may write to one file (`RLIMIT_FSIZE`); nothing where there is no such limit.
 #[must_use]
 pub fn largest_file() -> Option<u64> {
     getrlimit(Resource::Fsize).current

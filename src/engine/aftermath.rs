@@ -8,11 +8,16 @@ use super::lanes::{Fetch, Track};
 use super::settle::{attempt_source, give_up, is_before_login, retry_at, verdict};
 use super::worker::{Blocked, Ended, Freed, Upshot, Word};
 use crate::ftp::Ticket;
-use crate::model::{Account, Attempt, Cause, Claim, Event, Failure, HostKey, JobId, JobState, Progress, Settlement};
+use crate::model::{
+    Account, Attempt, Cause, Claim, Destination, Event, Failure, HostKey, JobId, JobState, Progress, Settlement,
+};
 use crate::policy::{Shortage, delay, left_alone};
 use crate::queue::QueueError;
 use crate::transfer::Link;
 use tokio::time::{Duration, timeout};
+
+/// Files that local storage refuses for their own sake are told of so often.
+const TOLD: u64 = 1_000;
 
 impl Dispatcher {
     pub(super) async fn ended(&mut self, ended: Ended) -> Result<(), QueueError> {
@@ -154,19 +159,26 @@ impl Dispatcher {
                 }
                 self.distrust(account, failure).await?;
             }
-            Upshot::HeldBack { claim, blocked, failure } => self.hold_back(*claim, blocked, failure),
+            Upshot::HeldBack { claim, blocked, failure } => {
+                self.tell_of_held_back(&claim.job().spec.destination, blocked, failure);
+                // What goes elsewhere is not held up by however many of these.
+                self.shop.queue.shelve(vec![*claim]).await?;
+            }
             Upshot::NoDescriptors(failure) => self.out_of_descriptors(failure),
             Upshot::QueueBroken(error) => return Err(error),
         }
         Ok(())
     }
 
-    /// Keeps a job that local storage refuses until the end of the run; says so once for all that meet the same.
-    fn hold_back(&mut self, claim: Claim, blocked: Option<Blocked>, failure: Failure) {
-        let destination = claim.job().spec.destination.clone();
-        self.parked.push(claim);
+    /// Says that local storage refuses a file: once for all that meet the same.
+    fn tell_of_held_back(&mut self, destination: &Destination, blocked: Option<Blocked>, failure: Failure) {
         self.report.storage = true;
-        if !blocked.clone().is_none_or(|blocked| self.shop.note_blocked(blocked)) {
+        self.held_back += 1;
+        let is_news = match &blocked {
+            Some(blocked) => self.shop.note_blocked(blocked.clone()),
+            None => self.held_back <= TOLD,
+        };
+        if !is_news {
             return;
         }
         let path = match blocked {

@@ -23,8 +23,8 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 /// Connections over all hosts, where nobody says otherwise.
 const CONNECTIONS: u32 = 16;
-/// Jobs held back for want of disk space, before the run ends early: each costs memory.
-const PARKED: usize = 1_000;
+/// Jobs that local storage refused before the run ends early: each is passed over whenever further ones are claimed.
+const HELD_BACK: u64 = 100_000;
 /// Files that may be on their way to their names besides those that are fetched: each costs memory.
 const STORING: usize = 256;
 /// Time for the workers to let go when the run is stopped.
@@ -58,7 +58,10 @@ pub(super) struct Dispatcher {
     pub(super) stop: Stop,
     pub(super) hosts: Hosts,
     pub(super) running: HashMap<JobId, Running>,
+    /// Claims that are given back at the end of the run.
     pub(super) parked: Vec<Claim>,
+    /// Jobs that local storage refused; they lie on the queue's shelf.
+    pub(super) held_back: u64,
     pub(super) stranded: Stranded,
     pub(super) report: RunReport,
     pub(super) outlook: Outlook,
@@ -237,7 +240,7 @@ impl Dispatcher {
     /// Begins what can be begun, one account after the other in turns.
     async fn fill(&mut self) -> Result<(), QueueError> {
         let (connections, now) = (self.connections(), Time::now());
-        if self.parked.len() >= PARKED || !self.descriptors.admits(now.ticks) {
+        if self.held_back >= HELD_BACK || !self.descriptors.admits(now.ticks) {
             return Ok(());
         }
         // Each track that has work is looked at once for each job it gets, and once more in vain.
@@ -449,7 +452,7 @@ impl Dispatcher {
         if !self.running.is_empty() {
             return false;
         }
-        if self.parked.len() >= PARKED || self.descriptors.is_hopeless() {
+        if self.held_back >= HELD_BACK || self.descriptors.is_hopeless() {
             return true;
         }
         !self.outlook.is_stale && self.outlook.next_due.is_none() && !self.hosts.has_open_work()

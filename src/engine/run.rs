@@ -46,6 +46,7 @@ pub fn prepare(
         hosts: super::hosts::Hosts::default(),
         running: HashMap::new(),
         parked: Vec::new(),
+        held_back: 0,
         stranded: super::mirrors::Stranded::default(),
         report: RunReport::default(),
         outlook: Outlook::new(),

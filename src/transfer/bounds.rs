@@ -120,7 +120,7 @@ pub(super) struct Loops<'a> {
     above: &'a [String],
     /// Another `unique` was told in this listing: it does tell one thing from another.
     differs: bool,
-    suspects: Vec<Box<JobSpec>>,
+    suspects: Vec<JobSpec>,
     /// How many lead back, and the first names.
     found: u64,
     named: Vec<String>,
@@ -141,20 +141,20 @@ impl<'a> Loops<'a> {
     pub(super) fn sift(&mut self, entry: &Entry, spec: Box<JobSpec>) -> Option<Box<JobSpec>> {
         let leads_back = entry.unique.as_ref().is_some_and(|unique| self.above.contains(unique));
         if leads_back && self.suspects.len() < SUSPECTS {
-            self.suspects.push(spec);
+            self.suspects.push(*spec);
             return None;
         }
         Some(spec)
     }
 
     /// The folders that were kept and are to be read after all: the server tells all things to be the same.
-    pub(super) fn cleared(&mut self) -> Vec<Box<JobSpec>> {
+    pub(super) fn cleared(&mut self) -> Vec<JobSpec> {
         let suspects = std::mem::take(&mut self.suspects);
         if !self.differs {
             return suspects;
         }
         self.found += suspects.len() as u64;
-        self.named.extend(suspects.iter().take(TOLD).map(|spec| name_of(spec)));
+        self.named.extend(suspects.iter().take(TOLD).map(name_of));
         Vec::new()
     }
 

@@ -180,7 +180,7 @@ impl<'a> Run<'a> {
             }
         }
         drop(listing);
-        self.batch.extend(self.loops.cleared().into_iter().map(|spec| *spec));
+        self.batch.extend(self.loops.cleared());
         self.tally.links += self.loops.found();
         self.hand_over().await?;
         self.follow(rules, link).await?;

@@ -97,3 +97,23 @@ fn a_server_for_which_all_folders_are_the_same_is_not_believed() {
     let ended = get(&ftpq, &server, &[]).expect_code(0);
     assert_eq!(server.core().args("MLSD").len(), 4, "{ended}");
 }
+
+/// What lies behind a bound is not known, so nothing counts as gone.
+#[test]
+fn sync_deletes_nothing_of_a_tree_that_was_not_read_to_its_end() {
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+    for folder in 0..4 {
+        server.put(&format!("d/sub{folder}/f"), "content");
+    }
+    let ftpq = Ftpq::new();
+    let into = ftpq.downloads();
+    let sync = |more: &[&str]| {
+        let args = ["sync", &server.url("d/"), into.to_str().unwrap()];
+        ftpq.run(&[&args, more].concat())
+    };
+    sync(&[]).expect_code(0);
+    server.core().remove("d/sub0/f");
+    let ended = sync(&["--delete", "--max-folders", "2"]).expect_code(1);
+    assert_eq!(watch::files_below(&into).len(), 4, "{ended}");
+    assert!(ended.err.contains("nothing was deleted"), "{ended}");
+}

@@ -110,3 +110,23 @@ fn a_transfer_that_can_not_go_on_later_is_not_stopped_for_others() {
     assert!(!begun && !run.so_far().contains("stopped"), "{}", run.so_far());
     assert_eq!(slow[0].core().args("RETR").len(), 2, "{}", run.so_far());
 }
+
+/// Fewer connections than hosts: these take turns, and none waits until another is through with all it has.
+#[test]
+fn hosts_take_turns_where_there_are_fewer_connections_than_hosts() {
+    let servers: Vec<Scripted> = (0..2)
+        .map(|number| {
+            let server = Scripted::with(Traits { pace: 60_000, ..Traits::default() }, |_| Act::Usual);
+            (0..100).for_each(|file| server.put(&format!("s{number}-{file}"), pseudo_random(350, 20_000)));
+            server
+        })
+        .collect();
+    let ftpq = Ftpq::new();
+    add(&ftpq, &jobs_of(&servers, 100));
+    let run = ftpq.spawn(&["run", "--connections", "1"]);
+    let begun = |number: usize| !servers[number].core().args("RETR").is_empty();
+    assert!(watch::wait_for(Duration::from_secs(40), || begun(0) && begun(1)), "{}", run.so_far());
+    let fetched: Vec<usize> = servers.iter().map(|server| server.core().args("RETR").len()).collect();
+    assert!(fetched.iter().all(|&files| files < 100), "one waited until the other was through: {fetched:?}");
+    assert!(servers.iter().all(|server| server.core().sessions().0 == 1), "{}", run.so_far());
+}

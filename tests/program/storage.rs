@@ -94,6 +94,23 @@ fn a_folder_that_can_not_be_written_holds_back_what_goes_there_alone() {
 }
 
 #[test]
+fn however_many_files_are_held_back_what_goes_elsewhere_comes() {
+    let ftpq = Ftpq::new();
+    let place = ftpq.folder().join("small");
+    let Some(disk) = Small::mount(&place, 64) else { return report::skip("needs root, to mount a small file system") };
+    let server = Scripted::honest();
+    add_files(&ftpq, &server, &place, &names("f", 1_300), 100);
+    add_files(&ftpq, &server, &ftpq.downloads(), &names("g", 3), 100);
+    disk.set_read_only(true);
+    let ended = ftpq.run(&["run"]);
+    assert_held_back(&ftpq, &ended, 1_300);
+    assert_eq!((ftpq.count("done"), server.core().args("RETR").len()), (3, 3), "{ended}");
+    disk.set_read_only(false);
+    ftpq.run(&["run"]).expect_code(0);
+    assert_eq!(ftpq.count("done"), 1_303);
+}
+
+#[test]
 fn a_file_above_the_limit_on_file_sizes_is_held_back_unfetched_and_alone() {
     let ftpq = Ftpq::new();
     let server = Scripted::honest();
