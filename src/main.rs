@@ -188,6 +188,9 @@ async fn follow(client: &api::Client, order: &RunOrder) -> Result<Option<RunRepo
         let interrupted = *stop.borrow();
         if now.left() == 0 || interrupted {
             let base = if order.only.is_some() { Counts::default() } else { before };
+            if now.failed > 0 && !order.display.quiet {
+                eprintln!("ftpq: {} failed: `ftpq list --state failed` shows which", now.failed);
+            }
             return Ok(Some(RunReport {
                 done: now.done.saturating_sub(base.done),
                 failed: now.failed.saturating_sub(base.failed),

@@ -2,10 +2,11 @@
 
 use super::dispatcher::Dispatcher;
 use super::hosts::{Host, Hosts};
+use super::lanes::Lane;
 use crate::model::{Account, Event, HostKey, JobId};
 use crate::policy::{Demand, Transfer, give_way};
 use crate::transfer::{Gauge, Phase};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Seconds after which a host counts as having waited for long, where no timeout is set.
 const PATIENCE: u64 = 60;
@@ -15,11 +16,11 @@ impl Hosts {
     pub(super) fn note_waiting(&mut self, now: u64) {
         let waits = |host: &Host| {
             let is_open = host.open == 0 && host.held.is_none() && host.wait_until <= now;
-            is_open && host.accounts.iter().any(|account| !self.is_held(account) && self.has_work(account))
+            is_open && host.accounts.iter().any(|account| !self.is_held(account) && self.is_unserved(account))
         };
-        let waiting: Vec<HostKey> =
+        let waiting: HashSet<HostKey> =
             self.known.iter().filter(|(_, host)| waits(host)).map(|(key, _)| key.clone()).collect();
-        for host in self.known.values_mut().filter(|host| host.open > 0) {
+        for (_, host) in self.known.iter_mut().filter(|(key, _)| !waiting.contains(key)) {
             host.waits_since = None;
         }
         self.waiting = u32::try_from(waiting.len()).unwrap_or(u32::MAX);
@@ -30,6 +31,18 @@ impl Hosts {
         }
     }
 
+    /// Whether an account has jobs to be begun for which nothing is open: its own, or such with mirrors of which none has a
+    /// connection either.
+    fn is_unserved(&self, account: &Account) -> bool {
+        let Some(books) = self.accounts.get(account) else { return false };
+        let is_closed = |other: &&Account| self.known.get(&other.host_key()).is_none_or(|host| host.open == 0);
+        let is_stuck = |lane: &Lane| {
+            let mut sources = lane.accounts.iter().filter(|other| !self.is_held(other)).peekable();
+            lane.work.is_there() && sources.peek() == Some(&account) && sources.all(|other| is_closed(&other))
+        };
+        books.work.is_there() || books.serves.iter().filter_map(|own| self.lanes.get(own)).any(is_stuck)
+    }
+
     /// How many connections may still be opened, and how many hosts wait for one.
     pub(super) fn demand(&self, connections: u32) -> Demand {
         Demand { free: connections.saturating_sub(self.open), waiting: self.waiting }
@@ -38,7 +51,9 @@ impl Hosts {
     /// Whether a host keeps a session that has fetched a file.
     pub(super) fn keeps(&self, account: &Account, connections: u32, now: u64) -> bool {
         let Some(host) = self.known.get(&account.host_key()) else { return true };
-        self.demand(connections).keeps(host.open, now.saturating_sub(host.open_since))
+        // One that has nothing more to do here is of no use where others wait.
+        let seconds = if self.has_work(account) { now.saturating_sub(host.open_since) } else { u64::MAX };
+        self.demand(connections).keeps(host.open, seconds)
     }
 }
 
@@ -141,6 +156,20 @@ mod tests {
         assert_eq!((open, hosts.waiting), (vec![2, 1, 1], 0));
     }
 
+    /// A mirror that nobody needs now keeps nothing from the one that serves.
+    #[test]
+    fn jobs_with_mirrors_wait_only_where_no_source_has_a_connection() {
+        let (mut hosts, accounts) = hosts(&["a", "b"]);
+        accounts.iter().for_each(|account| hosts.note_work(&Track::plain(account), false));
+        hosts.note_mirrors(&accounts[0], accounts.clone());
+        hosts.note_work(&Track::mirrored(&accounts[0]), true);
+        hosts.note_waiting(7);
+        assert_eq!(hosts.waiting, 1, "one connection will do for both");
+        hosts.opened(&accounts[1]);
+        hosts.note_waiting(8);
+        assert_eq!((hosts.waiting, hosts.known[&accounts[0].host_key()].waits_since), (0, None));
+    }
+
     #[test]
     fn a_host_without_work_or_in_trouble_keeps_nothing_from_the_others() {
         let (mut hosts, accounts) = hosts(&["a", "b", "c"]);
@@ -156,6 +185,8 @@ mod tests {
         assert!(hosts.keeps(&accounts[0], 1, 9));
         hosts.note_waiting(100);
         assert_eq!(hosts.waiting, 1, "its pause is over");
-        assert!(hosts.keeps(&accounts[0], 1, 10) && !hosts.keeps(&accounts[0], 1, 100));
+        assert!(hosts.keeps(&accounts[0], 1, 10) && !hosts.keeps(&accounts[0], 1, 1_000_000));
+        hosts.note_work(&Track::plain(&accounts[0]), false);
+        assert!(!hosts.keeps(&accounts[0], 1, 10), "it has nothing more to do");
     }
 }
