@@ -160,7 +160,9 @@ mod tests {
     #[test]
     fn jobs_with_mirrors_wait_only_where_no_source_has_a_connection() {
         let (mut hosts, accounts) = hosts(&["a", "b"]);
-        accounts.iter().for_each(|account| hosts.note_work(&Track::plain(account), false));
+        for account in &accounts {
+            hosts.note_work(&Track::plain(account), false);
+        }
         hosts.note_mirrors(&accounts[0], accounts.clone());
         hosts.note_work(&Track::mirrored(&accounts[0]), true);
         hosts.note_waiting(7);
