@@ -1,8 +1,9 @@
 //! Bounds of a tree: how many folders and jobs one command may make, and folders that lead back to one above them.
 
 use crate::model::{Cause, Failure, Folder, JobSpec, Stage, printable};
+use crate::queue::{Queue, QueueError, TreeSize};
 use crate::wire::listing::Entry;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 /// What is left out is named so often in a failure or a remark.
@@ -10,9 +11,13 @@ const TOLD: usize = 3;
 /// Folders that may lead back and are kept until their listing has ended.
 const SUSPECTS: usize = 1_000;
 
-/// What each command's folders gave in this run, by the time of the command.
+/// What each command's folders gave so far, by the time of the command.
 #[derive(Debug, Default)]
-pub struct Bounds(Mutex<HashMap<u64, Amount>>);
+pub struct Bounds {
+    given: Mutex<HashMap<u64, Amount>>,
+    /// Commands of which this run has met a folder.
+    met: tokio::sync::Mutex<HashSet<u64>>,
+}
 
 /// Jobs that folders gave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,9 +29,21 @@ struct Amount {
 }
 
 impl Bounds {
+    /// Counts in what the command's folders gave in earlier runs, where the first that this run meets is one of those.
+    pub(super) async fn recall(&self, rules: &Folder, queue: &Queue) -> Result<(), QueueError> {
+        // Others of the command wait here until it is known.
+        let mut met = self.met.lock().await;
+        if met.insert(rules.asked) && !rules.below.is_empty() {
+            let TreeSize { folders, jobs } = queue.tree_size(rules.asked).await?;
+            let mut all = self.given.lock().unwrap_or_else(PoisonError::into_inner);
+            *all.entry(rules.asked).or_default() = Amount { folders, jobs };
+        }
+        Ok(())
+    }
+
     /// Counts a job in, where the command may make one more of its kind. Returns whether it may.
     fn take(&self, rules: &Folder, is_folder: bool) -> bool {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let given = all.entry(rules.asked).or_default();
         let folders = given.folders + u64::from(is_folder);
         let fits = given.jobs < rules.most_jobs() && folders <= rules.most_folders();
@@ -37,7 +54,7 @@ impl Bounds {
     }
 
     fn give_back(&self, rules: &Folder, taken: Amount) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.given.lock().unwrap_or_else(PoisonError::into_inner);
         let given = all.entry(rules.asked).or_default();
         given.folders = given.folders.saturating_sub(taken.folders);
         given.jobs = given.jobs.saturating_sub(taken.jobs);

@@ -81,6 +81,7 @@ impl From<QueueError> for Halt {
 /// # Errors
 /// When the queue can't be written.
 pub async fn expand(task: &Expansion<'_>, link: &mut Link) -> Result<(Report, Option<FolderTally>), QueueError> {
+    task.bounds.recall(task.rules, task.queue).await?;
     let mut run = Run::new(task);
     let end = match run.read(link).await {
         Ok(()) => run.end(),

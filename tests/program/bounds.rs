@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 /// A server on which each folder lists what the closure says of the so-manieth listing.
@@ -96,6 +97,37 @@ fn a_server_for_which_all_folders_are_the_same_is_not_believed() {
     let ftpq = Ftpq::new();
     let ended = get(&ftpq, &server, &[]).expect_code(0);
     assert_eq!(server.core().args("MLSD").len(), 4, "{ended}");
+}
+
+/// A run that is killed on its way gives the tree no new bound.
+#[test]
+fn a_tree_that_was_interrupted_is_bounded_as_one_that_was_not() {
+    let (shut, seen) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicUsize::new(0)));
+    let (is_shut, count) = (Arc::clone(&shut), Arc::clone(&seen));
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
+        "CWD" => Act::say("250 There you are"),
+        "MLSD" if count.fetch_add(1, Ordering::SeqCst) >= 2 && is_shut.load(Ordering::SeqCst) > 0 => Act::Silence,
+        "MLSD" => {
+            let mut delivery = turn.delivery();
+            let lines = folders(10).into_bytes();
+            (delivery.upto, delivery.data) = (lines.len(), Arc::new(lines));
+            Act::Deliver(delivery)
+        }
+        _ => Act::Usual,
+    });
+    server.put_folder("d");
+    let ftpq = Ftpq::new();
+    let into = ftpq.downloads();
+    let args = ["add", "--recursive", "--max-folders", "25", &server.url("d/"), "--into", into.to_str().unwrap()];
+    ftpq.run(&args).expect_code(0);
+    let run = ftpq.spawn(&["run"]);
+    let stuck = watch::wait_for(Duration::from_secs(30), || seen.load(Ordering::SeqCst) > 4);
+    assert!(stuck, "{}", run.so_far());
+    let killed = run.kill();
+    shut.store(0, Ordering::SeqCst);
+    let ended = ftpq.run(&["run"]).expect_code(1);
+    let jobs = ftpq.json(&["list"]);
+    assert_eq!(jobs.len(), 26, "the named folder, and 25 below it\n{killed}{ended}");
 }
 
 /// What lies behind a bound is not known, so nothing counts as gone.
