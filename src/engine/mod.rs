@@ -17,6 +17,7 @@ mod local;
 mod logins;
 mod mirrors;
 mod order;
+mod recheck;
 mod run;
 mod settle;
 mod signals;

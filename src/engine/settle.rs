@@ -117,6 +117,7 @@ pub(super) fn not_signed_in(job: &Job, failure: Failure) -> Report {
         note: None,
         progress: job.record.progress.clone(),
         device: None,
+        pause: None,
         end: End::Failed(failure),
     }
 }
@@ -188,7 +189,10 @@ fn failed(job: &Job, attempt: Attempt, report: &Report, failure: &Failure, momen
     let fruitless = if attempt.is_fruitful() { 0 } else { job.record.fruitless.saturating_add(1) };
     let progress = report.progress.clone();
     match decide(failure, fruitless, moment.retries, moment.dice) {
-        Decision::RetryIn(wait) => Settlement::RetryAt { at: moment.now + whole_seconds(wait), attempt, progress },
+        Decision::RetryIn(wait) => {
+            let wait = report.pause.map_or(wait, |pause| wait.max(pause));
+            Settlement::RetryAt { at: moment.now + whole_seconds(wait), attempt, progress }
+        }
         Decision::GiveUp => give_up(job, attempt, progress),
     }
 }

@@ -1,9 +1,12 @@
 //! Decisions as pure functions: resume, retry, admission to a host, rate, pieces. Time and chance are arguments.
 
 mod advice;
+mod age;
 mod budget;
 mod descriptors;
 mod fairness;
+mod identity;
+mod lengths;
 mod mirror;
 mod name;
 mod pace;
@@ -15,9 +18,12 @@ mod retry;
 mod tuning;
 
 pub use advice::{given_up, left_alone};
+pub use age::ServerClock;
 pub use budget::Budget;
 pub use descriptors::{Descriptors, Shortage};
 pub use fairness::{Demand, Transfer, give_way};
+pub use identity::{Sameness, compare, same_identity};
+pub use lengths::{LengthFinding, Lengths};
 pub use mirror::{Choice, Door, Next, Rules, Standing, after_failure, choose};
 pub use name::{Collision, FoldedNames, NameRefusal, local_name};
 pub use pace::{LEAST, Pace};
@@ -25,8 +31,7 @@ pub use pattern::{Pattern, PatternError, split_pattern};
 pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
 pub use rate::Bucket;
 pub use resume::{
-    Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, other_content, overshoots, plan, same_identity,
-    unix_seconds,
+    Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, other_content, overshoots, plan, unix_seconds,
 };
 pub use retry::{Decision, LONGEST_DELAY, decide, delay};
 pub use tuning::{Learned, Sample, Tuning};
