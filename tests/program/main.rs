@@ -29,6 +29,7 @@ mod hostile_lists;
 mod hostile_names;
 mod hostile_output;
 mod hostile_replies;
+mod known;
 mod leftovers;
 mod lies_data;
 mod lies_files;
