@@ -138,6 +138,9 @@ pub(super) struct AddArgs {
     /// Folder that destinations lie below; made when first needed [default: the current one]
     #[arg(long, value_name = "DIR")]
     pub(super) into: Option<PathBuf>,
+    /// Of files that are done already, ask the server whether it still has the same; the next run does
+    #[arg(long)]
+    pub(super) recheck: bool,
     /// Say what would be queued, files and bytes; folders are listed, nothing is changed
     #[arg(long)]
     pub(super) dry_run: bool,

@@ -21,6 +21,15 @@ pub struct Added {
     pub new: IdSet,
     /// Jobs that were there already: same source, same destination.
     pub known: IdSet,
+    /// Jobs that took another checksum, size or digests of pieces than they had.
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    pub corrected: IdSet,
+    /// Those of them that were done, and are checked again.
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    pub again: IdSet,
+    /// Jobs that are not done, and lack mirrors that they are said to have.
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    pub without_mirrors: IdSet,
 }
 
 /// What became of a change.

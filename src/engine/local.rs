@@ -6,7 +6,7 @@ use crate::disk::remove_file;
 use crate::model::{
     Account, Change, Counts, Destination, IdSet, Job, JobId, JobSpec, JobState, Selection, StatusReport,
 };
-use crate::queue::{Credentials, Kept, Overview, Queue, QueueError};
+use crate::queue::{Accepted, Credentials, Kept, Overview, Queue, QueueError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -302,7 +302,8 @@ impl Intake for LocalIntake {
                 desk.tell(Word::NewLogin(name));
             }
             desk.tell(Word::Poke);
-            Ok(Added { new: accepted.new, known: accepted.known })
+            let Accepted { new, known, corrected, again, without_mirrors } = accepted;
+            Ok(Added { new, known, corrected, again, without_mirrors })
         })
     }
 }

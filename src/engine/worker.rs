@@ -8,8 +8,8 @@ use super::lanes::Track;
 use super::settle::{Chosen, Fate, Moment, fate, is_untrusted, not_signed_in, retry_at, verdict};
 use super::{Board, Observer};
 use crate::model::{
-    Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Protection, Settings, Settlement,
-    Source,
+    Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Protection, Receipt, Settings,
+    Settlement, Source,
 };
 use crate::queue::{Queue, QueueError, Reading};
 use crate::transfer::{
@@ -352,33 +352,39 @@ impl Turn<'_> {
             Err(error) => return Upshot::QueueBroken(error),
         };
         failpoint("engine-settled");
-        let failure = match report.end {
+        if state == JobState::Queued && !matches!(report.end, End::Stopped | End::Failed(_)) {
+            // A list said something else of it meanwhile: it is looked at once more.
+            return Upshot::Left;
+        }
+        let (receipt, unchanged) = match report.end {
             End::Completed(receipt) if receipt.folder.is_some() => {
                 if let Some(note) = receipt.note {
                     self.shop.observer.event(&Event::Notice { text: format!("{}: {note}", job.spec.source) });
                 }
                 return Upshot::Done;
             }
-            End::Completed(receipt) => {
-                self.shop.board.count_done(&receipt);
-                self.shop.observer.event(&Event::Done {
-                    job: job.id,
-                    source: self.chosen.source.clone(),
-                    destination: job.spec.destination,
-                    size: receipt.size,
-                    fetched: receipt.fetched,
-                    seconds: begun.elapsed().as_secs_f64(),
-                    checksum: receipt.checksum,
-                    note: receipt.note,
-                });
-                return Upshot::Done;
-            }
+            End::Completed(receipt) => (*receipt, false),
+            End::Unchanged { receipt, same } => (Receipt { fetched: 0, note: report.note, ..*receipt }, same),
             End::Stopped => return Upshot::Left,
-            End::Failed(failure) => failure,
+            End::Failed(failure) => {
+                let told = told.as_ref().unwrap_or(&failure);
+                self.shop.announce(&job, &self.chosen.source, state, told, retry_at);
+                return upshot(state, failure);
+            }
         };
-        let told = told.as_ref().unwrap_or(&failure);
-        self.shop.announce(&job, &self.chosen.source, state, told, retry_at);
-        upshot(state, failure)
+        self.shop.board.count_done(&receipt);
+        self.shop.observer.event(&Event::Done {
+            job: job.id,
+            source: self.chosen.source.clone(),
+            destination: job.spec.destination,
+            size: receipt.size,
+            fetched: receipt.fetched,
+            seconds: begun.elapsed().as_secs_f64(),
+            checksum: receipt.checksum,
+            note: receipt.note,
+            unchanged,
+        });
+        Upshot::Done
     }
 
     async fn park(&self, claim: Claim, progress: Option<Progress>, report: Report) -> Upshot {

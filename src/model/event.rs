@@ -41,6 +41,9 @@ pub enum Event {
         checksum: Option<Checksum>,
         /// What is worth knowing.
         note: Option<String>,
+        /// It was here already, and the server still has the same.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unchanged: bool,
     },
     /// A folder was read to its end; its files are jobs of their own.
     Folder {

@@ -7,6 +7,7 @@ mod pace;
 mod pattern;
 mod pieces;
 mod rate;
+mod recheck;
 mod resume;
 mod retry;
 mod tuning;
@@ -18,6 +19,7 @@ pub use pace::{LEAST, Pace};
 pub use pattern::{Pattern, PatternError, split_pattern};
 pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
 pub use rate::Bucket;
+pub use recheck::{Sameness, is_as_finished, sameness};
 pub use resume::{
     Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, other_content, overshoots, plan, same_identity,
     unix_seconds,

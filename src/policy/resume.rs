@@ -377,7 +377,7 @@ fn lost(have: u64, length: u64) -> Option<String> {
     })
 }
 
-fn changes(old: &Identity, new: &Identity) -> String {
+pub(super) fn changes(old: &Identity, new: &Identity) -> String {
     let mut parts = Vec::new();
     if let (Some(a), Some(b)) = (old.size, new.size)
         && a != b

@@ -1,9 +1,9 @@
 //! What a later list says of jobs that are known.
 
-use super::QueueError;
 use super::books::Books;
 use super::index::set_of;
-use crate::model::{Expectation, IdSet, JobSpec, JobState, Move};
+use super::{Accepted, QueueError};
+use crate::model::{Expectation, JobSpec, JobState, Move};
 
 /// What a later list says of a known job, where that is news.
 pub(super) struct Correction {
@@ -11,16 +11,6 @@ pub(super) struct Correction {
     expect: Expectation,
     /// It names places that the job does not have.
     has_mirrors: bool,
-}
-
-/// What became of them.
-pub(super) struct Corrections {
-    /// Jobs that took another checksum, size or digests of pieces.
-    pub(super) taken: IdSet,
-    /// Those of them that were done and are checked again.
-    pub(super) again: IdSet,
-    /// Jobs that are not done, and lack mirrors that the list names.
-    pub(super) mirrors: IdSet,
 }
 
 impl Books {
@@ -38,8 +28,8 @@ impl Books {
     }
 
     /// Has jobs take what later lists say of them. What is done or failed by the earlier word is queued again.
-    pub(super) fn correct(&mut self, corrections: &[Correction]) -> Result<Corrections, QueueError> {
-        let (mut taken, mut again, mut mirrors) = (Vec::new(), Vec::new(), Vec::new());
+    pub(super) fn correct(&mut self, corrections: &[Correction]) -> Result<Accepted, QueueError> {
+        let (mut corrected, mut again, mut mirrors) = (Vec::new(), Vec::new(), Vec::new());
         for Correction { id, expect, has_mirrors } in corrections {
             let Some(stored) = self.index.state(*id) else { continue };
             if *has_mirrors && stored != JobState::Done {
@@ -65,10 +55,11 @@ impl Books {
                 (record.fruitless, record.not_before) = (0, None);
                 record.troubles.clear();
             }
-            taken.push(*id);
+            corrected.push(*id);
             again.extend((stored == JobState::Done).then_some(*id));
             self.stage_job(*id, to, record)?;
         }
-        Ok(Corrections { taken: set_of(taken), again: set_of(again), mirrors: set_of(mirrors) })
+        let (corrected, again, without_mirrors) = (set_of(corrected), set_of(again), set_of(mirrors));
+        Ok(Accepted { corrected, again, without_mirrors, ..Accepted::default() })
     }
 }

@@ -8,8 +8,8 @@ use super::survey::Survey;
 use super::task::{End, Report, Stop};
 use crate::ftp::LinkKind;
 use crate::model::{
-    Cause, Failure, Folder, FolderTally, IdSet, Identity, Job, JobId, JobSpec, Listed, Receipt, RemotePath, Stage,
-    printable,
+    Cause, Failure, Folder, FolderTally, IdSet, Identity, Job, JobId, JobSpec, JobState, Listed, Receipt, RemotePath,
+    Stage, printable,
 };
 use crate::policy::{Collision, FoldedNames};
 use crate::queue::{Admission, Known, Queue, QueueError, Renewal};
@@ -306,18 +306,21 @@ impl<'a> Run<'a> {
     }
 
     /// Queues known files again that are to be fetched anew.
-    async fn look_again(&self, known: Vec<(JobSpec, Known)>) -> Result<(), Halt> {
-        let look = Look { sync: self.task.rules.sync, asked: self.task.rules.asked };
+    async fn look_again(&mut self, known: Vec<(JobSpec, Known)>) -> Result<(), Halt> {
+        let look = Look { asked: self.task.rules.asked };
         if known.is_empty() {
             return Ok(());
         }
         // A file system on a network may keep one waiting.
+        let done = known.iter().filter(|(_, known)| known.state == JobState::Done).count();
         let judged = tokio::task::spawn_blocking(move || {
             known.into_iter().filter_map(|(job, known)| judge(&job, &known, look)).collect::<Vec<Renewal>>()
         });
         let renewals = judged.await.map_err(|e| {
             Failure::local(Stage::Store, Cause::LocalIo, format!("looking at files came to a halt: {e}"))
         })?;
+        let asked = renewals.iter().filter(|renewal| renewal.was_done && renewal.again).count();
+        self.tally.same += u64::try_from(done.saturating_sub(asked)).unwrap_or(0);
         if !renewals.is_empty() {
             self.task.queue.renew(renewals).await?;
         }

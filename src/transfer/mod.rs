@@ -21,6 +21,7 @@ mod origin;
 mod patch;
 mod piece;
 mod prove;
+mod recheck;
 mod renew;
 mod rules;
 mod sidecar;

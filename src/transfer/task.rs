@@ -88,6 +88,13 @@ pub struct Report {
 pub enum End {
     /// The whole, checked file stands under its final name. `finished_at` is still 0.
     Completed(Box<Receipt>),
+    /// The file stays as it was finished before.
+    Unchanged {
+        /// What is known of it since then.
+        receipt: Box<Receipt>,
+        /// Whether the server has the same.
+        same: bool,
+    },
     /// Told to stop; what was received is kept.
     Stopped,
     /// It failed.
@@ -130,6 +137,8 @@ pub enum Fetched<'a> {
 pub(super) enum Goal {
     /// Nothing: it was there already.
     Adopted(Box<Receipt>),
+    /// Nothing: it stays as it was finished before; whether the server has the same.
+    Unchanged(Box<Receipt>, bool),
     /// To put it away.
     Ready(Ready),
 }
@@ -157,9 +166,13 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         asked: false,
         wrong: 0,
         mends: 0,
+        is_own: false,
     };
     let end = match Box::pin(run.open(link)).await {
         Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
+        Ok((_, Goal::Unchanged(receipt, same))) => {
+            return Fetched::Ended(Box::new(run.told(End::Unchanged { receipt, same })));
+        }
         Ok((_, Goal::Adopted(receipt))) => Ok(*receipt),
         Err(halt) => Err(halt),
     };
@@ -200,12 +213,13 @@ pub(super) struct Run<'a> {
     pub(super) wrong: u32,
     /// How often ranges of it were fetched again in this attempt.
     pub(super) mends: u32,
+    /// Whether the file under the final name is the one that this job put there, unchanged.
+    pub(super) is_own: bool,
 }
 
 impl Run<'_> {
     /// What there is to tell of the attempt.
     pub(super) fn report(self, end: Result<Receipt, Halt>) -> Report {
-        let Self { from, fetched, gained, note, progress, device, .. } = self;
         let end = match end {
             Ok(receipt) => End::Completed(Box::new(receipt)),
             Err(Halt::Stopped) => End::Stopped,
@@ -214,6 +228,12 @@ impl Run<'_> {
             Err(Halt::Doubt(why)) => End::Failed(keeps_changing(Some(why))),
             Err(Halt::Mend(patch)) => End::Failed(keeps_changing(patch.why)),
         };
+        self.told(end)
+    }
+
+    /// The same of an end.
+    fn told(self, end: End) -> Report {
+        let Self { from, fetched, gained, note, progress, device, .. } = self;
         Report { from, fetched, gained, note, progress, device, end }
     }
 
@@ -230,6 +250,9 @@ impl Run<'_> {
     async fn go(&mut self, place: &Place, link: &mut Link) -> Result<Goal, Halt> {
         self.look_for_word(link).await?;
         let mut remote = self.look(place, link).await?;
+        if let Some((receipt, same)) = self.recheck(place, &remote).await? {
+            return Ok(Goal::Unchanged(Box::new(receipt), same));
+        }
         let mut digest_matches = None;
         let mut next: Option<Plan> = None;
         let mut last = None;
@@ -248,7 +271,7 @@ impl Run<'_> {
                     let receipt = Box::pin(self.adopted(place, remote, note, verified)).await?;
                     return Ok(Goal::Adopted(Box::new(receipt)));
                 }
-                Plan::Refuse(failure) => return Err(failure.into()),
+                Plan::Refuse(failure) => return Err(self.own_way_out(failure).into()),
                 Plan::Compare => {
                     digest_matches = Some(self.compare_final(place).await?);
                     continue;
@@ -341,12 +364,16 @@ impl Run<'_> {
 
     /// The user's wish for files that are there.
     pub(super) fn existing(&self) -> Existing {
-        self.task.settings.existing.unwrap_or_default()
+        match self.task.settings.existing.unwrap_or_default() {
+            Existing::Check | Existing::Error if self.may_replace_own() => Existing::Overwrite,
+            existing => existing,
+        }
     }
 
     /// What the server says of the file, which is likely to be fetched then.
     async fn look(&mut self, place: &Place, link: &mut Link) -> Result<Identity, Halt> {
-        if self.kind() == TransferType::Ascii {
+        // One that was finished before is likely to be the same.
+        if self.kind() == TransferType::Ascii || self.earlier().is_some() {
             return self.inspect(link).await;
         }
         let likely = if link.quirks().no_rest || self.task.settings.resume == Some(false) {

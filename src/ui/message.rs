@@ -107,6 +107,8 @@ pub(super) struct Ledger {
     traffic: Option<(u64, f64)>,
     /// How the files done were proved.
     proved: ProofCounts,
+    /// Files that were done before and are listed as they were then.
+    same: u64,
 }
 
 impl Ledger {
@@ -119,6 +121,14 @@ impl Ledger {
             Event::Failed { job, source, failure, .. } => (format!("failed: {source} (job {job})"), failure),
             Event::Held { account, failure } => (format!("left alone: everything on {account}"), failure),
             Event::DiskFull { path, failure } => (format!("disk full: {path}"), failure),
+            Event::Folder { tally: FolderTally { same, .. }, .. } => {
+                self.same += same;
+                return;
+            }
+            Event::Done { unchanged, .. } => {
+                self.same += u64::from(*unchanged);
+                return;
+            }
             Event::Summary { bytes, seconds, proved, .. } => {
                 self.traffic = Some((*bytes, *seconds));
                 self.proved = *proved;
@@ -153,6 +163,11 @@ impl Ledger {
         }
         if self.untold > 0 {
             lines.push(format!("and {} more: ftpq list --state failed", self.untold));
+        }
+        match self.same {
+            0 => {}
+            1 => lines.push("1 file was here already, and the server still has the same".to_owned()),
+            same => lines.push(format!("{same} files were here already, and the server still has the same")),
         }
         if report.has_left() {
             lines.push(printable(&self.next_act(report), LONG));
