@@ -11,7 +11,7 @@ use super::rehearsal;
 use super::run::Start;
 use super::standing::DoneBefore;
 use super::words::{count, numbers};
-use crate::engine::{Added, Credential, Intake, contradiction};
+use crate::engine::{Added, Credential, Desk, Intake, contradiction};
 use crate::manifest::{Entry, LineError, ReadOptions, Warning};
 use crate::model::{Account, Change, Existing, IdSet, JobSpec, JobState, Selection, Settings, Source};
 use crate::policy::Pattern;
@@ -76,7 +76,7 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
         rehearsal::begin(face, Selection::default(), |_| true).await?;
         let config = order.login.config.clone();
         let Queued { added, lent, .. } = enqueue(face, Order { may_lend: true, ..order }, &mut interrupt).await?;
-        ask_again(face, &added.known, recheck).await?;
+        ask_again(&*face.desk().await?, &added.known, recheck).await?;
         let overrides = Settings::default();
         let start =
             Start { only: Some(all(&added)), overrides, password: None, lent, config, trace: None, survey: None };
@@ -92,7 +92,7 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
             _ = interrupt.recv() => DoneBefore::default(),
             found = DoneBefore::look(&*desk, &queued.added.known) => found?,
         };
-        queued.rechecked = ask_again(face, &queued.added.known, recheck).await?;
+        queued.rechecked = ask_again(&*desk, &queued.added.known, recheck).await?;
     }
     if face.global.json {
         face.say_json(&queued)?;
@@ -132,10 +132,10 @@ fn known(queued: &Queued) -> String {
 }
 
 /// Has the server asked about those of the jobs that are done. Returns how many they are, where that is wished.
-async fn ask_again(face: &mut Face<'_>, known: &IdSet, wish: Option<Change>) -> Result<Option<u64>, Failed> {
+async fn ask_again(desk: &dyn Desk, known: &IdSet, wish: Option<Change>) -> Result<Option<u64>, Failed> {
     let Some(change) = wish else { return Ok(None) };
     let selection = Selection { ids: Some(known.clone()), state: Some(JobState::Done), host: None };
-    Ok(Some(face.desk().await?.change(selection, change).await?.changed))
+    Ok(Some(desk.change(selection, change).await?.changed))
 }
 
 /// What a list says of known jobs that is not what was said before.

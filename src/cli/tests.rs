@@ -261,7 +261,7 @@ fn get_runs_just_what_it_added_and_ends_by_what_became_of_it() {
         assert_eq!(order.overrides, state.accepted[0].settings);
         // What failed or was paused before is asked for now.
         assert!(state.changes.iter().all(|(selection, _)| selection.ids.as_ref() == Some(&state.known)));
-        assert!(state.changes.iter().any(|(s, c)| s.state == Some(JobState::Failed) && *c == Change::Retry));
+        assert!(state.changes.iter().any(|(s, c)| s.state == Some(JobState::Failed) && *c == Change::Recheck));
     }
     for (report, counts, exit) in [
         (RunReport { failed: 1, ..RunReport::default() }, Counts::default(), Exit::SomeFailed),

@@ -268,6 +268,7 @@ impl Dispatcher {
                 Link::new(dial)
             }),
         };
+        let next = self.hosts.questions_behind(&claim);
         let mut link = match link {
             Ok(link) => link,
             Err(failure) => return self.cannot_dial(account, claim, failure).await,
@@ -276,7 +277,7 @@ impl Dispatcher {
         link.learn(quirks);
         let (sender, stop) = watch::channel(false);
         self.running.insert(claim.job().id, Running { stop: sender, has_link: true });
-        tokio::spawn(Arc::clone(&self.shop).work(claim, Desk { link, reused, chosen, settings, bytes, stop }));
+        tokio::spawn(Arc::clone(&self.shop).work(claim, Desk { link, reused, chosen, settings, bytes, stop, next }));
         Ok(())
     }
 

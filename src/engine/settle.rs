@@ -66,7 +66,7 @@ pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, moment: Moment) 
             let receipt = Receipt { finished_at: moment.now, source: chosen.told(job), ..(**receipt).clone() };
             Settlement::Done { receipt, attempt: attempt(report, None, moment) }
         }
-        End::Unchanged { same, .. } => Settlement::Unchanged { checked_at: same.then_some(moment.now) },
+        End::Unchanged { same, .. } => Settlement::Unchanged { checked_at: same.map(|_| moment.now) },
         End::Stopped => Settlement::Release {
             attempt: (report.fetched > 0).then(|| attempt(report, None, moment)),
             progress: report.progress.clone(),

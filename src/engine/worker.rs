@@ -8,8 +8,8 @@ use super::lanes::Track;
 use super::settle::{Chosen, Fate, Moment, fate, is_untrusted, not_signed_in, retry_at, verdict};
 use super::{Board, Observer};
 use crate::model::{
-    Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Protection, Receipt, Settings,
-    Settlement, Source,
+    Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Protection, Receipt, RemotePath,
+    Settings, Settlement, Source,
 };
 use crate::queue::{Queue, QueueError, Reading};
 use crate::transfer::{
@@ -76,6 +76,8 @@ pub(super) struct Desk {
     /// Counts the bytes of the host.
     pub(super) bytes: Arc<AtomicU64>,
     pub(super) stop: Stop,
+    /// Files that come next and were finished before.
+    pub(super) next: Vec<RemotePath>,
 }
 
 /// A link that its worker needs no more.
@@ -169,13 +171,13 @@ impl Shop {
 
     /// Works on one claim and tells the dispatcher how it ended.
     pub(super) async fn work(self: Arc<Self>, claim: Claim, desk: Desk) {
-        let Desk { link, reused, chosen, settings, bytes, stop } = desk;
+        let Desk { link, reused, chosen, settings, bytes, stop, next } = desk;
         let account = link.dial().account.clone();
         let (job, is_folder) = (claim.job().id, claim.job().spec.folder.is_some());
         let watch = Watch { shop: &self, worker: Some((account, job)) };
         let (settings, link) = (&settings, Some(link));
         let mut turn =
-            Turn { shop: &self, settings, chosen: &chosen, link, bytes, stop, signed_in: reused, sample: None };
+            Turn { shop: &self, settings, chosen: &chosen, next, link, bytes, stop, signed_in: reused, sample: None };
         let upshot = turn.take(claim).await;
         let Some((account, job)) = watch.worker_is_well() else { return };
         let ended = Ended { freed: turn.freed(job), sample: turn.sample, account, job, upshot, is_folder };
@@ -211,6 +213,7 @@ pub(super) struct Turn<'a> {
     pub(super) shop: &'a Arc<Shop>,
     settings: &'a Settings,
     chosen: &'a Chosen,
+    next: Vec<RemotePath>,
     /// The link, until it is given back.
     pub(super) link: Option<Link>,
     bytes: Arc<AtomicU64>,
@@ -284,6 +287,7 @@ impl Turn<'_> {
         let task = Task {
             job,
             source: &self.chosen.source,
+            next: &self.next,
             settings: self.settings,
             queue: &self.shop.queue,
             finisher: &self.shop.finisher,
@@ -363,7 +367,7 @@ impl Turn<'_> {
                 }
                 return Upshot::Done;
             }
-            End::Completed(receipt) => (*receipt, false),
+            End::Completed(receipt) => (*receipt, None),
             End::Unchanged { receipt, same } => (Receipt { fetched: 0, note: report.note, ..*receipt }, same),
             End::Stopped => return Upshot::Left,
             End::Failed(failure) => {

@@ -101,7 +101,7 @@ impl Session {
     }
 
     /// What is to be asked about a file.
-    fn questions(&self, name: &[u8]) -> Vec<Command> {
+    pub(super) fn questions(&self, name: &[u8]) -> Vec<Command> {
         let mut commands = Vec::new();
         if self.ahead.utf8_due {
             commands.push(Command::OptsUtf8);

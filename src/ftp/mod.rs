@@ -8,7 +8,7 @@
 //! | `control` | the control connection: one command, one reply, within bounds of time |
 //! | `listener` | where the server connects to in active modes |
 //! | `session` | login, working directory, type, QUIT |
-//! | `inspect` | MLST, or SIZE and MDTM |
+//! | `inspect`, `several` | MLST, or SIZE and MDTM, of one file and of several |
 //! | `hash` | the server's own checksums |
 //! | `ahead` | several commands at once, and the next file's data connection early |
 //! | `opening` | from EPSV to the first byte |
@@ -32,6 +32,7 @@ mod listing;
 mod opening;
 mod retrieval;
 mod session;
+mod several;
 mod tls;
 mod trouble;
 

@@ -265,7 +265,7 @@ impl Session {
     }
 
     /// The path from the server's root; nothing where it can't be put together.
-    fn whole(&self, path: &RemotePath) -> Option<Vec<u8>> {
+    pub(super) fn whole(&self, path: &RemotePath) -> Option<Vec<u8>> {
         if path.is_absolute() {
             return Some(path.as_bytes().to_vec());
         }

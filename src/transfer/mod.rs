@@ -4,6 +4,7 @@
 //! durable, and the final name appears by one rename after everything was checked.
 
 mod adopt;
+mod answers;
 mod commit;
 mod copy;
 mod doubt;

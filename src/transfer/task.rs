@@ -8,12 +8,13 @@ use super::link::Link;
 use super::origin::Foreign;
 use super::patch::{Owner, Patch};
 use super::prove::Word;
+use super::recheck::Kept;
 use super::split::Split;
 use super::whole::{Ready, Whole};
-use crate::disk::{DiskError, Place, Surveyed};
+use crate::disk::{DiskError, Found, Place, Surveyed};
 use crate::model::{
-    Cause, Existing, Failure, FailureKind, Identity, Job, PieceDigests, Progress, Proof, Receipt, RemotePath, Settings,
-    Source, Stage, TransferType,
+    Cause, Existing, Failure, FailureKind, Identity, Job, PieceDigests, Progress, Proof, Receipt, RemotePath, SameBy,
+    Settings, Source, Stage, TransferType,
 };
 use crate::policy::{OVERLAP, Plan};
 use crate::queue::Queue;
@@ -42,6 +43,8 @@ pub struct Task<'a> {
     pub job: &'a Job,
     /// Which of its sources this attempt goes to.
     pub source: &'a Source,
+    /// Files of the same account that come next and were finished before: the questions about them may go together.
+    pub next: &'a [RemotePath],
     /// Its settings, every field filled.
     pub settings: &'a Settings,
     /// Where progress is recorded.
@@ -92,8 +95,8 @@ pub enum End {
     Unchanged {
         /// What is known of it since then.
         receipt: Box<Receipt>,
-        /// Whether the server has the same.
-        same: bool,
+        /// By what it is known that the server has the same; nothing where it has not, or that was not to count.
+        same: Option<SameBy>,
     },
     /// Told to stop; what was received is kept.
     Stopped,
@@ -137,8 +140,8 @@ pub enum Fetched<'a> {
 pub(super) enum Goal {
     /// Nothing: it was there already.
     Adopted(Box<Receipt>),
-    /// Nothing: it stays as it was finished before; whether the server has the same.
-    Unchanged(Box<Receipt>, bool),
+    /// Nothing: it stays as it was finished before.
+    Unchanged(Kept),
     /// To put it away.
     Ready(Ready),
 }
@@ -166,11 +169,11 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         asked: false,
         wrong: 0,
         mends: 0,
-        is_own: false,
+        own: None,
     };
     let end = match Box::pin(run.open(link)).await {
         Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
-        Ok((_, Goal::Unchanged(receipt, same))) => {
+        Ok((_, Goal::Unchanged(Kept { receipt, same }))) => {
             return Fetched::Ended(Box::new(run.told(End::Unchanged { receipt, same })));
         }
         Ok((_, Goal::Adopted(receipt))) => Ok(*receipt),
@@ -213,8 +216,8 @@ pub(super) struct Run<'a> {
     pub(super) wrong: u32,
     /// How often ranges of it were fetched again in this attempt.
     pub(super) mends: u32,
-    /// Whether the file under the final name is the one that this job put there, unchanged.
-    pub(super) is_own: bool,
+    /// The file under the final name, where it is the one that this job put there, unchanged.
+    pub(super) own: Option<Found>,
 }
 
 impl Run<'_> {
@@ -248,10 +251,13 @@ impl Run<'_> {
     }
 
     async fn go(&mut self, place: &Place, link: &mut Link) -> Result<Goal, Halt> {
+        if let Some(kept) = self.glance(place, link).await? {
+            return Ok(Goal::Unchanged(kept));
+        }
         self.look_for_word(link).await?;
         let mut remote = self.look(place, link).await?;
-        if let Some((receipt, same)) = self.recheck(place, &remote).await? {
-            return Ok(Goal::Unchanged(Box::new(receipt), same));
+        if let Some(kept) = self.recheck(place, &remote).await? {
+            return Ok(Goal::Unchanged(kept));
         }
         let mut digest_matches = None;
         let mut next: Option<Plan> = None;

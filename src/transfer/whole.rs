@@ -50,6 +50,7 @@ impl Run<'_> {
         if let Content::Part(part) = &content {
             self.seal(part, time)?;
         }
+        self.still_own(&place)?;
         let replace = matches!(self.existing(), Existing::Overwrite | Existing::Resume);
         let order = Order { place, content, time, durable: self.is_durable(), replace };
         match self.task.finisher.finish(order).await {

@@ -2,7 +2,7 @@
 
 use super::text::{bytes, duration, rate};
 use crate::engine::RunReport;
-use crate::model::{Cause, Event, Failure, FolderTally, ProofCounts, printable};
+use crate::model::{Cause, Event, Failure, FolderTally, ProofCounts, SameBy, printable};
 use std::time::Duration;
 
 /// Failures told in full at the end.
@@ -107,8 +107,10 @@ pub(super) struct Ledger {
     traffic: Option<(u64, f64)>,
     /// How the files done were proved.
     proved: ProofCounts,
-    /// Files that were done before and are listed as they were then.
+    /// Files that were done before, and that the server still has by size and time.
     same: u64,
+    /// Such that it still has by their size alone.
+    same_size: u64,
 }
 
 impl Ledger {
@@ -126,7 +128,8 @@ impl Ledger {
                 return;
             }
             Event::Done { unchanged, .. } => {
-                self.same += u64::from(*unchanged);
+                self.same += u64::from(*unchanged == Some(SameBy::Time));
+                self.same_size += u64::from(*unchanged == Some(SameBy::Size));
                 return;
             }
             Event::Summary { bytes, seconds, proved, .. } => {
@@ -164,11 +167,11 @@ impl Ledger {
         if self.untold > 0 {
             lines.push(format!("and {} more: ftpq list --state failed", self.untold));
         }
-        match self.same {
-            0 => {}
-            1 => lines.push("1 file was here already, and the server still has the same".to_owned()),
-            same => lines.push(format!("{same} files were here already, and the server still has the same")),
-        }
+        let same = [(self.same, "size and time"), (self.same_size, "size alone")];
+        lines.extend(same.into_iter().filter(|(number, _)| *number > 0).map(|(number, by)| {
+            let files = if number == 1 { "1 file was".to_owned() } else { format!("{number} files were") };
+            format!("{files} here already, and the server still has the same by {by}")
+        }));
         if report.has_left() {
             lines.push(printable(&self.next_act(report), LONG));
         }

@@ -5,12 +5,13 @@ use crate::{
     support::{
         Act, Ended, Ftpq, Scripted, Traits, Turn, pseudo_random,
         real::{self, Kind, MODIFIED, Options, Server},
-        report,
+        report, watch,
     },
 };
 use serde_json::Value;
 use std::{
     fs,
+    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -106,7 +107,7 @@ fn a_done_file_is_asked_of_the_server_and_stays_done_with_its_proof() {
         }
         assert_eq!(after["history"], before["history"], "the story of the download\n{story}");
         let told = match by {
-            By::Url | By::List => ended.events("done")[0]["unchanged"] == true,
+            By::Url | By::List => ended.events("done")[0]["unchanged"] == "time",
             By::Pattern | By::Folder => ended.events("folder")[0]["tally"]["same"] == 1,
         };
         assert!(told, "it is not said\n{story}");
@@ -258,6 +259,17 @@ fn a_server_that_never_told_a_time_is_compared_by_size_and_that_is_said() {
     get(&ftpq, &server, By::Url, &[]).expect_code(1);
 }
 
+/// The port of a server that was dropped, once it is free.
+fn bind_again(address: std::net::SocketAddr) -> std::net::TcpListener {
+    let mut bound = None;
+    let free = watch::wait_for(Duration::from_secs(10), || {
+        bound = std::net::TcpListener::bind(address).ok();
+        bound.is_some()
+    });
+    assert!(free, "{address} is still taken");
+    bound.unwrap()
+}
+
 // ---- the server can't be asked, or has it no more ----
 
 #[test]
@@ -266,7 +278,7 @@ fn a_server_that_can_not_be_asked_is_no_success_and_nothing_is_lost() {
         let (ftpq, server, data) = done(by);
         let address = server.address();
         drop(server);
-        let server = Scripted::behind(std::net::TcpListener::bind(address).unwrap(), Traits::default(), |turn| {
+        let server = Scripted::behind(bind_again(address), Traits::default(), |turn| {
             if turn.verb == "GREETING" { Act::say_and_close("421 Down for the night.") } else { Act::Usual }
         });
         let ended = get(&ftpq, &server, by, &[]);
@@ -274,7 +286,7 @@ fn a_server_that_can_not_be_asked_is_no_success_and_nothing_is_lost() {
         ftpq.assert_file("a.bin", &data, &ended);
         assert!(job(&ftpq)["receipt"].is_object(), "{ended}");
         drop(server);
-        let server = Scripted::behind(std::net::TcpListener::bind(address).unwrap(), Traits::default(), |_| Act::Usual);
+        let server = Scripted::behind(bind_again(address), Traits::default(), |_| Act::Usual);
         server.core().put("d/a.bin", data.clone(), OLD);
         let ended = get(&ftpq, &server, by, &[]).expect_code(0);
         assert_eq!(server.core().sent_total(), 0, "{ended}");
@@ -444,44 +456,150 @@ fn add_recheck_asks_the_server_and_changes_nothing_where_all_is_the_same() {
     }
 }
 
-/// One question a file over a warm session, and for a folder none but its listing.
-#[test]
-fn rechecked_files_cost_one_round_trip_each_and_listed_ones_none() {
-    const FILES: usize = 40;
-    let server = Scripted::honest();
+const FILES: usize = 40;
+const ONE: [&str; 6] = ["--per-host", "1", "--connections", "1", "--retries", "0"];
+
+/// Files on a server, all of them done by a list; the list.
+fn many(server: &Scripted) -> (Ftpq, String) {
     for n in 0..FILES {
         server.core().put(&format!("d/f{n}"), pseudo_random(750 + n as u64, 2_000 + n), OLD);
     }
-    let one = ["--per-host", "1", "--connections", "1", "--retries", "0"];
     let ftpq = Ftpq::new();
     let list: String = (0..FILES).map(|n| format!("{}\n", server.url(&format!("d/f{n}")))).collect();
-    let (list, into) = (ftpq.write("list.txt", list), into(&ftpq));
-    ftpq.run(&["add", &list, "--into", &into]).expect_code(0);
-    ftpq.run(&[&["run"], &one[..]].concat()).expect_code(0);
-    let (turns, sent) = (server.core().turns(), server.core().sent_total());
-    ftpq.run(&["add", "--recheck", &list, "--into", &into]).expect_code(0);
-    let ended = ftpq.run(&[&["run"], &one[..]].concat()).expect_code(0);
-    let story = format!("{ended}{}", server.core().dialogue());
-    let used = server.core().turns() - turns;
-    assert!(used <= FILES + 6, "{used} round trips for {FILES} files\n{story}");
-    assert_eq!(server.core().sent_total(), sent, "{story}");
-    assert_eq!(ftpq.count("done"), FILES as u64, "{story}");
+    let list = ftpq.write("list.txt", list);
+    ftpq.run(&["add", &list, "--into", &into(&ftpq)]).expect_code(0);
+    ftpq.run(&[&["run"], &ONE[..]].concat()).expect_code(0);
+    (ftpq, list)
+}
 
-    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
-    for n in 0..FILES {
-        server.core().put(&format!("d/f{n}"), pseudo_random(750 + n as u64, 2_000 + n), OLD);
+/// Has the server asked about all of them once more.
+fn recheck(ftpq: &Ftpq, list: &str) -> Ended {
+    ftpq.run(&["add", "--recheck", list, "--into", &into(ftpq)]).expect_code(0);
+    ftpq.run(&[&["--json", "run"], &ONE[..]].concat())
+}
+
+/// Over a warm session one question for sixteen files, and for a folder none but its listing.
+#[test]
+fn rechecked_files_cost_a_round_trip_for_many_and_listed_ones_none() {
+    for mlst in [false, true] {
+        let traits = || Traits { mlst, ..Traits::default() };
+        let server = Scripted::with(traits(), |_| Act::Usual);
+        let (ftpq, list) = many(&server);
+        let (turns, sent) = (server.core().turns(), server.core().sent_total());
+        let ended = recheck(&ftpq, &list).expect_code(0);
+        let story = format!("{ended}{}", server.core().dialogue());
+        let used = server.core().turns() - turns;
+        // Four for login and QUIT, one for the rest of the first file's questions where MLST is to be trusted first.
+        assert!(used <= FILES / 8 + 6, "{used} round trips for {FILES} files, MLST {mlst}\n{story}");
+        assert_eq!(server.core().sent_total(), sent, "{story}");
+        assert_eq!(ftpq.count("done"), FILES as u64, "{story}");
+
+        let ftpq = Ftpq::new();
+        let (into, url) = (into(&ftpq), server.url("d/"));
+        let get = [&["get", "--recursive", &url, "--into", &into], &ONE[..]].concat();
+        ftpq.run(&get).expect_code(0);
+        let turns = server.core().turns();
+        let ended = ftpq.run(&get).expect_code(0);
+        let used = server.core().turns() - turns;
+        let story = format!("{ended}{}", server.core().dialogue());
+        assert!(used <= 12, "{used} round trips for a listing of {FILES} known files\n{story}");
+        assert!(ended.everything().contains(&format!("{FILES} files")), "it is not said\n{story}");
     }
+}
+
+#[test]
+fn what_differs_among_many_is_asked_about_alone() {
+    for mlst in [false, true] {
+        let server = Scripted::with(Traits { mlst, ..Traits::default() }, |_| Act::Usual);
+        let (ftpq, list) = many(&server);
+        server.core().put("d/f7", pseudo_random(790, 2_007), NEW);
+        server.core().put("d/f20", pseudo_random(791, 3_000), OLD);
+        server.core().remove("d/f30");
+        let ended = recheck(&ftpq, &list).expect_code(1);
+        let story = format!("MLST {mlst}\n{ended}{}", server.core().dialogue());
+        assert_eq!((ftpq.count("done"), ftpq.count("failed")), (FILES as u64 - 3, 3), "{story}");
+        for n in [7, 20, 30] {
+            ftpq.assert_file(&format!("f{n}"), &pseudo_random(750 + n, 2_000 + usize::try_from(n).unwrap()), &story);
+        }
+        let causes: Vec<String> =
+            ended.events("failed").iter().map(|e| e["failure"]["cause"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(causes.iter().filter(|cause| *cause == "exists").count(), 2, "{causes:?}\n{story}");
+    }
+}
+
+/// A server, or a firewall, that takes three commands at once and not thirty.
+#[test]
+fn a_server_that_breaks_under_many_questions_is_asked_about_one_file_at_a_time() {
+    for hangs_up in [true, false] {
+        let hit = AtomicBool::new(false);
+        let server = Scripted::lying(move |turn: &Turn| match turn.verb {
+            "SIZE" if turn.session > 1 && turn.arg.ends_with("f5") && !hit.swap(true, Ordering::SeqCst) => {
+                if hangs_up {
+                    Act::SayAndClose(Vec::new())
+                } else {
+                    Act::say("226 What was that?")
+                }
+            }
+            _ => Act::Usual,
+        });
+        let (ftpq, list) = many(&server);
+        let sent = server.core().sent_total();
+        let ended = recheck(&ftpq, &list).expect_code(0);
+        let story = format!("{ended}{}", server.core().dialogue());
+        assert_eq!(ftpq.count("done"), FILES as u64, "{story}");
+        assert_eq!(server.core().sent_total(), sent, "{story}");
+        let quirks = ftpq.json_one(&["status"])["hosts"][0]["quirks"].clone();
+        assert_eq!((&quirks["lockstep"], &quirks["pipelines"]), (&false.into(), &true.into()), "{story}");
+    }
+}
+
+#[test]
+fn a_file_of_a_mirror_is_compared_with_what_that_mirror_has() {
+    let data = pseudo_random(795, 20_000);
+    let (first, second) = (Scripted::honest(), Scripted::honest());
+    second.core().put("d/a.bin", data.clone(), NEW);
     let ftpq = Ftpq::new();
-    let into = self::into(&ftpq);
-    let url = server.url("d/");
-    let get = [&["get", "--recursive", &url, "--into", &into], &one[..]].concat();
+    let line = serde_json::json!({"url": first.url("d/a.bin"), "path": "a.bin", "mirrors": [second.url("d/a.bin")]});
+    let list = ftpq.write("mirrors.jsonl", format!("{line}\n"));
+    let into = into(&ftpq);
+    let get = ["--json", "get", "--manifest", &list, "--into", &into, "--retries", "0"];
     ftpq.run(&get).expect_code(0);
-    let turns = server.core().turns();
+    // By now the first has it as well, with a time of its own.
+    first.core().put("d/a.bin", data, OLD);
     let ended = ftpq.run(&get).expect_code(0);
-    let used = server.core().turns() - turns;
-    let story = format!("{ended}{}", server.core().dialogue());
-    assert!(used <= 12, "{used} round trips for a listing of {FILES} known files\n{story}");
-    assert!(ended.everything().contains(&format!("{FILES} files")), "it is not said\n{story}");
+    assert_eq!(ended.events("done")[0]["unchanged"], "time", "{ended}{}", second.core().dialogue());
+    second.core().put("d/a.bin", pseudo_random(796, 20_000), OLD);
+    ftpq.run(&get).expect_code(1);
+}
+
+#[test]
+fn a_file_that_is_written_to_here_while_its_successor_comes_is_not_replaced() {
+    for large in [false, true] {
+        let ftpq = Ftpq::new();
+        let mine = pseudo_random(797, 500);
+        let (path, edited) = (ftpq.downloads().join("a.bin"), mine.clone());
+        let server = Scripted::lying(move |turn: &Turn| {
+            if turn.verb == "RETR" && turn.before == 1 {
+                fs::write(&path, &edited).unwrap();
+            }
+            Act::Usual
+        });
+        server.core().put("d/a.bin", pseudo_random(798, 20_000), OLD);
+        get(&ftpq, &server, By::Url, &[]).expect_code(0);
+        server.core().put("d/a.bin", pseudo_random(799, if large { 400_000 } else { 30_000 }), NEW);
+        ftpq.run(&["retry", "1"]).expect_code(0);
+        let ended = ftpq.run(&["run", "--retries", "0"]).expect_code(1);
+        assert!(fs::read(ftpq.downloads().join("a.bin")).unwrap() == mine, "{ended}");
+    }
+}
+
+#[test]
+fn a_dry_run_of_what_is_done_tells_of_questions_and_fetches_nothing() {
+    let (ftpq, server, _) = done(By::Url);
+    let commands = server.core().commands().len();
+    let told = get(&ftpq, &server, By::Url, &["--dry-run"]).expect_code(0).lines().remove(0);
+    assert_eq!((&told["files"], &told["asked"]), (&0.into(), &1.into()), "{told}");
+    assert_eq!((job(&ftpq)["state"].as_str(), server.core().commands().len()), (Some("done"), commands));
 }
 
 // ---- lists that say something else than before ----
