@@ -110,10 +110,10 @@ fn known(queued: &Queued) -> String {
     if known == 0 {
         return String::new();
     }
-    let they = if queued.before.done == 1 { "it is" } else { "they are" };
+    let still = if queued.before.done == 1 { "it is still" } else { "they are still" };
     let done = match (queued.before.told(), queued.rechecked) {
-        (Some(done), None) => format!("; {done}, and --recheck asks the server whether {they} still the same"),
-        (Some(done), Some(_)) => format!("; {done}: `ftpq run` asks the server whether {they} still the same"),
+        (Some(done), None) => format!("; {done}, and --recheck asks the server whether {still} the same"),
+        (Some(done), Some(_)) => format!("; {done}: `ftpq run` asks the server whether {still} the same"),
         (None, _) => String::new(),
     };
     let who = match (known, gone) {
@@ -244,7 +244,9 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut S
     }
     let added = taking.intake.accept().await?;
     if !face.global.quiet {
-        corrections(&added).iter().for_each(|line| face.complain(line));
+        for line in corrections(&added) {
+            face.complain(&line);
+        }
     }
     let skipped = skip_bad.then_some(bad.lines);
     Ok(Queued { added, skipped, before: DoneBefore::default(), rechecked: None, lent: taking.lent })

@@ -104,7 +104,7 @@ pub(super) enum Command {
     Report(ReportArgs),
     /// Check finished files against what is known of them
     Verify(VerifyArgs),
-    /// Try jobs again that failed, wait or were cancelled
+    /// Try jobs again that failed, wait or were cancelled, and such that are done, where the server has another file by now
     Retry(Which),
     /// Set jobs aside
     Pause(Which),

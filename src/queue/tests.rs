@@ -375,13 +375,13 @@ async fn later_lists_correct_what_is_known_whatever_its_state(queue: Queue) {
     assert_eq!(accepted.again, ids([1]));
     let states: Vec<JobState> =
         queue.list(Selection::default(), None, 9).await.unwrap().iter().map(|job| job.state).collect();
-    use JobState::{Paused, Queued, Running};
-    assert_eq!(states, [Queued, Queued, Running, Paused, Queued, Queued]);
+    let queued = JobState::Queued;
+    assert_eq!(states, [queued, queued, JobState::Running, JobState::Paused, queued, queued]);
     for id in 1..=5 {
         assert_eq!(queue.get(JobId(id)).await.unwrap().unwrap().spec.expect.size, Some(8), "{id}");
     }
     // What was done by the earlier word is not done.
-    assert_eq!(queue.settle(running, done()).await.unwrap(), Queued);
+    assert_eq!(queue.settle(running, done()).await.unwrap(), queued);
     let job = queue.get(JobId(3)).await.unwrap().unwrap();
     assert!(job.record.compare && job.record.receipt.is_some(), "{job:?}");
     let again = add(&queue, (0..5).map(|n| say(n, 8)).collect()).await.unwrap();
