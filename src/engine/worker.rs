@@ -304,7 +304,12 @@ impl Turn<'_> {
         let freed = Freed { account, job: job.id, link, signed_in: self.signed_in };
         match fetched {
             Fetched::Ended(report) => {
-                self.link = Some(freed.link);
+                if matches!(report.end, End::Unchanged { .. }) {
+                    // The session goes on with the next question while this answer is made durable.
+                    let _ = self.shop.words.send(Word::Freed(Box::new(freed)));
+                } else {
+                    self.link = Some(freed.link);
+                }
                 *report
             }
             Fetched::Whole(whole) => {

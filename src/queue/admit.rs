@@ -276,7 +276,7 @@ impl Books {
         let mut to = stored;
         // One in a worker's hands is being fetched anyway.
         if again && let Ok(queued) = self.effective(id.0, stored).apply(Move::Retry) {
-            (record.fruitless, record.not_before) = (0, None);
+            (record.fruitless, record.not_before, record.replace) = (0, None, false);
             to = queued;
         }
         if listed.is_some() {

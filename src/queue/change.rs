@@ -292,7 +292,9 @@ impl Books {
                 record.troubles.clear();
                 // A folder is read anew; of a file the server is asked whether it is still the same.
                 record.receipt.take_if(|receipt| receipt.folder.is_some());
-                record.replace = change == Change::Retry && record.receipt.is_some();
+                // One that waits to be tried again was wished for already.
+                let is_wished = change == Change::Retry || (stored == JobState::Waiting && record.replace);
+                record.replace = is_wished && record.receipt.is_some();
             }
             if record != before {
                 self.stage_job(id, to, record)?;

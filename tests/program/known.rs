@@ -674,6 +674,27 @@ fn a_corrected_size_is_held_against_what_is_here() {
 }
 
 #[test]
+fn digests_of_pieces_in_a_later_list_are_held_against_a_done_file() {
+    for right in [true, false] {
+        let (ftpq, server, data) = done(By::Url);
+        let piece = |bytes: &[u8]| digest("sha1sum", if right { bytes } else { b"another piece" });
+        let hashes: String = data.chunks(5_000).map(|bytes| format!("<hash>{}</hash>", piece(bytes))).collect();
+        let list = format!(
+            "<?xml version=\"1.0\"?><metalink xmlns=\"urn:ietf:params:xml:ns:metalink\"><file name=\"a.bin\">\
+             <size>20000</size><pieces length=\"5000\" type=\"sha-1\">{hashes}</pieces><url>{}</url></file></metalink>",
+            server.url("d/a.bin")
+        );
+        let said = ftpq.run(&["add", &ftpq.write("a.meta4", list), "--into", &into(&ftpq)]).expect_code(0);
+        assert!(said.everything().contains("took another checksum"), "{said}");
+        let ended = ftpq.run(&["run", "--retries", "0"]).expect_code(i32::from(!right));
+        ftpq.assert_file("a.bin", &data, &ended);
+        let job = job(&ftpq);
+        assert_eq!(job["state"], if right { "done" } else { "failed" }, "{ended}");
+        assert!(!right || job["receipt"]["proof"]["by"] == "pieces", "{job:#}");
+    }
+}
+
+#[test]
 fn a_job_that_failed_or_waits_takes_the_word_of_a_later_list() {
     let server = Scripted::honest();
     let data = pseudo_random(761, 20_000);
