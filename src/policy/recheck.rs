@@ -1,15 +1,16 @@
 //! A file that was finished before and is asked for again: whether the server still has the same one, and whether what
 //! stands here is still what was put there.
 
-use super::resume::{FinalFile, changes, unix_seconds};
-use crate::model::{Identity, Receipt};
+use super::identity::changes;
+use super::resume::{FinalFile, unix_seconds};
+use crate::model::{Identity, Receipt, Stability};
 
 /// Seconds by which a server's clock may be behind this machine's.
 const SKEW: i64 = 120;
 
 /// Whether a server still has the file that a receipt tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Sameness {
+pub enum Comparison {
     /// It has, as far as size and time tell.
     Same,
     /// Its size is the same, and more can't be compared: why.
@@ -23,19 +24,22 @@ pub enum Sameness {
 /// Compares what the server says now with what it said when the file was finished. `same_source` tells that it is the
 /// same server: each mirror has times of its own.
 #[must_use]
-pub fn sameness(receipt: &Receipt, now: &Identity, same_source: bool) -> Sameness {
-    let then = known(&receipt.identity, receipt.size);
-    let now = known(now, receipt.size);
+pub fn compare_with_receipt(receipt: &Receipt, now: &Identity, same_source: bool) -> Comparison {
+    let (mut then, mut now) = (known(&receipt.identity, receipt.size), known(now, receipt.size));
+    let times_move = receipt.stability == Some(Stability::ReadTwice);
+    if times_move {
+        (then.modified, now.modified) = (None, None);
+    }
     match (then.size, now.size) {
-        (Some(a), Some(b)) if a != b => return Sameness::Different(changes(&then, &now)),
-        (Some(_), None) => return Sameness::Untold("size"),
+        (Some(a), Some(b)) if a != b => return Comparison::Different(changes(&then, &now).join(", ")),
+        (Some(_), None) => return Comparison::Untold("size"),
         _ => {}
     }
     if !same_source {
         return match now.size {
-            Some(size) if size == receipt.size => Sameness::SameSize("it came from another mirror"),
-            Some(size) => Sameness::Different(format!("it has {size} bytes, the file here {}", receipt.size)),
-            None => Sameness::Untold("size"),
+            Some(size) if size == receipt.size => Comparison::SameSize("it came from another mirror"),
+            Some(size) => Comparison::Different(format!("it has {size} bytes, the file here {}", receipt.size)),
+            None => Comparison::Untold("size"),
         };
     }
     let differs = match (&then.modified, &now.modified) {
@@ -44,12 +48,15 @@ pub fn sameness(receipt: &Receipt, now: &Identity, same_source: bool) -> Samenes
         _ => false,
     } || matches!((&then.unique, &now.unique), (Some(a), Some(b)) if a != b);
     match (&then.modified, &now.modified) {
-        _ if differs => Sameness::Different(changes(&then, &now)),
-        (Some(_), Some(_)) => Sameness::Same,
-        (Some(_), None) => Sameness::Untold("time"),
+        _ if differs => Comparison::Different(changes(&then, &now).join(", ")),
+        (Some(_), Some(_)) => Comparison::Same,
+        (Some(_), None) => Comparison::Untold("time"),
         (None, Some(time)) => since(receipt, time),
-        (None, None) if now.size.is_some() => Sameness::SameSize("the server tells no time"),
-        (None, None) => Sameness::Untold("size nor time"),
+        (None, None) if times_move && now.size.is_some() => {
+            Comparison::SameSize("the server tells another time at each look")
+        }
+        (None, None) if now.size.is_some() => Comparison::SameSize("the server tells no time"),
+        (None, None) => Comparison::Untold("size nor time"),
     }
 }
 
@@ -59,13 +66,13 @@ fn known(identity: &Identity, size: u64) -> Identity {
 }
 
 /// A time that was not told then tells whether the file was changed since.
-fn since(receipt: &Receipt, time: &str) -> Sameness {
+fn since(receipt: &Receipt, time: &str) -> Comparison {
     let begun = receipt.finished_at.saturating_sub(receipt.millis.div_ceil(1000));
     let begun = i64::try_from(begun).unwrap_or(i64::MAX);
     match unix_seconds(time) {
-        Some(changed) if changed.saturating_add(SKEW) < begun => Sameness::Same,
-        Some(_) => Sameness::Different(format!("it was changed at {}", crate::model::printable(time, 40))),
-        None => Sameness::Untold("time"),
+        Some(changed) if changed.saturating_add(SKEW) < begun => Comparison::Same,
+        Some(_) => Comparison::Different(format!("it was changed at {}", crate::model::printable(time, 40))),
+        None => Comparison::Untold("time"),
     }
 }
 
@@ -118,11 +125,11 @@ mod tests {
             (identity(Some(0), None, None), identity(Some(0), None, None), "untold"),
             (Identity::default(), Identity::default(), "untold"),
         ] {
-            let found = match sameness(&receipt(then.clone()), &now, true) {
-                Sameness::Same => "same",
-                Sameness::SameSize(_) => "size",
-                Sameness::Different(_) => "different",
-                Sameness::Untold(_) => "untold",
+            let found = match compare_with_receipt(&receipt(then.clone()), &now, true) {
+                Comparison::Same => "same",
+                Comparison::SameSize(_) => "size",
+                Comparison::Different(_) => "different",
+                Comparison::Untold(_) => "untold",
             };
             assert_eq!(found, verdict, "{then:?} {now:?}");
         }
@@ -131,26 +138,35 @@ mod tests {
     #[test]
     fn a_time_that_is_told_only_now_has_to_lie_before_the_download() {
         let before = receipt(identity(Some(7), None, None));
-        let at = |time| sameness(&before, &identity(Some(7), Some(time), None), true);
-        assert_eq!(at("20240229235600"), Sameness::Same);
+        let at = |time| compare_with_receipt(&before, &identity(Some(7), Some(time), None), true);
+        assert_eq!(at("20240229235600"), Comparison::Same);
         for time in ["20240229235830", "20240229235955", "20240301000001", "20250101000000"] {
-            assert!(matches!(at(time), Sameness::Different(_)), "{time}");
+            assert!(matches!(at(time), Comparison::Different(_)), "{time}");
         }
-        assert_eq!(at("yesterday"), Sameness::Untold("time"));
+        assert_eq!(at("yesterday"), Comparison::Untold("time"));
+    }
+
+    #[test]
+    fn a_time_that_moves_at_each_look_tells_nothing() {
+        let before = Receipt { stability: Some(Stability::ReadTwice), ..receipt(identity(Some(7), T, None)) };
+        let at = |now: Identity| compare_with_receipt(&before, &now, true);
+        assert!(matches!(at(identity(Some(7), Some("20250101000000"), None)), Comparison::SameSize(_)));
+        assert!(matches!(at(identity(Some(8), T, None)), Comparison::Different(_)));
+        assert!(matches!(at(identity(None, T, None)), Comparison::Untold(_)));
     }
 
     #[test]
     fn another_mirror_is_compared_by_size_alone() {
         let before = receipt(identity(Some(7), T, Some("u")));
-        let at = |now: Identity| sameness(&before, &now, false);
-        assert!(matches!(at(identity(Some(7), Some("20250101000000"), Some("v"))), Sameness::SameSize(_)));
-        assert!(matches!(at(identity(Some(8), T, None)), Sameness::Different(_)));
-        assert!(matches!(at(identity(None, T, None)), Sameness::Untold(_)));
+        let at = |now: Identity| compare_with_receipt(&before, &now, false);
+        assert!(matches!(at(identity(Some(7), Some("20250101000000"), Some("v"))), Comparison::SameSize(_)));
+        assert!(matches!(at(identity(Some(8), T, None)), Comparison::Different(_)));
+        assert!(matches!(at(identity(None, T, None)), Comparison::Untold(_)));
     }
 
     #[test]
     fn a_file_here_is_as_finished_by_length_and_the_servers_time() {
-        let found = |size, modified| FinalFile { size, modified, digest_matches: None };
+        let found = |size, modified| FinalFile { size, modified, digest_matches: None, bytes_match: None };
         let told = receipt(identity(Some(7), T, None));
         assert!(is_as_finished(&told, found(7, Some(1_709_210_096))));
         for other in [found(8, Some(1_709_210_096)), found(7, Some(1_709_210_097)), found(7, None)] {

@@ -1,185 +1,277 @@
-//! A file that was finished before and is asked for again.
+//! One more look at a file on the server after its last byte: only a file that was the same before its first byte and after its
+//! last is one version of it. Where commands may go ahead, the question travels with those about the next file.
 
-use super::gauge::Phase;
 use super::link::Link;
-use super::prove::Word;
 use super::task::{Halt, Run, on_disk};
-use crate::disk::{Found, Place, Wanted};
-use crate::model::{Cause, Existing, Failure, Identity, Receipt, SameBy, Stage, rfc3339};
-use crate::policy::{FinalFile, Sameness, is_as_finished, sameness};
+use super::whole::Ready;
+use crate::disk::Place;
+use crate::model::{Cause, Failure, FailureKind, Identity, RemotePath, Stability, Stage, printable};
+use crate::policy::{Sameness, compare, unix_seconds};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::oneshot;
 
-/// What is to be told of a file that is the same by size and time.
-const AS_IT_WAS: &str = "as it was, checked with the server";
+/// Questions that travel with those about a file that is about to be fetched.
+const ALONG: usize = 4;
+/// A question over which so many sessions failed is left to the file's next attempt.
+const FAILURES: u8 = 2;
+/// Questions in one write when nothing else is to be asked.
+const TOGETHER: usize = 32;
+/// After so many looks at a file that was always written to just now, the server's times are looked into.
+const LOOKS: u32 = 3;
+/// A file that is gone after its last byte counts where it had not been written to for so long before its first.
+const OLD: Duration = Duration::from_secs(60);
 
-/// A file that stays as it was finished before.
-pub(super) struct Kept {
-    /// What is known of it since then.
-    pub(super) receipt: Box<Receipt>,
-    /// By what it is known that the server has the same; nothing where it has not, or that was not to count.
-    pub(super) same: Option<SameBy>,
+/// What the server says of a file after its last byte.
+pub(super) type Answer = Result<Identity, Failure>;
+
+/// Files of one account that the server is to be asked about once more. Any of the account's sessions may ask.
+#[derive(Clone, Debug, Default)]
+pub struct Rechecks {
+    waiting: Arc<Mutex<VecDeque<Question>>>,
+}
+
+/// A question about a file. Dropped without an answer, it was not asked.
+#[derive(Debug)]
+pub(super) struct Question {
+    path: RemotePath,
+    answer: oneshot::Sender<Answer>,
+    /// Sessions that failed over it.
+    failures: u8,
+}
+
+impl Rechecks {
+    /// Whether no question waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Lets go of all questions, since nobody will put them.
+    pub fn forget(&self) {
+        self.lock().clear();
+    }
+
+    /// Takes a question; whoever asked is told the answer.
+    pub(super) fn put(&self, path: RemotePath) -> oneshot::Receiver<Answer> {
+        let (answer, answered) = oneshot::channel();
+        self.lock().push_back(Question { path, answer, failures: 0 });
+        answered
+    }
+
+    /// The questions that may travel with those about another file.
+    pub(super) fn take_along(&self) -> Vec<Question> {
+        self.take(ALONG)
+    }
+
+    /// Hands on the answers to questions, in their order. One over which the session failed is put once more.
+    pub(super) fn answer(&self, questions: Vec<Question>, answers: Vec<Answer>) {
+        for (mut question, answer) in questions.into_iter().zip(answers) {
+            match answer {
+                Err(failure) if failure.kind == FailureKind::Transient => {
+                    question.failures += 1;
+                    if question.failures < FAILURES {
+                        self.lock().push_back(question);
+                    }
+                }
+                // Whoever asked may have been stopped.
+                answer => drop(question.answer.send(answer)),
+            }
+        }
+    }
+
+    fn take(&self, most: usize) -> Vec<Question> {
+        let mut waiting = self.lock();
+        let count = most.min(waiting.len());
+        // Nobody waits for the answer any more where a worker was stopped.
+        waiting.drain(..count).filter(|question| !question.answer.is_closed()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Question>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The paths of questions, in their order.
+pub(super) fn paths(questions: &[Question]) -> Vec<&RemotePath> {
+    questions.iter().map(|question| &question.path).collect()
+}
+
+/// Asks all that waits for the account of a session that has nothing else to do. Those that can't be asked go unanswered.
+pub async fn recheck(link: &mut Link) {
+    let rechecks = link.rechecks().clone();
+    loop {
+        let questions = rechecks.take(TOGETHER);
+        if questions.is_empty() {
+            return;
+        }
+        let Ok(session) = link.session().await else { return };
+        let answers = session.inspect_all(&paths(&questions)).await;
+        rechecks.answer(questions, answers);
+    }
 }
 
 impl Run<'_> {
-    /// The receipt of an earlier download that the job still has.
-    pub(super) fn earlier(&self) -> Option<&Receipt> {
-        self.task.job.record.receipt.as_ref()
-    }
-
-    /// Has the server asked about the file together with those that come next. Returns what stays, where it is as it was;
-    /// everything else is asked and decided upon alone.
-    pub(super) async fn glance(&mut self, place: &Place, link: &mut Link) -> Result<Option<Kept>, Halt> {
-        if self.earlier().is_none() || self.task.settings.sidecars == Some(true) {
-            return Ok(None);
-        }
-        let (answers, account) = (&self.task.findings.answers, self.task.source.account());
-        let mut remote = answers.take(account, self.path());
-        if remote.is_none() {
-            self.ask_about_several(link).await?;
-            remote = answers.take(account, self.path());
-        }
-        let Some(remote) = remote else { return Ok(None) };
-        match self.compare_with_earlier(place, &remote).await? {
-            Some((receipt, Sameness::Same)) => Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some(SameBy::Time)))),
-            _ => Ok(None),
-        }
-    }
-
-    async fn ask_about_several(&mut self, link: &mut Link) -> Result<(), Halt> {
-        let (answers, account) = (&self.task.findings.answers, self.task.source.account());
-        let paths = answers.to_ask(account, self.path(), self.task.next);
-        if paths.is_empty() {
-            return Ok(());
-        }
-        self.task.gauge.set_phase(Phase::Asking);
-        let asked = async { link.session().await?.inspect_several(&paths).await };
-        let told = match self.or_stop(asked).await? {
-            Ok(told) => told.unwrap_or_default(),
-            Err(failure) => {
-                self.add_note(&format!("asked once more about one file at a time: {failure}"));
-                answers.ask_one_by_one(account.host_key());
-                Vec::new()
-            }
-        };
-        let told = told.into_iter().chain(std::iter::repeat(None));
-        answers.put(account, paths.into_iter().zip(told));
-        Ok(())
-    }
-
-    /// Compares what the server says of a file that was finished before with what it said then. Returns what stays; nothing
-    /// where the file is to be decided upon as any other.
-    pub(super) async fn recheck(&mut self, place: &Place, remote: &Identity) -> Result<Option<Kept>, Halt> {
-        let Some((receipt, sameness)) = self.compare_with_earlier(place, remote).await? else { return Ok(None) };
-        let then = rfc3339(receipt.finished_at);
-        let difference = match sameness {
-            Sameness::Same => return Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some(SameBy::Time)))),
-            Sameness::SameSize(why) => {
-                let note = format!("as it was, checked with the server by its size alone: {why}");
-                return Ok(Some(self.stays(place, receipt, &note, Some(SameBy::Size))));
-            }
-            // The digest that it is to have says which of the two is right.
-            _ if self.word.is_some() || self.pieces.is_some() => return Ok(None),
-            Sameness::Different(how) => format!("the server has another file than the one fetched at {then}: {how}"),
-            Sameness::Untold(what) => {
-                format!("the server tells no {what} of the file: it can't be compared with the one fetched at {then}")
-            }
-        };
-        match self.existing() {
-            Existing::Overwrite | Existing::Resume => Ok(None),
-            Existing::Skip => {
-                let note = format!("kept as it is (existing = skip): {difference}");
-                Ok(Some(self.stays(place, receipt, &note, None)))
-            }
-            Existing::Check | Existing::Error => {
-                Err(self.own_way_out(Failure::local(Stage::Plan, Cause::Exists, difference)).into())
-            }
-        }
-    }
-
-    /// The receipt of a file that stands here as it was finished, and whether the server has the same; nothing where it does
-    /// not, or was not checked yet by all that is known of it.
-    async fn compare_with_earlier(
+    /// Asks now whether the file is still the same, or has the question travel with the next file's: then its answer is
+    /// to be waited for before the file gets its name.
+    pub(super) async fn look_again(
         &mut self,
-        place: &Place,
-        remote: &Identity,
-    ) -> Result<Option<(Receipt, Sameness)>, Halt> {
-        let Some(receipt) = self.earlier().cloned() else { return Ok(None) };
-        let Some(found) = on_disk(Stage::Plan, || place.final_file())? else { return Ok(None) };
-        self.own = self.is_unchanged(&receipt, found, place).await?.then_some(found);
-        if self.own.is_none() || self.has_news(&receipt) {
+        ready: &mut Ready,
+        link: &mut Link,
+    ) -> Result<Option<oneshot::Receiver<Answer>>, Halt> {
+        if ready.stability.is_some() {
             return Ok(None);
         }
-        let own = &self.task.job.spec.source;
-        let same_source = receipt.source.as_ref().unwrap_or(own) == self.task.source;
-        let sameness = sameness(&receipt, remote, same_source);
-        Ok(Some((receipt, sameness)))
-    }
-
-    /// Sees, before a file that this job put there is replaced, that nobody wrote to it meanwhile.
-    pub(super) fn still_own(&self, place: &Place) -> Result<(), Halt> {
-        let Some(own) = self.own.filter(|_| self.may_replace_own()) else { return Ok(()) };
-        if on_disk(Stage::Commit, || place.final_file())?.is_none_or(|found| found == own) {
-            return Ok(());
+        if ready.remote == Identity::default() {
+            ready.stability = Some(Stability::Untold);
+            return Ok(None);
         }
-        let message = "the file here was written to while the server's new one was fetched";
-        let advice = format!("move it away, then `ftpq retry {}` and `ftpq run`", self.task.job.id);
-        Err(Failure::local(Stage::Commit, Cause::Exists, message).with_advice(advice).into())
-    }
-
-    /// Whether something is said of the content by which the file here was not checked yet.
-    fn has_news(&self, receipt: &Receipt) -> bool {
-        let is_unknown = |word: &Word| !receipt.known_digests().any(|sum| *sum == word.checksum);
-        let other_size = self.task.job.spec.expect.size.is_some_and(|size| size != receipt.size);
-        other_size || self.task.job.record.compare || self.word.as_ref().is_some_and(is_unknown)
-    }
-
-    /// Ends the attempt on a file that stays as it is.
-    fn stays(&mut self, place: &Place, receipt: Receipt, note: &str, same: Option<SameBy>) -> Kept {
-        self.clear_leftovers(place);
-        self.progress = None;
-        self.add_note(note);
-        Kept { receipt: Box::new(receipt), same }
-    }
-
-    /// Whether the user wants what the server has in the place of what this job put there.
-    pub(super) fn may_replace_own(&self) -> bool {
-        self.own.is_some() && self.task.job.record.replace
-    }
-
-    /// The failure of a file that is not to be replaced: where ftpq itself put it there, it can be asked to do so.
-    pub(super) fn own_way_out(&self, failure: Failure) -> Failure {
-        if self.own.is_none() || failure.cause != Cause::Exists {
-            return failure;
+        if link.may_ask_along(self.path()) {
+            return Ok(Some(link.rechecks().put(self.path().clone())));
         }
-        let id = self.task.job.id;
-        failure.with_advice(format!(
-            "`ftpq retry {id}` and then `ftpq run {id}` fetch the server's file; the one here stays until the new one is whole"
-        ))
+        let answer = self.inspect(link).await.map_or_else(as_answer, |now| Ok(Ok(now)))?;
+        ready.stability = Some(self.judge_again(&ready.remote, answer)?);
+        Ok(None)
     }
 
-    /// Adds the digests that are known of an unchanged file to those that were computed now.
-    pub(super) fn keep_digests(&self, receipt: Receipt) -> Receipt {
-        let Some(earlier) = self.earlier().filter(|_| self.own.is_some()) else { return receipt };
-        let mut digests = receipt.digests;
-        for sum in earlier.known_digests() {
-            if !digests.iter().any(|known| known.algorithm() == sum.algorithm()) {
-                digests.push(sum.clone());
+    /// What the server's last word on the file shows.
+    pub(super) fn judge_again(&mut self, before: &Identity, answer: Answer) -> Result<Stability, Halt> {
+        let now = match answer {
+            Ok(now) => now,
+            Err(failure) if failure.kind == FailureKind::Permanent && failure.cause == Cause::Missing => {
+                return self.judge_gone(before, failure);
+            }
+            Err(failure) => return Err(failure.into()),
+        };
+        match compare(before, &now) {
+            Sameness::Same => Ok(told(&now)),
+            Sameness::Moved(changes) => {
+                self.note_move(before, &now);
+                let message = format!("the file changed on the server while it was fetched: {changes}");
+                Err(moved(message).into())
+            }
+            Sameness::Untold(what) => {
+                Err(moved(format!("{what}, so nothing shows that the file did not change while it was fetched")).into())
             }
         }
-        let proof = receipt.proof.max(earlier.proof.clone());
-        let checksum = receipt.checksum.or_else(|| earlier.checksum.clone());
-        Receipt { proof, digests, checksum, ..receipt }
     }
 
-    /// Whether the file is the one that was put there: by length and time, or else by a digest.
-    async fn is_unchanged(&self, receipt: &Receipt, found: Found, place: &Place) -> Result<bool, Halt> {
-        let file = FinalFile { size: found.size, modified: found.modified, digest_matches: None };
-        if is_as_finished(receipt, file) {
-            return Ok(true);
+    /// What follows where the file is gone: one that was at rest before was not being written.
+    fn judge_gone(&mut self, before: &Identity, failure: Failure) -> Result<Stability, Halt> {
+        let rests = match before.modified.as_deref().and_then(unix_seconds) {
+            Some(modified) => {
+                let clock = self.task.findings.clock(&self.source().account().host_key());
+                clock.until_settled(modified, self.now(), OLD).is_none()
+            }
+            None => before.size.is_some(),
+        };
+        if rests {
+            self.add_note("the file was gone from the server after its last byte");
+            return Ok(Stability::Gone);
         }
-        let known = receipt.known_digests().max_by_key(|sum| sum.algorithm());
-        let Some(known) = known.filter(|_| found.size == receipt.size) else { return Ok(false) };
-        let wanted = Wanted { whole: vec![known.algorithm()], pieces: None };
-        let surveyed = self.survey_final(place, wanted).await?;
-        Ok(surveyed.digest(known.algorithm()) == Some(known))
+        let message = "the file was gone from the server after its last byte, and had been written to just before: nothing \
+                       shows that it was whole";
+        let failure = Failure { message: message.to_owned(), stage: Stage::Verify, ..failure };
+        Err(failure
+            .with_advice("what came is kept in the part file; look on the server whether the file was renamed")
+            .into())
     }
+
+    /// Takes note of what a file that moved shows of the server's clock.
+    fn note_move(&self, before: &Identity, now: &Identity) {
+        if let Some(modified) = now.modified.as_deref().and_then(unix_seconds)
+            && before.modified != now.modified
+        {
+            self.task.findings.note_written(self.source().account().host_key(), modified, self.now());
+        }
+    }
+
+    /// Waits for the answer to the question that travelled with another file's.
+    pub(super) async fn hear_again(
+        &mut self,
+        before: &Identity,
+        answered: oneshot::Receiver<Answer>,
+    ) -> Result<Stability, Halt> {
+        match self.or_stop(answered).await? {
+            Ok(answer) => self.judge_again(before, answer),
+            // The session is gone, and with it the question: the next attempt asks it first of all.
+            Err(_) => Err(Halt::Stopped),
+        }
+    }
+
+    /// Keeps what came of a file that has no name yet, for the next attempt to go on with; nothing where it may be of two
+    /// versions.
+    pub(super) fn keep_unnamed(&mut self, place: &Place, ready: Ready, halt: Halt) -> Halt {
+        let kept = match &halt {
+            Halt::Failed(failure) if failure.cause == Cause::Changed => {
+                self.progress = None;
+                self.gained = 0;
+                on_disk(Stage::Store, || if place.part_file()?.is_some() { place.remove_part() } else { Ok(()) })
+            }
+            _ => self.keep_content(place, ready),
+        };
+        match kept {
+            Ok(()) => halt,
+            Err(other) => other,
+        }
+    }
+
+    /// How long a file is to be left alone yet, so that it can't be written to again within the second that its time tells.
+    fn until_settled(&self, remote: &Identity) -> Option<Duration> {
+        let least = Duration::from_secs(self.task.settings.min_age.unwrap_or(0).into());
+        let modified = remote.modified.as_deref().and_then(unix_seconds)?;
+        self.task.findings.clock(&self.source().account().host_key()).until_settled(modified, self.now(), least)
+    }
+
+    /// Fails where the file was written to a moment ago, and says when to come back.
+    pub(super) fn let_settle(&mut self, remote: &Identity) -> Result<(), Halt> {
+        self.pause = self.until_settled(remote);
+        if self.pause.is_none() {
+            return Ok(());
+        }
+        let message = format!(
+            "still being written on the server, it seems: its time is {}, and --min-age asks for {} s without a change",
+            printable(remote.modified.as_deref().unwrap_or_default(), 40),
+            self.task.settings.min_age.unwrap_or(0)
+        );
+        Err(Halt::Failed(Failure { stage: Stage::Inspect, ..moved(message) }))
+    }
+
+    /// Whether the server's times may move by themselves: the file's did while it was fetched, or it is always told that the
+    /// file was written just now.
+    pub(super) fn doubts_time(&self, remote: &Identity) -> bool {
+        let record = &self.task.job.record;
+        let changed = record.failure.as_ref().filter(|failure| failure.cause == Cause::Changed);
+        let host = self.source().account().host_key();
+        changed.is_some_and(|failure| failure.stage == Stage::Verify)
+            || self.until_settled(remote).is_some()
+                && (self.task.findings.has_moving_times(&host) || changed.is_some() && record.fruitless >= LOOKS)
+    }
+
+    fn now(&self) -> i64 {
+        i64::try_from((self.task.now)()).unwrap_or(i64::MAX)
+    }
+}
+
+/// A failure of the question itself, as its answer.
+pub(super) fn as_answer(halt: Halt) -> Result<Answer, Halt> {
+    match halt {
+        Halt::Failed(failure) => Ok(Err(failure)),
+        halt => Err(halt),
+    }
+}
+
+/// What it shows that a file's identity is still the same.
+pub(super) fn told(identity: &Identity) -> Stability {
+    match (&identity.size, &identity.modified) {
+        (Some(_), Some(_)) => Stability::SizeAndTime,
+        (Some(_), None) => Stability::Size,
+        (None, Some(_)) => Stability::Time,
+        (None, None) => Stability::Untold,
+    }
+}
+
+fn moved(message: String) -> Failure {
+    Failure::transient(Stage::Verify, Cause::Changed, message).with_advice("it is fetched once it is left alone")
 }

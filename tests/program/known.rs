@@ -11,7 +11,10 @@ use crate::{
 use serde_json::Value;
 use std::{
     fs,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, UNIX_EPOCH},
 };
 
@@ -228,17 +231,17 @@ fn a_retried_file_takes_whatever_the_server_has_by_then() {
 #[test]
 fn what_is_not_told_any_more_is_not_the_same() {
     for verb in ["MDTM", "SIZE"] {
-        let (ftpq, server, data) = {
-            let server = Scripted::lying(move |turn: &Turn| match turn.verb {
-                v if v == verb && turn.before > 0 => Act::say("550 Not today."),
-                _ => Act::Usual,
-            });
-            let data = pseudo_random(710, 20_000);
-            server.core().put("d/a.bin", data.clone(), OLD);
-            let ftpq = Ftpq::new();
-            get(&ftpq, &server, By::Url, &[]).expect_code(0);
-            (ftpq, server, data)
-        };
+        let silent = Arc::new(AtomicBool::new(false));
+        let is_silent = Arc::clone(&silent);
+        let server = Scripted::lying(move |turn: &Turn| match turn.verb {
+            v if v == verb && is_silent.load(Ordering::SeqCst) => Act::say("550 Not today."),
+            _ => Act::Usual,
+        });
+        let data = pseudo_random(710, 20_000);
+        server.core().put("d/a.bin", data.clone(), OLD);
+        let ftpq = Ftpq::new();
+        get(&ftpq, &server, By::Url, &[]).expect_code(0);
+        silent.store(true, Ordering::SeqCst);
         let ended = get(&ftpq, &server, By::Url, &[]);
         let story = format!("{verb}\n{ended}{}", server.core().dialogue());
         assert_eq!(ended.code, Some(1), "{story}");
