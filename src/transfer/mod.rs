@@ -21,6 +21,7 @@ mod ledger;
 mod lengths;
 mod lines;
 mod link;
+mod look;
 mod origin;
 mod patch;
 mod piece;
