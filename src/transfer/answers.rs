@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// An answer counts for so long.
 const FRESH: Duration = Duration::from_secs(10);
-/// Answers and questions that are kept; beyond that all are forgotten, and asked again one by one.
+/// AnswerCache and questions that are kept; beyond that all are forgotten, and asked again one by one.
 const MOST: usize = 10_000;
 
 /// A file on a server, by the account that sees it.
@@ -15,14 +15,14 @@ type RemoteFile = (Account, RemotePath);
 
 /// The answers of a run.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
+pub(super) struct AnswerCache {
     /// Nothing where the question is on its way.
     known: Mutex<HashMap<RemoteFile, Option<(Identity, Instant)>>>,
     /// Hosts that are not asked several questions at a time.
     one_by_one: Mutex<HashSet<HostKey>>,
 }
 
-impl Answers {
+impl AnswerCache {
     /// Takes the answer about a file, if there is a fresh one.
     pub(super) fn take(&self, account: &Account, path: &RemotePath) -> Option<Identity> {
         let (identity, since) = lock(&self.known).remove(&(account.clone(), path.clone()))??;
@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn each_file_is_asked_about_once_and_each_answer_taken_once() {
-        let answers = Answers::default();
+        let answers = AnswerCache::default();
         let account = Account::try_from("ftp://h".to_owned()).unwrap();
         let path = |n: u8| RemotePath::new(format!("f{n}").into_bytes()).unwrap();
         let next: Vec<RemotePath> = (2..5).map(path).collect();

@@ -12,7 +12,7 @@ use crate::policy::{Comparison, FinalFile, compare_with_receipt, is_as_finished}
 const AS_IT_WAS: &str = "as it was, checked with the server";
 
 /// A file that stays as it was finished before.
-pub(super) struct Kept {
+pub(super) struct UnchangedFile {
     /// What is known of it since then.
     pub(super) receipt: Box<Receipt>,
     /// By what it is known that the server has the same; nothing where it has not, or that was not to count.
@@ -27,7 +27,7 @@ impl Run<'_> {
 
     /// Has the server asked about the file together with those that come next. Returns what stays, where it is as it was;
     /// everything else is asked and decided upon alone.
-    pub(super) async fn glance(&mut self, place: &Place, link: &mut Link) -> Result<Option<Kept>, Halt> {
+    pub(super) async fn glance(&mut self, place: &Place, link: &mut Link) -> Result<Option<UnchangedFile>, Halt> {
         if self.earlier().is_none() || self.task.settings.sidecars == Some(true) {
             return Ok(None);
         }
@@ -67,7 +67,11 @@ impl Run<'_> {
 
     /// Compares what the server says of a file that was finished before with what it said then. Returns what stays; nothing
     /// where the file is to be decided upon as any other.
-    pub(super) async fn compare_known(&mut self, place: &Place, remote: &Identity) -> Result<Option<Kept>, Halt> {
+    pub(super) async fn compare_known(
+        &mut self,
+        place: &Place,
+        remote: &Identity,
+    ) -> Result<Option<UnchangedFile>, Halt> {
         let Some((receipt, compare_with_receipt)) = self.compare_with_earlier(place, remote).await? else {
             return Ok(None);
         };
@@ -124,11 +128,11 @@ impl Run<'_> {
     }
 
     /// Ends the attempt on a file that stays as it is.
-    fn stays(&mut self, place: &Place, receipt: Receipt, note: &str, same: Option<SameBy>) -> Kept {
+    fn stays(&mut self, place: &Place, receipt: Receipt, note: &str, same: Option<SameBy>) -> UnchangedFile {
         self.clear_leftovers(place);
         self.progress = None;
         self.add_note(note);
-        Kept { receipt: Box::new(receipt), same }
+        UnchangedFile { receipt: Box::new(receipt), same }
     }
 
     /// Whether the user wants what the server has in the place of what this job put there.

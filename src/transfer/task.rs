@@ -5,7 +5,7 @@ use super::findings::Findings;
 use super::finisher::Finisher;
 use super::follow::Follower;
 use super::gauge::Gauge;
-use super::known::Kept;
+use super::known::UnchangedFile;
 use super::link::Link;
 use super::origin::{Compared, Foreign};
 use super::patch::{Owner, Patch};
@@ -148,7 +148,7 @@ pub(super) enum Goal {
     /// Nothing: it was there already.
     Adopted(Box<Receipt>),
     /// Nothing: it stays as it was finished before.
-    Unchanged(Kept),
+    Unchanged(UnchangedFile),
     /// To put it away.
     Ready(Box<Ready>),
 }
@@ -188,7 +188,7 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
             Ok(answered) => return Fetched::Whole(Box::new(Whole { run, place, ready: *ready, answered })),
             Err(halt) => Err(run.keep_unnamed(&place, *ready, halt)),
         },
-        Ok((_, Goal::Unchanged(Kept { receipt, same }))) => {
+        Ok((_, Goal::Unchanged(UnchangedFile { receipt, same }))) => {
             return Fetched::Ended(Box::new(run.told(End::Unchanged { receipt, same })));
         }
         Ok((_, Goal::Adopted(receipt))) => Ok(*receipt),
