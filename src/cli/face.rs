@@ -53,7 +53,7 @@ pub(super) struct Face<'a> {
 
 impl<'a> Face<'a> {
     /// The face of this process.
-    pub(super) fn of_process(global: Global, door: Door, house: &'a dyn House) -> Self {
+    pub(super) fn of_process(global: Global, door: Door, house: &'a dyn House, err: Box<dyn Write + Send>) -> Self {
         let around = Surroundings {
             queue: env::var_os("FTPQ_QUEUE"),
             state: env::var_os("XDG_STATE_HOME"),
@@ -73,7 +73,7 @@ impl<'a> Face<'a> {
             around,
             input: Some(Box::new(BufReader::new(io::stdin()))),
             out: Box::new(BufWriter::new(io::stdout())),
-            err: Box::new(io::stderr()),
+            err,
             stand: None,
             rehearsal: None,
             drawn: false,
@@ -96,7 +96,7 @@ impl<'a> Face<'a> {
     pub(super) fn complain(&mut self, text: &str) {
         self.undraw();
         // When standard error is gone too, there is nowhere left to say so.
-        let _ = writeln!(self.err, "ftpq: {}", safe(&text));
+        let _ = self.err.write_all(format!("ftpq: {}\n", safe(&text)).as_bytes());
     }
 
     /// Draws figures in place of the former ones, where there is a terminal that can show them.
@@ -105,7 +105,7 @@ impl<'a> Face<'a> {
             return;
         }
         // When standard error is gone too, there is nowhere left to say so.
-        let _ = write!(self.err, "\r{figures}\x1b[K").and_then(|()| self.err.flush());
+        let _ = self.err.write_all(format!("\r{figures}\x1b[K").as_bytes()).and_then(|()| self.err.flush());
         self.drawn = !figures.is_empty();
     }
 

@@ -79,6 +79,7 @@ impl Dispatcher {
 
     /// Lets a link rest, or ends it where there are more than are worth having.
     pub(super) fn put_by(&mut self, account: &Account, mut link: Link, signed_in: bool) {
+        self.hosts.books(account).turned_away |= link.is_turned_away();
         if !link.is_usable() {
             self.hosts.closed(account, signed_in);
             if !signed_in && link.dial().ticket.as_ref().is_some_and(Ticket::leads) {
@@ -287,8 +288,8 @@ impl Dispatcher {
         let mut concerns_others = aloud;
         for account in accounts {
             let books = self.hosts.books(account);
-            // Those that wait for this login hold jobs too, and are turned away.
-            concerns_others |= books.is_dialling();
+            // Those that wait for this login hold jobs too, and are turned away, or were.
+            concerns_others |= books.is_dialling() || books.turned_away;
             concerns_others |= self.hosts.could_serve(account);
             let claims = std::mem::take(&mut self.hosts.books(account).work.claims);
             self.release(claims).await?;

@@ -68,6 +68,8 @@ pub(super) struct Books {
     gate: Gate,
     /// Links under way that are not signed in yet.
     dialling: u32,
+    /// Jobs of it were put back, since another one's login had failed.
+    pub(super) turned_away: bool,
     /// Sessions at rest, the one used last at the end.
     pub(super) idle: Vec<(Link, Instant)>,
     /// Its jobs without mirrors.
@@ -246,6 +248,7 @@ impl Hosts {
             proof: Proof::Unknown,
             gate: Gate::default(),
             dialling: 0,
+            turned_away: false,
             idle: Vec::new(),
             work: Work::default(),
             serves: Vec::new(),
@@ -329,6 +332,7 @@ impl Hosts {
             if matches!(books.proof, Proof::Refused(_)) {
                 books.proof = Proof::Unknown;
                 books.gate = Gate::default();
+                books.turned_away = false;
             }
         }
     }
@@ -345,6 +349,7 @@ impl Hosts {
     pub(super) fn signed_in(&mut self, account: &Account) {
         let books = self.books(account);
         books.dialling = books.dialling.saturating_sub(1);
+        books.turned_away = false;
         if !matches!(books.proof, Proof::Refused(_)) {
             books.proof = Proof::Proved;
         }

@@ -60,6 +60,7 @@ mod tls_servers;
 mod tls_shown;
 mod tls_truncation;
 mod trees;
+mod unread;
 mod verdict;
 mod verifying;
 mod whose_password;
