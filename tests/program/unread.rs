@@ -348,6 +348,60 @@ fn looking_at_a_queue_ends_by_a_signal_where_nobody_reads() {
     }
 }
 
+/// `ftpq list | less` in one window, a run in another.
+#[test]
+fn a_queue_that_is_being_looked_at_is_free_for_others() {
+    let (_server, ftpq) = queued(1_200);
+    ftpq.run(&["cancel", "11-1200"]).expect_code(0);
+    let mut look = Unread::start(&ftpq, Place::Pipes, &["list"]);
+    std::thread::sleep(Duration::from_secs(1));
+    ftpq.run(&["pause", "1"]).expect_code(0);
+    ftpq.run(&["run"]).expect_code(3);
+    assert_eq!(finished(&ftpq), 9);
+    let reader = look.read_out();
+    assert_eq!(look.wait(SOON, "read").code(), Some(0));
+    let told = reader.join().unwrap();
+    assert_eq!(told.lines().count(), 1 + 1_200, "{told}");
+}
+
+/// A run that waits for another process's, which does not even answer.
+#[test]
+fn who_waits_for_another_run_hears_signals() {
+    let (_server, ftpq) = queued_at(Traits { pace: 2_000, ..Traits::default() }, 20, 40_000);
+    let mut owner = ftpq.spawn(&["run"]);
+    assert!(watch::wait_for(LATE, || ftpq.json_one(&["status"])["pid"] == owner.pid()));
+    let mut second = Unread::start(&ftpq, Place::Terminal, &["run"]);
+    std::thread::sleep(Duration::from_secs(2));
+    owner.signal(Signal::STOP);
+    second.signal(Signal::INT);
+    let status = second.wait(SOON, "the second run");
+    let cleanly = status.code() == Some(3) || status.signal() == Some(Signal::INT.as_raw());
+    assert!(cleanly, "{status:?}");
+    owner.signal(Signal::CONT);
+    owner.signal(Signal::INT);
+    owner.wait(LATE).expect_code(3);
+}
+
+#[test]
+fn a_hangup_ends_a_run_that_was_not_told_to_outlive_it() {
+    let (_server, ftpq) = queued_at(Traits { pace: 100_000, ..Traits::default() }, 4, 600_000);
+    let mut run = ftpq.spawn(&["run"]);
+    assert!(watch::wait_for(LATE, || !watch::parts_below(&ftpq.downloads()).is_empty()));
+    run.signal(Signal::HUP);
+    let ended = run.wait(LATE).expect_code(3);
+    assert!(ended.err.contains("stopped; `ftpq run` goes on"), "{ended}");
+    let plain = ftpq.command(&["run"]);
+    let mut command = std::process::Command::new("/usr/bin/nohup");
+    command.arg(plain.get_program()).args(plain.get_args()).env_clear();
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(ftpq.downloads()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut outlives = command.spawn().unwrap();
+    assert!(watch::wait_for(LATE, || ftpq.json_one(&["status"])["pid"] == outlives.id()));
+    kill_process(Pid::from_raw(i32::try_from(outlives.id()).unwrap()).unwrap(), Signal::HUP).unwrap();
+    assert_eq!(outlives.wait().unwrap().code(), Some(0));
+    assert_eq!(finished(&ftpq), 4);
+}
+
 /// What is wrong with a list is told to nobody; that must not keep a signal from being heard, nor the end away.
 #[test]
 fn complaints_that_nobody_reads_hold_nothing_up() {
