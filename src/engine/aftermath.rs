@@ -140,6 +140,10 @@ impl Dispatcher {
                     self.failed(&failure);
                 }
                 self.logins.refused(account);
+                if self.logins.is_corrected(account) {
+                    // It came while the old one was being refused: the others go by the new one.
+                    return Ok(());
+                }
                 self.hosts.books(account).proof = Proof::Refused(failure.clone());
                 self.hold(std::slice::from_ref(account), account.to_string(), failure, false).await?;
             }

@@ -74,6 +74,30 @@ fn every_account_that_is_left_alone_is_named() {
     assert_eq!(server.core().args("PASS").len(), users.len(), "a wrong password was sent twice\n{ended}");
 }
 
+/// The notice comes before there is anything to forgive.
+#[test]
+fn a_login_that_is_given_while_the_old_one_is_being_refused_is_not_lost() {
+    let server = Scripted::with(traits(), |turn| {
+        if turn.verb == "PASS" && turn.arg == "not-it" {
+            std::thread::sleep(Duration::from_secs(4));
+        }
+        Act::Usual
+    });
+    for name in ["a", "b", "c"] {
+        server.put(name, pseudo_random(310, 1000));
+    }
+    let ftpq = Ftpq::new();
+    let job = |name| (server.url_as("user:not-it", name), name);
+    ftpq.add(&["a", "b", "c"].map(job));
+    let run = ftpq.spawn(&["run", "--retries", "0"]);
+    let asked = || !server.core().args("PASS").is_empty();
+    assert!(watch::wait_for(Duration::from_secs(20), asked), "{}", run.so_far());
+    login(&ftpq, &format!("user@{}", server.address()), SECRET);
+    let ended = run.wait(Duration::from_secs(60)).expect_code(1);
+    assert_eq!((ftpq.count("done"), ftpq.count("failed")), (2, 1), "{ended}");
+    assert_eq!(server.core().args("PASS").iter().filter(|p| *p == "not-it").count(), 1, "{ended}");
+}
+
 /// A run that gave an account up goes on with it once it is told the right password.
 #[test]
 fn a_login_reaches_the_run_that_owns_the_queue() {
