@@ -67,7 +67,8 @@ fn every_account_that_is_left_alone_is_named() {
     let job = |user: &String, name| (server.url_as(&format!("{user}:not-it"), name), format!("{user}-{name}"));
     let jobs: Vec<_> = users.iter().flat_map(|user| [job(user, "a"), job(user, "b")]).collect();
     ftpq.add(&jobs.iter().map(|(url, path)| (url.clone(), path.as_str())).collect::<Vec<_>>());
-    let ended = ftpq.run(&["--json", "run", "--retries", "0", "--per-host", "16"]).expect_code(1);
+    let ended =
+        ftpq.run(&["--json", "run", "--retries", "0", "--per-host", "99", "--connections", "99"]).expect_code(1);
     let named: std::collections::BTreeSet<String> =
         ended.events("held").iter().map(|event| event["account"].as_str().unwrap().to_owned()).collect();
     assert_eq!((named.len(), ended.events("failed").len()), (users.len(), users.len()), "{ended}");
