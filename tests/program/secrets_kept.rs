@@ -61,14 +61,14 @@ fn only_a_password_on_the_command_line_is_warned_of() {
 /// Also where the jobs that waited for the login were put back before its refusal had gone through the queue.
 #[test]
 fn every_account_that_is_left_alone_is_named() {
-    let users: Vec<String> = (0..40).map(|n| format!("user{n}")).collect();
+    let users: Vec<String> = (0..32).map(|n| format!("user{n}")).collect();
     let passwords = users.iter().map(|user| (user.clone(), SECRET.to_owned())).collect();
     let (server, ftpq) = (server_of(Traits { passwords, ..Traits::default() }), Ftpq::new());
     let job = |user: &String, name| (server.url_as(&format!("{user}:not-it"), name), format!("{user}-{name}"));
     let jobs: Vec<_> = users.iter().flat_map(|user| [job(user, "a"), job(user, "b")]).collect();
     ftpq.add(&jobs.iter().map(|(url, path)| (url.clone(), path.as_str())).collect::<Vec<_>>());
     let ended =
-        ftpq.run(&["--json", "run", "--retries", "0", "--per-host", "99", "--connections", "99"]).expect_code(1);
+        ftpq.run(&["--json", "run", "--retries", "0", "--per-host", "64", "--connections", "64"]).expect_code(1);
     let named: std::collections::BTreeSet<String> =
         ended.events("held").iter().map(|event| event["account"].as_str().unwrap().to_owned()).collect();
     assert_eq!((named.len(), ended.events("failed").len()), (users.len(), users.len()), "{ended}");
