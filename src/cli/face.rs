@@ -107,12 +107,11 @@ impl<'a> Face<'a> {
             (out, printed)
         });
         let mut desk = Some(desk);
-        let printed = match timeout(UNREAD, &mut printing).await {
-            Ok(printed) => printed,
-            Err(_) => {
-                desk = None;
-                printing.await
-            }
+        let printed = if let Ok(printed) = timeout(UNREAD, &mut printing).await {
+            printed
+        } else {
+            desk = None;
+            printing.await
         };
         let (out, printed) =
             printed.map_err(|e| Failed::Io("can't write to standard output".to_owned(), io::Error::other(e)))?;
