@@ -447,7 +447,8 @@ fn a_change_without_jobs_changes_nothing() {
 #[test]
 fn a_command_can_be_spawned() {
     fn spawnable(_: impl Future + Send) {}
-    spawnable(super::execute(Args::try_parse_from(["ftpq", "status"]).unwrap(), Door::default(), &Fake::default()));
+    let args = Args::try_parse_from(["ftpq", "status"]).unwrap();
+    spawnable(super::execute(args, Door::default(), &Fake::default(), Box::new(sink())));
 }
 
 #[test]
