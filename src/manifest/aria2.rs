@@ -1,7 +1,7 @@
 //! aria2's input files: the URLs of a file on one line, with tabs between them, and its options indented below.
 
-use super::draft::Draft;
 use super::columns::file_named;
+use super::draft::Draft;
 use super::entry::{Entry, Position};
 use super::error::{Problem, column_of};
 use super::lines::Lines;

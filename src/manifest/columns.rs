@@ -1,7 +1,7 @@
 //! What a column without a header can be: told by its looks, or refused with what it might be.
 
-use super::entry::scheme_of;
-use crate::model::{Checksum, Source};
+use super::entry::{quoting, scheme_of};
+use crate::model::{Algorithm, Checksum, Source};
 
 /// Fewest hexadecimal digits in one word that are taken for a checksum's and for nothing else.
 const DIGEST: usize = 16;
@@ -9,7 +9,8 @@ const DIGEST: usize = 16;
 const ENDING: usize = 8;
 /// Endings that are put behind a file's name for what belongs to it.
 const BESIDE: [&str; 14] = [
-    ".bai", ".crai", ".tbi", ".csi", ".fai", ".gzi", ".idx", ".md5", ".sha1", ".sha256", ".sha512", ".asc", ".sig", ".gpg",
+    ".bai", ".crai", ".tbi", ".csi", ".fai", ".gzi", ".idx", ".md5", ".sha1", ".sha256", ".sha512", ".asc", ".sig",
+    ".gpg",
 ];
 
 /// What a word beside a URL says.
@@ -58,7 +59,7 @@ impl Column {
     }
 
     fn checksum(word: &str) -> Result<Self, String> {
-        word.parse().map(Self::Checksum).map_err(|e| format!("this looks like a checksum: {e}"))
+        quoting(word, str::parse).map(Self::Checksum).map_err(|e| format!("this looks like a checksum: {e}"))
     }
 }
 
@@ -99,15 +100,15 @@ fn is_digest_of(name: &str, digits: &str) -> bool {
         && name.len() <= 12
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/".contains(&b));
     let pair = digits.split_once(':').is_some_and(|(first, second)| is_digits(first) && is_digits(second));
-    plain && (pair || (digits.len() >= 8 && is_hex(digits)) || crate::model::Algorithm::from_name(name).is_some())
+    plain && (pair || (digits.len() >= 8 && is_hex(digits)) || Algorithm::from_name(name).is_some())
 }
 
 /// Whether a word is a number with a unit: `1.5G`, `12MiB`.
 fn is_rounded(word: &str) -> bool {
     let number = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = word.get(number.len()..).unwrap_or_default().to_ascii_lowercase();
-    let numeric = number.starts_with(|c: char| c.is_ascii_digit())
-        && number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let numeric =
+        number.starts_with(|c: char| c.is_ascii_digit()) && number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
     numeric && ["b", "k", "kb", "kib", "m", "mb", "mib", "g", "gb", "gib", "t", "tb", "tib"].contains(&unit.as_str())
 }
 
@@ -230,7 +231,9 @@ mod tests {
         {
             assert!(are_partners(first, second), "{first} {second}");
         }
-        for (first, second) in [("a_1.gz", "a_1.gz"), ("a_1.gz", "b_2.gz"), ("a_1.gz", "a_3.gz"), ("a.bai", "a.bam"), ("a", "a.csv")] {
+        for (first, second) in
+            [("a_1.gz", "a_1.gz"), ("a_1.gz", "b_2.gz"), ("a_1.gz", "a_3.gz"), ("a.bai", "a.bam"), ("a", "a.csv")]
+        {
             assert!(!are_partners(first, second), "{first} {second}");
         }
         assert_eq!(file_named("https://h/x/a%20b.gz").as_deref(), Some("a b.gz"));

@@ -71,8 +71,8 @@ fn read(
     if start > 0 && scheme_of(url).is_none() && aria2::is_option(line) {
         return Err(problem(start, "an option as in aria2's input files; read the list with --format aria2"));
     }
-    let files = files(line, start, reading.options.base.is_some())
-        .map_err(|Misfit { at, message }| problem(at, &message))?;
+    let files =
+        files(line, start, reading.options.base.is_some()).map_err(|Misfit { at, message }| problem(at, &message))?;
     let place = |at: usize| Position { line: number, column: column_of(bytes, at) };
     Ok(files.into_iter().map(|file| job(file, &place, reading)).collect())
 }
@@ -97,7 +97,8 @@ fn job(file: RowFile, place: &dyn Fn(usize) -> Position, reading: &mut Reading) 
         Some((url, _)) if urls.is_empty() => wanted.line.url = url,
         last => {
             let places = urls.into_iter().chain(last).map(|(url, at)| Place { url, priority: 1, at: place(at) });
-            own = choose(places.collect(), &mut wanted, reading).map_err(|message| Problem::at(place(first), &message))?;
+            own = choose(places.collect(), &mut wanted, reading)
+                .map_err(|message| Problem::at(place(first), &message))?;
         }
     }
     let sum_at = checksum.as_ref().map(|(_, at)| *at);

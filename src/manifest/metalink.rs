@@ -77,7 +77,10 @@ impl Metalink {
         self.depth += 1;
         let depth = self.depth;
         if depth == 1 && name != "metalink" {
-            return Err(Problem::fatal_at(at, "an HTML or XML document, and no Metalink; take the URLs out of it, one a line"));
+            return Err(Problem::fatal_at(
+                at,
+                "an HTML or XML document, and no Metalink; take the URLs out of it, one a line",
+            ));
         }
         let Some(file) = &mut self.file else {
             if name == "file" {

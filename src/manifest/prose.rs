@@ -36,8 +36,10 @@ impl Prose {
             return Err(Problem::fatal_at(at, &message));
         }
         let message = match self.count {
-            1 => "this line is left out: it is neither a checksum nor a comment".to_owned(),
-            count => format!("{count} lines are left out, this one first: they are neither checksums nor comments"),
+            1 => "this line is left out: it has not the form of this list's other lines".to_owned(),
+            count => {
+                format!("{count} lines are left out, this one first: they have not the form of this list's other lines")
+            }
         };
         reading.warnings.say(at, &message);
         Ok(())

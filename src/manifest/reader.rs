@@ -118,11 +118,18 @@ fn names_nothing(head: &[u8]) -> Option<Problem> {
     // What is not text is told of at its place.
     let text = std::str::from_utf8(head).ok()?;
     let schemes = text.match_indices("://").map(|(at, _)| text.get(..at).unwrap_or_default());
-    let is_ftp = |before: &str| ["ftp", "ftps", "ftpes"].iter().any(|scheme| {
-        before.len().checked_sub(scheme.len()).and_then(|at| before.get(at..)).is_some_and(|end| end.eq_ignore_ascii_case(scheme))
-    });
+    let is_ftp = |before: &str| {
+        ["ftp", "ftps", "ftpes"].iter().any(|scheme| {
+            before
+                .len()
+                .checked_sub(scheme.len())
+                .and_then(|at| before.get(at..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(scheme))
+        })
+    };
     let has_others = text.contains("://");
-    let (number, line) = (1..).zip(text.lines()).find(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))?;
+    let (number, line) =
+        (1..).zip(text.lines()).find(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))?;
     if schemes.into_iter().any(is_ftp) {
         return None;
     }

@@ -7,6 +7,8 @@ use super::columns::{Column, are_partners, ending, file_named, is_address, is_di
 use super::entry::scheme_of;
 use super::error::offset_in;
 use crate::model::Checksum;
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
 
 /// Most files of one row, and most URLs of one file.
 const FILES: usize = 1000;
@@ -20,8 +22,8 @@ const NAMING: [&str; 5] = ["-O", "-o", "--out", "--output", "--output-document"]
 pub(super) struct RowFile {
     /// Its URLs: mirrors have the same name at their end.
     pub(super) urls: Vec<(String, usize)>,
-    /// The name that they end with.
-    named: Option<String>,
+    /// The name that they end with, once somebody asked.
+    named: OnceCell<Option<String>>,
     pub(super) checksum: Option<(Checksum, usize)>,
     pub(super) size: Option<(u64, usize)>,
     pub(super) name: Option<(String, usize)>,
@@ -68,7 +70,9 @@ pub(super) fn files(line: &str, start: usize, below_base: bool) -> Result<Vec<Ro
     let line = without_comment(line)?;
     let row = line.get(start..).unwrap_or_default();
     let (url, rest) = row.split_at(row.find(BLANKS).unwrap_or(row.len()));
-    if scheme_of(url).is_none() && !below_base {
+    // Most rows are a URL and nothing else.
+    let is_bare = rest.is_empty() && !url.contains([';', ',']);
+    if (scheme_of(url).is_some() && is_bare) || (scheme_of(url).is_none() && !below_base) {
         let file = RowFile { urls: vec![(url.to_owned(), start)], ..RowFile::default() };
         return Ok(vec![file]);
     }
@@ -127,7 +131,10 @@ fn without_comment(line: &str) -> Result<&str, Misfit> {
 
 /// The parts of a text between tabs, or two blanks and more.
 fn fields(text: &str) -> impl Iterator<Item = &str> {
-    text.split('\t').flat_map(|part| part.split("  ")).map(|part| part.trim_matches(' ')).filter(|part| !part.is_empty())
+    text.split('\t')
+        .flat_map(|part| part.split("  "))
+        .map(|part| part.trim_matches(' '))
+        .filter(|part| !part.is_empty())
 }
 
 /// The files of a row so far.
@@ -147,8 +154,10 @@ impl<'l> Files<'l> {
         let mut mirror_of = None;
         for (url, offset) in joined(word) {
             let at = at + offset;
-            let named = file_named(&url).filter(|name| !name.is_empty());
-            let same = self.all.iter().position(|file| named.is_some() && named == file.named);
+            let named = if self.all.is_empty() { OnceCell::new() } else { OnceCell::from(name_at_end(&url)) };
+            let name = named.get().and_then(Option::as_deref);
+            let is_same = |file: &RowFile| name.is_some() && name == file.named();
+            let same = self.all.iter().position(is_same);
             if let Some(file) = same.and_then(|index| self.all.get_mut(index)) {
                 file.add_mirror(url, at)?;
                 mirror_of = same;
@@ -170,7 +179,8 @@ impl<'l> Files<'l> {
     fn take_field(&mut self, field: &'l str, line: &'l str, is_close: bool) -> Result<(), Misfit> {
         let start = offset_in(line, field);
         let items = items(field, line)?;
-        let is = |wanted: fn(&Column) -> bool| items.iter().filter(|item| !item.is_named && wanted(&item.column)).count();
+        let is =
+            |wanted: fn(&Column) -> bool| items.iter().filter(|item| !item.is_named && wanted(&item.column)).count();
         let (names, sizes) = (is(|c| *c == Column::Name), is(|c| matches!(c, Column::Size(_))));
         let (sums, urls) = (is(|c| matches!(c, Column::Checksum(_))), is(|c| *c == Column::Url));
         let is_whole = ending(self.first).is_some() || names_folder(self.first);
@@ -228,7 +238,9 @@ impl<'l> Files<'l> {
         let parts: Vec<(String, usize)> = match column {
             Column::Absent => return Ok(()),
             Column::Name => vec![(word.to_owned(), 0)],
-            Column::Checksum(_) | Column::Size(_) | Column::Url => pieces(word).map(|(piece, offset)| (piece.to_owned(), offset)).collect(),
+            Column::Checksum(_) | Column::Size(_) | Column::Url => {
+                pieces(word).map(|(piece, offset)| (piece.to_owned(), offset)).collect()
+            }
         };
         let latest = self.latest.clone();
         if parts.len() != latest.len() {
@@ -264,8 +276,8 @@ impl<'l> Files<'l> {
             );
             return misfit(at, message);
         }
-        let hosts: std::collections::BTreeSet<&str> =
-            all.iter().flat_map(|file| file.urls.first()).map(|(url, _)| host_in(url)).collect();
+        let hosts: BTreeSet<&str> =
+            all.iter().filter_map(|file| file.urls.first()).map(|(url, _)| host_in(url)).collect();
         if hosts.len() > 1
             && let Some(second) = all.get_mut(1)
         {
@@ -276,6 +288,11 @@ impl<'l> Files<'l> {
 }
 
 impl RowFile {
+    /// The name that its first URL ends with.
+    fn named(&self) -> Option<&str> {
+        self.named.get_or_init(|| self.urls.first().and_then(|(url, _)| name_at_end(url))).as_deref()
+    }
+
     fn add_mirror(&mut self, url: String, at: usize) -> Result<(), Misfit> {
         if self.urls.len() == FILES {
             return misfit(at, format!("more than {FILES} URLs of one file"));
@@ -317,11 +334,11 @@ impl RowFile {
     fn take_name(&mut self, name: String, at: usize, is_below_base: bool) -> Result<(), Misfit> {
         let url = self.urls.first().map(|(url, _)| url.as_str()).unwrap_or_default();
         let is_folder = names_folder(url);
-        let own = self.named.clone().unwrap_or_else(|| last_part(url).to_owned());
+        let own = self.named().unwrap_or_else(|| last_part(url));
         if self.name.is_some() {
             return misfit(at, "a second column that is neither checksum nor size: a row has one destination at most");
         }
-        if !is_folder && are_partners(&own, last_part(&name)) {
+        if !is_folder && are_partners(own, last_part(&name)) {
             let message = "a second file that belongs to the first, or a destination? write each file's URL on a line of its own, \
                            or give destinations in a list in JSON Lines or CSV";
             return misfit(at, message);
@@ -336,6 +353,11 @@ impl RowFile {
         self.name = Some((name, at));
         Ok(())
     }
+}
+
+/// The name of the file that a URL names; none where it can't be told, or is a folder's.
+fn name_at_end(url: &str) -> Option<String> {
+    file_named(url).filter(|name| !name.is_empty())
 }
 
 /// Whether a URL names a folder, or files of a folder by a pattern: what follows is a folder, too.
@@ -444,10 +466,11 @@ mod tests {
         let shown = |file: RowFile| {
             let urls: Vec<String> = file.urls.into_iter().map(|(url, _)| url).collect();
             let mut out = urls.join(" = ");
-            file.checksum.iter().for_each(|(sum, _)| out += &format!(" {}", sum.algorithm().name()));
-            file.size.iter().for_each(|(size, _)| out += &format!(" {size}"));
-            file.name.iter().for_each(|(name, _)| out += &format!(" as {name}"));
-            file.doubt.iter().for_each(|doubt| out += &format!(" {doubt:?}"));
+            let mut add = |text: String| out.push_str(&text);
+            file.checksum.iter().for_each(|(sum, _)| add(format!(" {}", sum.algorithm().name())));
+            file.size.iter().for_each(|(size, _)| add(format!(" {size}")));
+            file.name.iter().for_each(|(name, _)| add(format!(" as {name}")));
+            file.doubt.iter().for_each(|doubt| add(format!(" {doubt:?}")));
             out
         };
         match files(line, 0, below_base) {
@@ -486,7 +509,10 @@ mod tests {
             ("ftp://h/a_1.gz ftp://h/a_2.gz", "ftp://h/a_1.gz | ftp://h/a_2.gz"),
             ("ftp://h/a.cram\t1\tftp://h/a.cram.crai\t2", "ftp://h/a.cram 1 | ftp://h/a.cram.crai 2"),
             ("ftp://h/a.iso\tftp://i/b.iso", "ftp://h/a.iso | ftp://i/b.iso OtherNames"),
-            ("ftp://h/a_1\tftp://i/a_1\tftp://h/a_2\tftp://i/a_2", "ftp://h/a_1 = ftp://i/a_1 | ftp://h/a_2 = ftp://i/a_2"),
+            (
+                "ftp://h/a_1\tftp://i/a_1\tftp://h/a_2\tftp://i/a_2",
+                "ftp://h/a_1 = ftp://i/a_1 | ftp://h/a_2 = ftp://i/a_2",
+            ),
             ("ftp://h/d/\tftp://h/e/", "ftp://h/d/ | ftp://h/e/"),
         ] {
             assert_eq!(told(line, false), found, "{line}");

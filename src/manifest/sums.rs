@@ -111,7 +111,8 @@ impl Sums {
                 return self.ready.push_back(Err(problem));
             }
         };
-        if self.open.as_ref().is_none_or(|open| open.name != next.name || matches!(said, (Said::Checksum(None, _), _))) {
+        if self.open.as_ref().is_none_or(|open| open.name != next.name || matches!(said, (Said::Checksum(None, _), _)))
+        {
             self.close(reading);
             self.open = Some(next);
         }

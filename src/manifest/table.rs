@@ -145,7 +145,7 @@ impl Table {
                 Problem::line(line, column + before, "not UTF-8; a table is text in UTF-8")
             })?;
             if self.short && index > 0 {
-                self.set_unnamed(&mut line, cell).map_err(|message| self.problem(index, &message))?;
+                set_unnamed(&mut line, cell).map_err(|message| self.problem(index, &message))?;
                 continue;
             }
             set(&mut line, name, value(name, cell), veiled).map_err(|message| self.problem(index, &message))?;
@@ -153,28 +153,6 @@ impl Table {
         entry(line.into(), self.place(0), reading).map_err(|bad| {
             self.problem(self.columns.iter().position(|name| name == bad.key).unwrap_or(0), &bad.message)
         })
-    }
-
-    /// Takes what stands behind the URL where no header tells what it is.
-    fn set_unnamed(&self, line: &mut ManifestLine, cell: &str) -> Result<(), String> {
-        match Column::of(cell)? {
-            Column::Url => {
-                return Err("a second URL: is it a mirror or another file? a row has one URL and the file's name".to_owned());
-            }
-            Column::Checksum(sum) => line.checksum = Some(sum.to_string()),
-            Column::Size(size) => line.size = Some(size),
-            Column::Absent => {}
-            Column::Name => {
-                let own = file_named(&line.url).unwrap_or_default();
-                if are_partners(&own, last_part(cell)) {
-                    return Err("a second file that belongs to the first, or a destination? write each URL on a line of its \
-                                own, or give destinations in a list in JSON Lines"
-                        .to_owned());
-                }
-                line.path = Some(cell.to_owned());
-            }
-        }
-        Ok(())
     }
 
     fn problem(&self, field: usize, message: &str) -> Problem {
@@ -205,6 +183,32 @@ impl Table {
         let line = before.get(line_start..).unwrap_or_default();
         Position { line: start.line() + newlines as u64, column: column_of(line, line.len()) }
     }
+}
+
+/// Takes what stands behind the URL where no header tells what it is.
+fn set_unnamed(line: &mut ManifestLine, cell: &str) -> Result<(), String> {
+    match Column::of(cell)? {
+        Column::Url => {
+            return Err(
+                "a second URL: is it a mirror or another file? a row has one URL and the file's name".to_owned()
+            );
+        }
+        Column::Checksum(sum) => line.checksum = Some(sum.to_string()),
+        Column::Size(size) => line.size = Some(size),
+        Column::Absent => {}
+        Column::Name => {
+            let own = file_named(&line.url).unwrap_or_default();
+            if are_partners(&own, last_part(cell)) {
+                return Err(
+                    "a second file that belongs to the first, or a destination? write each URL on a line of its \
+                            own, or give destinations in a list in JSON Lines"
+                        .to_owned(),
+                );
+            }
+            line.path = Some(cell.to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// A cell as JSON would have it.

@@ -57,6 +57,8 @@ fn samples() -> Vec<Sample> {
         sample!("assembly_summary.txt", Assembly, None, &["_genomic.fna.gz", "_genomic.gff.gz"], &[]),
         sample!("rclone.csv", Rclone),
         sample!("sequence.index", SequenceIndex, BASE, &[], &[]),
+        sample!("alignment.index", SequenceIndex, BASE, &[], &[]),
+        sample!("ena.index", SequenceIndex),
     ]
 }
 
