@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 
 /// Most files of one row, and most URLs of one file.
 const FILES: usize = 1000;
+/// Most words between two gaps of a row.
+const WORDS: usize = 1000;
 /// What columns stand apart by.
 const BLANKS: [char; 2] = [' ', '\t'];
 /// Options of other programs before the name of a file.
@@ -378,6 +380,9 @@ fn items<'l>(field: &'l str, line: &'l str) -> Result<Vec<Item<'l>>, Misfit> {
     let mut words = field.split(' ');
     while let Some(word) = words.next() {
         let at = offset_in(line, word);
+        if items.len() == WORDS {
+            return misfit(at, format!("more than {WORDS} words in one row"));
+        }
         let given = word.split_once('=').filter(|(option, _)| option.starts_with("--") && NAMING.contains(option));
         let (is_named, word) = match given {
             Some((_, name)) => (true, name),

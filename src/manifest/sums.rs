@@ -40,8 +40,8 @@ fn is_gnu(line: &str) -> bool {
 /// Whether a line is words, and no part of a line of a list: nothing in it is a digest, whole or cut off.
 fn is_prose(line: &str) -> bool {
     let is_cut_off = is_hex(line.trim());
-    let mut words = line.split(|c: char| !c.is_ascii_alphanumeric());
-    !has_form(line) && !is_cut_off && !words.any(is_digest)
+    let mut runs = line.split(|c: char| !c.is_ascii_hexdigit());
+    !has_form(line) && !is_cut_off && !runs.any(is_digest)
 }
 
 /// The lines of a list of checksums.
