@@ -63,9 +63,8 @@ fn read(
     let row = line.get(start..).unwrap_or_default();
     let url = row.split([' ', '\t']).next().unwrap_or(row);
     // A blank within a password would part it, and the rest be taken for something else.
-    let before_host = row.rsplit_once('@').map_or("", |(before, _)| before);
-    let mut words = before_host.rsplit([' ', '\t']);
-    if words.next().is_some() && words.any(is_cut_in_password) {
+    let before_host = row.get(url.len()..).and_then(|rest| rest.rfind('@')).and_then(|at| row.get(..url.len() + at));
+    if before_host.is_some_and(|text| text.rsplit([' ', '\t']).skip(1).any(is_cut_in_password)) {
         return Err(problem(start, "a blank within what looks like user and password; write it as %20"));
     }
     if start > 0 && scheme_of(url).is_none() && aria2::is_option(line) {

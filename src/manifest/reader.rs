@@ -70,7 +70,7 @@ impl Reader {
     fn choose(&mut self, text: Box<dyn BufRead + Send>, head: &[u8]) -> Box<dyn Body> {
         let format = self.reading.options.format.unwrap_or_else(|| Format::recognized(head, &self.name));
         self.warn_of_idle_options(format);
-        let nothing = if self.reading.options.base.is_none() { names_nothing(head) } else { None };
+        let nothing = if self.reading.options.base.is_none() { no_url_in(head) } else { None };
         match format {
             Format::List if nothing.is_some() => Box::new(Nothing(nothing)),
             Format::List => Box::new(List::new(text)),
@@ -114,7 +114,7 @@ impl Body for Nothing {
 }
 
 /// Why a text is no list of URLs, said once and not for each of its lines; nothing where it may be one.
-fn names_nothing(head: &[u8]) -> Option<Problem> {
+fn no_url_in(head: &[u8]) -> Option<Problem> {
     // What is not text is told of at its place.
     let text = std::str::from_utf8(head).ok()?;
     let schemes = text.match_indices("://").map(|(at, _)| text.get(..at).unwrap_or_default());

@@ -69,18 +69,19 @@ struct Item<'l> {
 /// # Errors
 /// When a part of it could be more than one thing, or nothing that ftpq can use.
 pub(super) fn files(line: &str, start: usize, below_base: bool) -> Result<Vec<RowFile>, Misfit> {
-    let line = without_comment(line)?;
     let row = line.get(start..).unwrap_or_default();
     let (url, rest) = row.split_at(row.find(BLANKS).unwrap_or(row.len()));
     // Most rows are a URL and nothing else.
-    let is_bare = rest.is_empty() && !url.contains([';', ',']);
+    let is_bare = rest.trim_start_matches(BLANKS).is_empty() && !url.contains([';', ',']);
     if (scheme_of(url).is_some() && is_bare) || (scheme_of(url).is_none() && !below_base) {
         let file = RowFile { urls: vec![(url.to_owned(), start)], ..RowFile::default() };
         return Ok(vec![file]);
     }
+    let line = without_comment(line)?;
+    let rest = line.get(start + url.len()..).unwrap_or_default();
     let mut files = Files { below_base, first: url, all: Vec::new(), latest: 0..0 };
     if scheme_of(url).is_none() {
-        is_path(url).map_or(Ok(()), |message| misfit(start, message))?;
+        why_no_path(url).map_or(Ok(()), |message| misfit(start, message))?;
     }
     files.take_urls(url, start)?;
     let gap = rest.len() - rest.trim_start_matches(BLANKS).len();
@@ -92,7 +93,7 @@ pub(super) fn files(line: &str, start: usize, below_base: bool) -> Result<Vec<Ro
 }
 
 /// Why a word is no path below the base; nothing where it can be one.
-fn is_path(word: &str) -> Option<&'static str> {
+fn why_no_path(word: &str) -> Option<&'static str> {
     let is_pattern = word.bytes().all(|b| b == b'*');
     if is_digest(word) {
         Some("a checksum where the path has to stand; is this a list of checksums? say --format checksums")
