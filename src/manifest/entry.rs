@@ -299,7 +299,7 @@ fn absolute(url: &str, options: &ReadOptions) -> Result<String, String> {
     if url.trim().is_empty() {
         return Err("`url` is missing; every job needs one".to_owned());
     }
-    if url.contains([';', ',']) && is_several(url) {
+    if url.bytes().any(|b| matches!(b, b';' | b',')) && is_several(url) {
         return Err("several URLs in one, with `;` or `,` between: write each on a line of its own".to_owned());
     }
     Ok(match &options.base {

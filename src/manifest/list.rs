@@ -61,7 +61,8 @@ fn read(
         return Err(problem(at, "a NUL byte; a list is text in UTF-8"));
     }
     let row = line.get(start..).unwrap_or_default();
-    let url = row.split([' ', '\t']).next().unwrap_or(row);
+    let length = row.bytes().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(row.len());
+    let url = row.get(..length).unwrap_or(row);
     // A blank within a password would part it, and the rest be taken for something else.
     let before_host = row.get(url.len()..).and_then(|rest| rest.rfind('@')).and_then(|at| row.get(..url.len() + at));
     if before_host.is_some_and(|text| text.rsplit([' ', '\t']).skip(1).any(is_cut_in_password)) {

@@ -70,9 +70,9 @@ struct Item<'l> {
 /// When a part of it could be more than one thing, or nothing that ftpq can use.
 pub(super) fn files(line: &str, start: usize, below_base: bool) -> Result<Vec<RowFile>, Misfit> {
     let row = line.get(start..).unwrap_or_default();
-    let (url, rest) = row.split_at(row.find(BLANKS).unwrap_or(row.len()));
+    let (url, rest) = row.split_at(row.bytes().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(row.len()));
     // Most rows are a URL and nothing else.
-    let is_bare = rest.trim_start_matches(BLANKS).is_empty() && !url.contains([';', ',']);
+    let is_bare = rest.trim_ascii_start().is_empty() && !url.bytes().any(|b| matches!(b, b';' | b','));
     if (scheme_of(url).is_some() && is_bare) || (scheme_of(url).is_none() && !below_base) {
         let file = RowFile { urls: vec![(url.to_owned(), start)], ..RowFile::default() };
         return Ok(vec![file]);
