@@ -31,5 +31,5 @@ pub use local::{LocalDesk, peek, remove_local};
 pub use logins::contradiction;
 pub use order::{Display, Given, House, RunOrder, RunReport};
 pub use run::prepare;
-pub use signals::stop_on_signals;
+pub use signals::{Interrupt, ShutdownGuard};
 pub use trace::TraceFile;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// An answer counts for so long.
 const FRESH: Duration = Duration::from_secs(10);
-/// AnswerCache and questions that are kept; beyond that all are forgotten, and asked again one by one.
+/// Answers and questions that are kept; beyond that all are forgotten, and asked again one by one.
 const MOST: usize = 10_000;
 
 /// A file on a server, by the account that sees it.
