@@ -1,6 +1,8 @@
 //! Decisions as pure functions: resume, retry, admission to a host, rate, pieces. Time and chance are arguments.
 
+mod both_ends;
 mod budget;
+mod delete_limit;
 mod mirror;
 mod name;
 mod pace;
@@ -11,7 +13,9 @@ mod resume;
 mod retry;
 mod tuning;
 
+pub use both_ends::{ReversedNames, SortedNames};
 pub use budget::Budget;
+pub use delete_limit::{DeleteLimit, NoLimit};
 pub use mirror::{Choice, Door, Next, Rules, Standing, after_failure, choose};
 pub use name::{Collision, FoldedNames, NameRefusal, local_name};
 pub use pace::{LEAST, Pace};
