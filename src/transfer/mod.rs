@@ -18,6 +18,7 @@ mod ledger;
 mod lines;
 mod link;
 mod origin;
+mod parts;
 mod patch;
 mod piece;
 mod prove;
@@ -30,6 +31,7 @@ mod split;
 mod survey;
 mod task;
 mod tools;
+mod unsure;
 mod whole;
 mod wrong;
 
