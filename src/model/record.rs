@@ -97,6 +97,10 @@ pub struct JobRecord {
     /// Proof of success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
+    /// What was fetched last, where the file was asked for again since: by that it is known whether what is here was changed
+    /// here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub former: Option<Listed>,
     /// The last attempts, oldest first, [`JobRecord::HISTORY`] at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Attempt>,
@@ -123,6 +127,13 @@ impl JobRecord {
 }
 
 impl JobRecord {
+    /// Drops the proof of a file that is asked for again, and keeps what it was.
+    pub fn drop_receipt(&mut self) {
+        if let Some(Receipt { size, identity, .. }) = self.receipt.take() {
+            self.former = Some(Listed { size: Some(size), modified: identity.modified, unique: None });
+        }
+    }
+
     /// What is known of a source's failures.
     #[must_use]
     pub fn trouble(&self, source: &Source) -> Option<&SourceTrouble> {

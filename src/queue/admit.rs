@@ -274,7 +274,8 @@ impl Books {
         let mut to = stored;
         // One in a worker's hands is being fetched anyway.
         if again && let Ok(queued) = self.effective(id.0, stored).apply(Move::Retry) {
-            (record.fruitless, record.not_before, record.receipt) = (0, None, None);
+            (record.fruitless, record.not_before) = (0, None);
+            record.drop_receipt();
             to = queued;
         }
         if listed.is_some() {

@@ -281,7 +281,7 @@ impl Books {
                 record.fruitless = 0;
                 record.troubles.clear();
                 // Of a file that is looked for anew there is no proof.
-                record.receipt = None;
+                record.drop_receipt();
             }
             if record != before {
                 self.stage_job(id, to, record)?;

@@ -17,6 +17,7 @@ use crate::model::{
 };
 use crate::policy::{OVERLAP, Plan};
 use crate::queue::Queue;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -44,6 +45,8 @@ pub struct Task<'a> {
     pub source: &'a Source,
     /// Its settings, every field filled.
     pub settings: &'a Settings,
+    /// Where files go that were changed here and are replaced; beside the new ones where it is `None`.
+    pub backup_dir: Option<&'a Path>,
     /// Where progress is recorded.
     pub queue: &'a Queue,
     /// Gives whole files their names.

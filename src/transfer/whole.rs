@@ -5,8 +5,8 @@ use super::finisher::{Content, Order};
 use super::gauge::Phase;
 use super::prove::Proved;
 use super::task::{Halt, Report, Run, aside, on_disk};
-use crate::disk::{PartFile, Place};
-use crate::model::{Cause, Existing, Failure, Identity, Receipt, Stage};
+use crate::disk::{PartFile, Place, move_to_backup, set_changed_aside};
+use crate::model::{Cause, Existing, Failure, Identity, Listed, Receipt, Stage};
 use crate::policy::unix_seconds;
 
 /// All bytes of a file, proved to be right as far as that can be.
@@ -50,7 +50,8 @@ impl Run<'_> {
         if let Content::Part(part) = &content {
             self.seal(part, time)?;
         }
-        let replace = matches!(self.existing(), Existing::Overwrite | Existing::Resume);
+        let replace = matches!(self.existing(), Existing::Overwrite | Existing::Backup | Existing::Resume);
+        let kept = if self.existing() == Existing::Backup { self.keep_changed(&place)? } else { None };
         let order = Order { place, content, time, durable: self.is_durable(), replace };
         match self.task.finisher.finish(order).await {
             Some(Ok(leftover)) => {
@@ -65,7 +66,23 @@ impl Run<'_> {
         let (fetched, note) = (self.fetched, self.note.clone());
         let Proved { proof, digests, checksum } = proved;
         let proof = Some(proof);
-        Ok(Receipt { size, fetched, identity: remote, proof, digests, checksum, note, ..Receipt::default() })
+        Ok(Receipt { size, fetched, identity: remote, proof, digests, checksum, note, kept, ..Receipt::default() })
+    }
+
+    /// Gives a file that is not as it was fetched another name, so that it is not replaced. Returns its path then.
+    fn keep_changed(&self, place: &Place) -> Result<Option<String>, Halt> {
+        let Some(found) = on_disk(Stage::Commit, || place.final_file())? else { return Ok(None) };
+        let Listed { size, modified, .. } = self.task.job.record.former.clone().unwrap_or_default();
+        let time = modified.as_deref().and_then(unix_seconds);
+        if size == Some(found.size) && time.is_none_or(|time| Some(time) == found.modified) {
+            return Ok(None);
+        }
+        let destination = &self.task.job.spec.destination;
+        let kept = on_disk(Stage::Commit, || match self.task.backup_dir {
+            Some(dir) => move_to_backup(destination, dir),
+            None => set_changed_aside(destination),
+        })?;
+        Ok(Some(kept.display().to_string()))
     }
 
     /// Sets the time of a part file, and makes all of it durable: a large one by itself, for it takes its time.
