@@ -307,7 +307,7 @@ impl Dispatcher {
         match word {
             Some(Word::SignedIn(account, protection)) => self.signed_in(&account, protection).await,
             Some(Word::Freed(freed)) => self.freed(*freed).await,
-            Some(Word::Ended(ended)) => self.ended(*ended).await,
+            Some(Word::Ended(ended)) => Box::pin(self.ended(*ended)).await,
             Some(Word::Poke) | None => {
                 self.outlook.is_stale = true;
                 self.take_up_again().await

@@ -210,7 +210,7 @@ impl Dispatcher {
             Some(id) => self.path_of(id).await?,
             None => None,
         };
-        let mut line = None;
+        let mut warm = None;
         for group in self.missing_by_folder(census).await? {
             let Some(path) = group.first().map(|job| folder_of(job.spec.source.path())) else { continue };
             let Ok(folder) = RemotePath::folder(path.clone()) else { continue };
@@ -229,25 +229,21 @@ impl Dispatcher {
             }
             let files: Vec<RemotePath> = group.iter().map(|job| job.spec.source.path().clone()).collect();
             let asked = PresenceQuery { folder: &folder, files: &files, control: control.as_ref() };
-            let answers = match line.take() {
-                Some(link) => Ok(link),
-                None => self.line_to(query, &group).await,
+            let answers = match self.warm_link(warm.take(), query, &group) {
+                Ok(mut link) => {
+                    let answers = self.or_stop(ask(&mut link, asked)).await;
+                    warm = Some(link);
+                    answers
+                }
+                Err(failure) => Some(Err(failure)),
             };
             match answers {
-                Ok(mut link) => {
-                    match self.or_stop(ask(&mut link, asked)).await {
-                        Some(Ok(answers)) => {
-                            group.iter().zip(answers).for_each(|(job, answer)| found.take(job, answer))
-                        }
-                        Some(Err(failure)) => found.give_up(&group, &failure),
-                        None => {}
-                    }
-                    line = Some(link);
-                }
-                Err(failure) => found.give_up(&group, &failure),
+                Some(Ok(answers)) => group.iter().zip(answers).for_each(|(job, answer)| found.take(job, answer)),
+                Some(Err(failure)) => found.give_up(&group, &failure),
+                None => break,
             }
         }
-        if let Some(link) = line {
+        if let Some(link) = warm {
             link.quit().await;
         }
         Ok(found)
@@ -277,8 +273,11 @@ impl Dispatcher {
         Ok(self.shop.queue.get(id).await?.map(|job| job.spec.source.path().clone()))
     }
 
-    /// A link to the server, with a session at rest where there is one.
-    async fn line_to(&mut self, query: &GoneQuery, group: &[Job]) -> Result<Link, Failure> {
+    /// The link that is there, or one with a session at rest, or a new one.
+    fn warm_link(&mut self, there: Option<Link>, query: &GoneQuery, group: &[Job]) -> Result<Link, Failure> {
+        if let Some(link) = there {
+            return Ok(link);
+        }
         let account = query.root.account().clone();
         if let Some(link) = self.hosts.take_idle(&account) {
             return Ok(link);

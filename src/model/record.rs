@@ -100,7 +100,7 @@ pub struct JobRecord {
     /// What was fetched last, where the file was asked for again since: by that it is known whether what is here was changed
     /// here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub former: Option<Listed>,
+    pub former: Option<Box<Listed>>,
     /// The last attempts, oldest first, [`JobRecord::HISTORY`] at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub history: Vec<Attempt>,
@@ -130,7 +130,8 @@ impl JobRecord {
     /// Drops the proof of a file that is asked for again, and keeps what it was.
     pub fn drop_receipt(&mut self) {
         if let Some(Receipt { size, identity, .. }) = self.receipt.take() {
-            self.former = Some(Listed { size: Some(size), modified: identity.modified, unique: None });
+            let former = Listed { size: Some(size), modified: identity.modified, unique: None };
+            self.former = Some(Box::new(former));
         }
     }
 

@@ -26,8 +26,13 @@ impl SortedNames {
         self.last.extend_from_slice(name);
     }
 
-    /// What tells of a name whether it came.
+    /// How many came.
     #[must_use]
+    pub fn count(&self) -> usize {
+        self.hashes.len()
+    }
+
+    /// What tells of a name whether it came.
     pub fn lookup(self) -> impl Fn(&[u8]) -> bool + Send + use<> {
         let (hashes, state): (HashSet<u64>, _) = (self.hashes.into_iter().collect(), self.state);
         move |name| hashes.contains(&state.hash_one(name))
@@ -79,19 +84,15 @@ impl ReversedNames {
     pub fn take(&mut self, name: &[u8]) -> bool {
         self.is_odd |= self.lowest.as_deref().is_some_and(|lowest| name >= lowest);
         self.lowest = Some(name.to_vec());
-        match self.places.get(&self.state.hash_one(name)) {
-            Some(&place) => {
-                self.shared += 1;
-                self.first_place = self.first_place.min(place);
-                false
-            }
-            None => {
-                self.added += 1;
-                // Between two names of the first part, where it has none.
-                self.is_odd |= name <= self.last.as_slice();
-                true
-            }
+        if let Some(&place) = self.places.get(&self.state.hash_one(name)) {
+            self.shared += 1;
+            self.first_place = self.first_place.min(place);
+            return false;
         }
+        self.added += 1;
+        // Between two names of the first part, where it has none.
+        self.is_odd |= name <= self.last.as_slice();
+        true
     }
 
     /// Whether the two parts are all names of the folder.
@@ -108,7 +109,9 @@ mod tests {
     /// What comes of the two parts: names that are new in the second, and whether they are all.
     fn both(first: &[&str], second: &[&str]) -> (Vec<String>, bool) {
         let mut names = SortedNames::default();
-        first.iter().for_each(|name| names.take(name.as_bytes()));
+        for name in first {
+            names.take(name.as_bytes());
+        }
         let mut reversed = names.reversed();
         let new = second.iter().filter(|name| reversed.take(name.as_bytes())).map(|name| (*name).to_owned()).collect();
         (new, reversed.is_whole())
@@ -116,7 +119,8 @@ mod tests {
 
     #[test]
     fn two_parts_are_whole_where_they_overlap_without_a_gap() {
-        let table: [(&str, &[&str], &[&str], &[&str], bool); 10] = [
+        type Row<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a [&'a str], bool);
+        let table: [Row; 10] = [
             ("they overlap", &["a", "b", "c"], &["e", "d", "c", "b"], &["e", "d"], true),
             ("by one name", &["a", "b", "c"], &["e", "d", "c"], &["e", "d"], true),
             ("there is a gap between", &["a", "b", "c"], &["f", "e", "d"], &["f", "e", "d"], false),

@@ -23,6 +23,9 @@ pub(super) struct FirstPart {
     pub(super) now: i64,
 }
 
+/// Tells whether a name was listed.
+type Lookup = Box<dyn Fn(&[u8]) -> bool + Send + Sync>;
+
 /// One part of a folder, in the order of the names.
 struct SortedPart {
     kind: ListingKind,
@@ -46,27 +49,31 @@ impl Run<'_> {
         let FirstPart { names, form, failure, now } = first;
         let hidden = form == Form::Machine;
         let order = |reversed| SortedPart { kind: ListingKind::Sorted { hidden, reversed }, cut: failure.clone(), now };
-        let (sorted, is_known) = if form == Form::Machine {
-            let (is_known, mut sorted) = (names.lookup(), SortedNames::default());
+        let (mut sorted, mut is_known): (_, Option<Lookup>) = (names, None);
+        if form == Form::Machine {
+            let (count, mut met) = (sorted.count(), 0);
+            let known: Lookup = Box::new(std::mem::take(&mut sorted).lookup());
             let mut is_new = |name: &[u8]| {
                 sorted.take(name);
-                !is_known(name)
+                met += usize::from(known(name));
+                !known(name)
             };
             if self.read_part(rules, link, order(false), &mut is_new).await? {
-                return Ok(());
+                // A server that took the option for a name may have listed nothing, and confirmed it.
+                return if met == count { Ok(()) } else { Err(self.in_part(failure)) };
             }
-            (sorted, Some(is_known))
-        } else {
-            (names, None)
-        };
-        let mut reversed = sorted.reversed();
-        let mut is_new = |name: &[u8]| reversed.take(name) && !is_known.as_ref().is_some_and(|is_known| is_known(name));
-        let is_all = self.read_part(rules, link, order(true), &mut is_new).await?;
-        if is_all || reversed.is_whole() {
-            return Ok(());
+            is_known = Some(known);
         }
+        let mut reversed = sorted.reversed();
+        let mut is_new = |name: &[u8]| reversed.take(name) && !is_known.as_ref().is_some_and(|known| known(name));
+        self.read_part(rules, link, order(true), &mut is_new).await?;
+        if reversed.is_whole() { Ok(()) } else { Err(self.in_part(failure)) }
+    }
+
+    /// The failure of a folder that is known in part.
+    fn in_part(&self, failure: Failure) -> Halt {
         let message = format!("{}: {} entries are known, others are not", failure.message, self.tally.entries);
-        Err(Failure { message, ..failure }.into())
+        Failure { message, ..failure }.into()
     }
 
     /// Reads one part of a folder. Returns whether it is all of it.

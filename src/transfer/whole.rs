@@ -72,7 +72,7 @@ impl Run<'_> {
     /// Gives a file that is not as it was fetched another name, so that it is not replaced. Returns its path then.
     fn keep_changed(&self, place: &Place) -> Result<Option<String>, Halt> {
         let Some(found) = on_disk(Stage::Commit, || place.final_file())? else { return Ok(None) };
-        let Listed { size, modified, .. } = self.task.job.record.former.clone().unwrap_or_default();
+        let Listed { size, modified, .. } = self.task.job.record.former.as_deref().cloned().unwrap_or_default();
         let time = modified.as_deref().and_then(unix_seconds);
         if size == Some(found.size) && time.is_none_or(|time| Some(time) == found.modified) {
             return Ok(None);

@@ -85,9 +85,9 @@ struct Liar {
 impl Liar {
     fn new(mlst: bool, lie: Lie) -> Self {
         let lying = Arc::new(AtomicBool::new(false));
-        let lies = Arc::clone(&lying);
+        let is_lying = Arc::clone(&lying);
         let server = Scripted::with(Traits { mlst, ..Traits::default() }, move |turn| {
-            if !lies.load(Ordering::SeqCst) {
+            if !is_lying.load(Ordering::SeqCst) {
                 return Act::Usual;
             }
             if turn.verb == "CWD" && matches!(lie, Lie::StaysWhereItIs) && turn.arg.contains("sub") {
@@ -223,10 +223,10 @@ fn people_s_listings_that_are_not_understood_delete_nothing() {
             ("names alone", Bad, Lie::Lines(|honest| each(honest, |line| name(line).to_owned()))),
             ("an error in the data", Bad, Lie::Lines(|_| "ls: .: Permission denied\r\n".to_owned())),
             ("a sentence", Bad, Lie::Lines(|_| "Directory not found\r\n".to_owned())),
-            ("an unknown mode", Good, Lie::Lines(|honest| honest.replace("-rw-r", "?rw-r"))),
+            ("an unknown mode", Bad, Lie::Lines(|honest| honest.replace("-rw-r", "?rw-r"))),
             (
                 "nothing but names",
-                Good,
+                Bad,
                 Lie::Lines(|honest| each(honest, |line| format!("-????????? ? ? ? ? ? {}", name(line)))),
             ),
             ("an unknown kind", Bad, Lie::Lines(|honest| honest.replace("-rw-r", "mrw-r"))),
@@ -298,9 +298,9 @@ fn what_is_not_listed_any_more_is_told_as_that() {
 fn refusals_of_a_server_that_refuses_everything_delete_nothing() {
     for refusal in ["550 no", "550 Permission denied", "450 busy", "502 not here", "553 no"] {
         let lying = Arc::new(AtomicBool::new(false));
-        let lies = Arc::clone(&lying);
+        let is_lying = Arc::clone(&lying);
         let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
-            "SIZE" | "MDTM" | "MLST" if lies.load(Ordering::SeqCst) => Act::say(refusal),
+            "SIZE" | "MDTM" | "MLST" if is_lying.load(Ordering::SeqCst) => Act::say(refusal),
             _ => Act::Usual,
         });
         for n in 0..6 {
@@ -447,6 +447,8 @@ enum Reversed {
     WithGap,
     /// It takes it for a file's name.
     Refused,
+    /// It takes any option for a file's name, lists nothing, and confirms that.
+    Nothing,
 }
 
 impl Reversed {
@@ -455,7 +457,7 @@ impl Reversed {
             Self::Honest => (files - 20..files).rev().collect(),
             Self::SameNames => (0..20).rev().collect(),
             Self::WithGap => (files - 20..files).rev().filter(|&n| n != files - 15).collect(),
-            Self::Refused => Vec::new(),
+            Self::Refused | Self::Nothing => Vec::new(),
         }
     }
 }
@@ -474,7 +476,9 @@ fn short_of_breath(files: usize, mlst: bool, reversed: Reversed) -> Scripted {
             ("LIST", "-r" | "-ra") => reversed.names(files).into_iter().map(people).collect(),
             _ => return Act::Usual,
         };
-        let data = Arc::new(lines.concat().into_bytes());
+        let is_nothing = reversed == Reversed::Nothing && !turn.arg.is_empty();
+        let data = Arc::new(if is_nothing { Vec::new() } else { lines.concat().into_bytes() });
+        let verdict = if is_nothing { "226 Done" } else { "226-Options: -l\r\n226 Output truncated to 20 matches" };
         Act::Deliver(Delivery {
             name: String::new(),
             from: 0,
@@ -482,7 +486,7 @@ fn short_of_breath(files: usize, mlst: bool, reversed: Reversed) -> Scripted {
             data,
             opening: "150 Here it comes".to_owned(),
             end: End::Close,
-            verdict: "226-Options: -l\r\n226 Output truncated to 20 matches".to_owned(),
+            verdict: verdict.to_owned(),
             verdict_first: false,
             hang_up: false,
             pace: 0,
@@ -515,18 +519,25 @@ fn a_listing_that_is_cut_is_read_from_both_ends() {
         (30, false, Reversed::SameNames, 1),
         (30, true, Reversed::WithGap, 1),
         (30, true, Reversed::Refused, 1),
+        (30, true, Reversed::Nothing, 1),
+        (30, false, Reversed::Nothing, 1),
     ] {
         let server = short_of_breath(files, mlst, reversed);
         let ftpq = Ftpq::new();
         let (url, into) = (server.url("d/"), ftpq.downloads());
         let sync = ["sync", "--delete", "--retries", "0", &url, into.to_str().unwrap()];
         let ended = ftpq.run(&sync).expect_code(code);
-        let mut listed: BTreeSet<usize> = (0..20).chain(reversed.names(files)).collect();
+        let sorted = if mlst && reversed == Reversed::Nothing { 0..0 } else { 0..20 };
+        let mut listed: BTreeSet<usize> = sorted.chain(reversed.names(files)).collect();
         listed.extend(scattered(files).into_iter().filter(|_| mlst));
         let expected: BTreeSet<String> = listed.iter().map(|n| format!("f{n:02}")).collect();
         let story = format!("{files} {mlst} {reversed:?}: {ended}\n{}", server.core().dialogue());
         assert_eq!(files_below(&into), expected, "{story}");
-        let asked = if mlst { vec!["-a", "-ra"] } else { vec!["", "-r"] };
+        let asked = match (mlst, reversed) {
+            (true, Reversed::Nothing) => vec!["-a"],
+            (true, _) => vec!["-a", "-ra"],
+            (false, _) => vec!["", "-r"],
+        };
         assert_eq!(server.core().args("LIST"), asked, "{story}");
         // What is told of in part has lost nothing.
         ftpq.run(&sync).expect_code(code);

@@ -15,16 +15,13 @@ pub(super) fn read<'a>(words: &Words<'a>, now: i64) -> Option<Raw<'a>> {
     if let Some(netware) = netware(words, first, now) {
         return Some(netware);
     }
-    if !is_mode(first) {
+    // `?rw-r--r--`: the server could not tell itself what it is.
+    if !is_mode(first) || first.starts_with(b"?") {
         return None;
     }
     let kind = kind_of(*first.first()?);
     if words.get(1) == Some(b"folder") || words.get(3).is_some_and(is_number) && net_presenz(words) {
         return macintosh(words, kind, now);
-    }
-    if (1..=5).all(|at| words.get(at) == Some(b"?")) {
-        // `-????????? ? ? ? ? ? name`: `ls` could read the name, and nothing else.
-        return Some(Raw::new(Family::Unix, Kind::Unknown, words.behind(5)?));
     }
     let (name, length, when) = with_date(words, now).or_else(|| without_date(words))?;
     Some(named(Family::Unix, kind, name).with(length, when))
@@ -58,8 +55,6 @@ fn kind_of(mode: u8) -> Kind {
         b'-' => Kind::File,
         b'd' => Kind::Folder,
         b'l' => Kind::Link(None),
-        // The server could not tell itself.
-        b'?' => Kind::Unknown,
         _ => Kind::Other,
     }
 }

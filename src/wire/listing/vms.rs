@@ -46,7 +46,7 @@ pub(super) fn joined(first: &[u8], second: &[u8]) -> Option<Raw<'static>> {
     let name = head.get(0)?;
     // Owner or protection: other systems begin a line with a date, too.
     let is_vms = (0..tail.len()).any(|at| tail.get(at).is_some_and(|word| matches!(word.first(), Some(b'[' | b'('))));
-    if !is_vms && !(tail.is_indented() && has_version(name)) {
+    if !(is_vms || tail.is_indented() && has_version(name)) {
         return None;
     }
     let dated =
