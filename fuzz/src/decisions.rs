@@ -47,6 +47,7 @@ fn resume(bytes: &mut Bytes<'_>) {
         size: b.length(),
         modified: b.maybe(|b| i64::try_from(b.length()).unwrap_or(1_767_323_045)),
         digest_matches: b.maybe(Bytes::flag),
+        bytes_match: b.maybe(Bytes::flag),
     });
     let existing = [Existing::Check, Existing::Resume, Existing::Overwrite, Existing::Skip, Existing::Error]
         [usize::from(bytes.below(5))];
@@ -73,6 +74,7 @@ fn resume(bytes: &mut Bytes<'_>) {
             assert!(expect.checksum.is_none() || checked || existing == Existing::Skip, "not compared: {facts:?}");
         }
         Plan::Compare => assert!(facts.final_file.is_some_and(|found| found.digest_matches.is_none()), "{facts:?}"),
+        Plan::Sample => assert!(facts.final_file.is_some_and(|found| found.bytes_match.is_none()), "{facts:?}"),
         Plan::TakeOver => assert_eq!(existing, Existing::Resume, "{facts:?}"),
         Plan::Finish => {
             continued(&facts);

@@ -50,6 +50,10 @@ pub(super) struct FileOptions {
     /// Representation type; ascii converts line ends and can't be resumed [default: image]
     #[arg(long = "type", value_name = "TYPE", value_parser = words::<TransferType>(&["image", "ascii"]))]
     transfer_type: Option<TransferType>,
+    /// Wait until a file has not been written to on the server for so many seconds, by the server's clock; 0 does not wait
+    /// [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u32).range(0..=86_400))]
+    min_age: Option<u32>,
     /// Start unfinished files again
     #[arg(long)]
     no_resume: bool,
@@ -171,6 +175,7 @@ pub(super) fn settings(face: &mut Face<'_>, job: &JobOptions) -> Result<Settings
         timeout: data.timeout,
         retries: data.retries,
         transfer_type: file.transfer_type,
+        min_age: file.min_age,
         resume: file.no_resume.then_some(false),
         split: file.no_split.then_some(false),
         existing: file.existing,

@@ -107,6 +107,9 @@ fn proof(receipt: &Receipt) -> Vec<String> {
         }
         None => field("proved by", safe(&receipt.proved_by())),
     }
+    if let Some(stability) = receipt.stability {
+        field("unchanged", stability.to_string());
+    }
     if let Some(sum) = &receipt.checksum {
         field("verified", sum.to_string());
     }

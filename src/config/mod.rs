@@ -79,6 +79,7 @@ impl Config {
             insecure: Some(false),
             timeout: Some(60),
             retries: Some(20),
+            min_age: Some(5),
             resume: Some(true),
             existing: Some(Existing::Check),
             split: Some(true),

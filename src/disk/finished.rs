@@ -54,6 +54,14 @@ impl Finished {
         self.found
     }
 
+    /// Reads from offset `at` until the buffer is full or the file ends; returns the number of bytes read.
+    ///
+    /// # Errors
+    /// When it can't be read.
+    pub fn read_at(&self, buffer: &mut [u8], at: u64) -> Result<usize, DiskError> {
+        read_full(&self.file, buffer, at).map_err(|error| DiskError::system("read", &self.path, error))
+    }
+
     /// Its digests, each byte read once; `None` when `stop` said so in between. `read` is told of bytes that were read.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod reader;
 mod removal;
 mod room;
 mod survey;
+mod unfit;
 
 pub use boot::boot_id;
 pub use digest::{Hasher, digest_of};
@@ -26,7 +27,7 @@ pub use error::DiskError;
 pub use finished::{AtHand, Finished, at_hand, move_to_backup, set_changed_aside};
 pub use label::Label;
 pub use output::NewFile;
-pub use part::PartFile;
+pub use part::{PartFile, Stamp};
 pub use pipe::Pipe;
 pub use place::{Found, Place};
 pub use reader::PartReader;

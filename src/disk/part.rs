@@ -1,7 +1,7 @@
 //! The file that bytes are written to until it is whole.
 
 use super::survey::{self, Surveyed, Wanted};
-use super::{DiskError, Place, digest};
+use super::{DiskError, Found, Place, digest};
 use crate::model::{Algorithm, Span};
 use rustix::fs::{
     Advice, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, fadvise,
@@ -21,6 +21,14 @@ const TRIES: usize = 5;
 pub struct PartFile {
     file: File,
     path: PathBuf,
+}
+
+/// Length and time of a part file at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    size: i64,
+    seconds: i64,
+    nanoseconds: i64,
 }
 
 /// Opens, checks and locks the part file of a place.
@@ -227,20 +235,56 @@ impl PartFile {
         digest::range(&self.file, algorithm, span, stop).map_err(|e| self.error("read", e))
     }
 
-    /// Gives the file its final name. `replace` says whether a regular file of that name may go; nothing else is ever
-    /// replaced. The name is durable after [`Place::sync_dir`].
+    /// Makes sure that nobody has cut it shorter than `least` bytes: what is written behind a cut leaves a hole.
+    ///
+    /// # Errors
+    /// When somebody has, or the system doesn't say.
+    pub fn must_reach(&self, least: u64) -> Result<(), DiskError> {
+        if self.len()? >= least { Ok(()) } else { Err(self.touched()) }
+    }
+
+    /// What shows whether it was written to since.
+    ///
+    /// # Errors
+    /// When the system doesn't say.
+    pub fn stamp(&self) -> Result<Stamp, DiskError> {
+        let stat = fstat(&self.file).map_err(|e| self.error("look at", e.into()))?;
+        Ok(Stamp {
+            size: stat.st_size,
+            seconds: stat.st_mtime,
+            nanoseconds: i64::try_from(stat.st_mtime_nsec).unwrap_or(0),
+        })
+    }
+
+    /// Makes sure that nobody has written to it since it had that stamp.
+    ///
+    /// # Errors
+    /// When somebody has, or the system doesn't say.
+    pub fn must_be_as(&self, stamp: Stamp) -> Result<(), DiskError> {
+        if self.stamp()? == stamp { Ok(()) } else { Err(self.touched()) }
+    }
+
+    fn touched(&self) -> DiskError {
+        self.error("finish", std::io::Error::other("another program changed it while it was written"))
+    }
+
+    /// Gives the file its final name. A regular file of that name goes where it is still the one in `replaces`; nothing
+    /// else is ever replaced. The name is durable after [`Place::sync_dir`].
     ///
     /// # Errors
     /// When something is in the way, or the part name no longer leads to this file.
-    pub fn rename_to_final(&self, place: &Place, replace: bool) -> Result<(), DiskError> {
+    pub fn rename_to_final(&self, place: &Place, replaces: Option<Found>) -> Result<(), DiskError> {
         let own = fstat(&self.file).map_err(|e| self.error("look at", e.into()))?;
         if !place.stat(place.part_name())?.is_some_and(|now| same(&now, &own)) {
             let text = "it was moved or replaced while it was written";
             return Err(self.error("finish", std::io::Error::other(text)));
         }
-        if replace {
-            // Refuses links and folders; what is a regular file may be replaced.
-            place.final_file()?;
+        if let Some(replaces) = replaces {
+            // Refuses links and folders too.
+            if place.final_file()?.is_some_and(|now| now != replaces) {
+                let path = place.path_of(place.final_name());
+                return Err(DiskError::taken("replace", path, "it was changed while the new one was fetched"));
+            }
             renameat(place.folder(), place.part_name(), place.folder(), place.final_name())
                 .map_err(|e| place.error("replace", place.final_name(), e))
         } else {

@@ -190,7 +190,7 @@ impl Place {
         digest::digest(&self.open_final()?, algorithm, stop).map_err(failed)
     }
 
-    fn open_final(&self) -> Result<File, DiskError> {
+    pub(super) fn open_final(&self) -> Result<File, DiskError> {
         let failed = |error: Errno| DiskError::system("read", &self.full, error);
         // Not to wait for the other end of a pipe that was put there meanwhile.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;

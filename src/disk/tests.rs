@@ -37,7 +37,7 @@ fn a_file_appears_under_its_final_name_only_by_the_rename() {
     assert_eq!(names(&folder), [".c.gz.ftpq-part"]);
     assert_eq!(place.part_file().unwrap().unwrap().size, 11);
     let md5 = part.digest(Algorithm::Md5, &|| false).unwrap().unwrap();
-    part.rename_to_final(&place, false).unwrap();
+    part.rename_to_final(&place, None).unwrap();
     place.sync_dir().unwrap();
     assert_eq!(names(&folder), ["c.gz"]);
     assert_eq!(place.final_file().unwrap(), Some(Found { size: 11, modified: Some(1_000_000_000) }));
@@ -54,7 +54,7 @@ fn the_final_file_has_the_mode_of_any_new_file() {
     let dir = TempDir::new().unwrap();
     fs::write(dir.path().join("plain"), b"").unwrap();
     let place = place(dir.path(), "x");
-    place.open_part().unwrap().rename_to_final(&place, false).unwrap();
+    place.open_part().unwrap().rename_to_final(&place, None).unwrap();
     let mode = |name: &str| fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
     assert_eq!(mode("x"), mode("plain"));
 }
@@ -99,11 +99,17 @@ fn renaming_never_replaces_what_is_not_ours() {
     fs::write(dir.path().join("x"), b"precious").unwrap();
     let part = place.open_part().unwrap();
     part.write_at(b"new", 0).unwrap();
-    for error in [part.rename_to_final(&place, false).unwrap_err(), place.commit_by_link().unwrap_err()] {
+    for error in [part.rename_to_final(&place, None).unwrap_err(), place.commit_by_link().unwrap_err()] {
         assert_eq!(error.cause(), Cause::Exists, "{error}");
     }
     assert_eq!(fs::read(dir.path().join("x")).unwrap(), b"precious");
-    part.rename_to_final(&place, true).unwrap();
+    let there = place.final_file().unwrap();
+    // Somebody saves his work meanwhile.
+    fs::write(dir.path().join("x"), b"more precious").unwrap();
+    assert_eq!(part.rename_to_final(&place, there).unwrap_err().cause(), Cause::Exists);
+    assert_eq!(fs::read(dir.path().join("x")).unwrap(), b"more precious");
+    let there = place.final_file().unwrap();
+    part.rename_to_final(&place, there).unwrap();
     assert_eq!(fs::read(dir.path().join("x")).unwrap(), b"new");
 }
 
@@ -126,8 +132,8 @@ fn a_planted_link_is_never_followed() {
         assert!(place.digest_final(Algorithm::Md5, &|| false).is_err());
         assert!(place.adopt_final().is_err());
         let part = place.open_part().unwrap();
-        for replace in [false, true] {
-            assert_eq!(part.rename_to_final(&place, replace).unwrap_err().cause(), Cause::Exists);
+        for replaces in [None, Some(Found { size: 0, modified: None })] {
+            assert_eq!(part.rename_to_final(&place, replaces).unwrap_err().cause(), Cause::Exists);
         }
         fs::remove_file(into.join("x")).unwrap();
         place.remove_part().unwrap();
@@ -200,7 +206,7 @@ fn a_part_that_was_renamed_meanwhile_is_not_committed() {
     let part = place.open_part().unwrap();
     place.set_aside().unwrap();
     fs::write(dir.path().join(".x.ftpq-part"), b"foreign").unwrap();
-    assert!(part.rename_to_final(&place, false).is_err());
+    assert!(part.rename_to_final(&place, None).is_err());
     assert_eq!(place.final_file().unwrap(), None);
 }
 
@@ -252,7 +258,7 @@ fn the_longest_names_can_be_written() {
         let place = place(dir.path(), &name);
         place.open_part().unwrap();
         place.set_aside().unwrap();
-        place.open_part().unwrap().rename_to_final(&place, false).unwrap();
+        place.open_part().unwrap().rename_to_final(&place, None).unwrap();
         place.drop_old().unwrap();
         assert_eq!(names(dir.path()), [name.as_str()]);
         fs::remove_file(dir.path().join(name)).unwrap();
@@ -326,7 +332,7 @@ fn a_part_file_says_what_it_is_the_beginning_of() {
     }
     assert_eq!(place.part_label().unwrap().map(|label| label.progress), Some(progress.clone()));
     assert_eq!(place.part_label().unwrap().map(|label| label.source), Some(source.clone()));
-    part.rename_to_final(&place, false).unwrap();
+    part.rename_to_final(&place, None).unwrap();
     assert_eq!(place.part_label().unwrap().map(|label| label.progress), None);
     place.clear_final_label();
     place.adopt_final().unwrap();

@@ -8,7 +8,7 @@ use super::lanes::{Fetch, Track};
 use super::settle::{attempt_source, is_before_login, retry_at, verdict};
 use super::worker::{Ended, Freed, Upshot, Word};
 use crate::ftp::Ticket;
-use crate::model::{Account, Attempt, Claim, Event, Failure, HostKey, JobId, JobState, Progress, Settlement};
+use crate::model::{Account, Attempt, Claim, Event, Failure, HostKey, JobId, JobState, Progress, Quirks, Settlement};
 use crate::policy::delay;
 use crate::queue::QueueError;
 use crate::transfer::Link;
@@ -71,14 +71,28 @@ impl Dispatcher {
             host.flow.files += 1;
         }
         self.put_by(&account, link, signed_in);
-        if self.hosts.known.get_mut(&key).is_some_and(|host| host.learn(quirks)) {
-            self.remember(&key, None).await?;
+        self.learn(&key, quirks).await
+    }
+
+    /// Takes note of what a session learned of its host.
+    pub(super) async fn learn(&mut self, key: &HostKey, quirks: Quirks) -> Result<(), QueueError> {
+        if !self.hosts.known.get_mut(key).is_some_and(|host| host.learn(quirks)) {
+            return Ok(());
         }
-        Ok(())
+        if quirks.shares_ports {
+            // They were worth having until now.
+            for link in self.hosts.take_all_idle(key) {
+                tokio::spawn(link.quit());
+            }
+        }
+        self.remember(key, None).await
     }
 
     /// Lets a link rest, or ends it where there are more than are worth having.
     pub(super) fn put_by(&mut self, account: &Account, mut link: Link, signed_in: bool) {
+        if !self.hosts.books(account).rechecks.is_empty() {
+            self.hosts.unasked.insert(account.clone());
+        }
         if !link.is_usable() {
             self.hosts.closed(account, signed_in);
             if !signed_in && link.dial().ticket.as_ref().is_some_and(Ticket::leads) {
@@ -342,6 +356,7 @@ impl Dispatcher {
                 match word {
                     Word::Crashed(_, job) => drop(self.running.remove(&job)),
                     Word::Freed(freed) => drop(tokio::spawn(freed.link.quit())),
+                    Word::Rechecked(link) => drop(tokio::spawn(link.quit())),
                     Word::Ended(ended) => self.last_word(*ended),
                     Word::Helped(helped) => {
                         self.hosts.helping.left(helped.number);

@@ -194,17 +194,20 @@ impl Dispatcher {
                     return false;
                 };
                 dial.ticket = self.hosts.opened(&account).map(|gate| gate.ticket());
-                Link::new(dial)
+                Link::new(dial, self.hosts.books(&account).rechecks.clone())
             }
         };
-        link.set_options(options);
         let helping = &mut self.hosts.helping;
         helping.numbered += 1;
         let number = helping.numbered;
         let (sender, stop) = watch::channel(false);
         helping.helpers.insert(number, Helper { job, account, stop: sender });
         let words = self.shop.words.clone();
-        let work = tokio::spawn(Arc::clone(&self.shop).help(number, invitation, (link, reused), stop));
+        let shared = Arc::clone(&self.shop);
+        let work = tokio::spawn(async move {
+            link.change_options(options).await;
+            shared.help(number, invitation, (link, reused), stop).await;
+        });
         tokio::spawn(async move {
             if work.await.is_err() {
                 // Nobody listens any more only when the run is over and the process ends.
@@ -220,9 +223,7 @@ impl Dispatcher {
         let Some((job, account)) = self.hosts.helping.left(number) else { return Ok(()) };
         let (key, quirks, now) = (account.host_key(), link.quirks(), clock::ticks());
         self.put_by(&account, link, signed_in);
-        if self.hosts.known.get_mut(&key).is_some_and(|host| host.learn(quirks)) {
-            self.remember(&key, None).await?;
-        }
+        self.learn(&key, quirks).await?;
         let Some(failure) = help.failure else { return Ok(()) };
         if let Some(offer) = self.hosts.helping.offers.get_mut(&job) {
             offer.failures = if help.gained > Attempt::LEAST_GAIN { 0 } else { offer.failures + 1 };

@@ -67,3 +67,8 @@ pub(super) fn until_tick(at: u64) -> Duration {
 pub(super) fn dice() -> f64 {
     fastrand::f64()
 }
+
+/// A number below another, for places chosen by chance.
+pub(super) fn below(end: u64) -> u64 {
+    fastrand::u64(..end.max(1))
+}

@@ -148,6 +148,7 @@ impl Dispatcher {
             }
             self.refresh_if_due().await?;
             self.fill().await?;
+            self.recheck(false);
             self.help_out();
             if self.is_over() {
                 return Ok(());
@@ -268,18 +269,17 @@ impl Dispatcher {
             }
             None => self.logins.dial(account, options.clone(), quirks).map(|mut dial| {
                 dial.ticket = self.hosts.opened(account).map(|gate| gate.ticket());
-                Link::new(dial)
+                Link::new(dial, self.hosts.books(account).rechecks.clone())
             }),
         };
         let mut link = match link {
             Ok(link) => link,
             Err(failure) => return self.cannot_dial(account, claim, failure).await,
         };
-        link.set_options(options);
         link.learn(quirks);
         let (sender, stop) = watch::channel(false);
         self.running.insert(claim.job().id, Running { stop: sender, has_link: true });
-        tokio::spawn(Arc::clone(&self.shop).work(claim, Desk { link, reused, chosen, settings, bytes, stop }));
+        tokio::spawn(Arc::clone(&self.shop).work(claim, Desk { link, options, reused, chosen, settings, bytes, stop }));
         Ok(())
     }
 
@@ -319,6 +319,7 @@ impl Dispatcher {
             }
             Some(Word::Claimed { track, asked, claims }) => self.claimed(&track, asked, claims).await,
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
+            Some(Word::Rechecked(link)) => self.rechecked(*link).await,
             Some(Word::Found(found)) => {
                 self.found(&found);
                 Ok(())
@@ -386,6 +387,7 @@ impl Dispatcher {
         self.outlook.watch_the_clock();
         let now = Time::now();
         self.tune(now).await?;
+        self.recheck(true);
         // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
         let crowded = self.hosts.wake(now.ticks);
         self.rest(crowded);

@@ -285,7 +285,8 @@ impl Dispatcher {
         let settings = group.first().map(|job| self.settings(job, &account.host_key())).unwrap_or_default();
         let options = Logins::options(&settings, account.scheme)?;
         let quirks = self.hosts.known.get(&account.host_key()).map(|host| host.facts.quirks).unwrap_or_default();
-        self.logins.dial(&account, options, quirks).map(Link::new)
+        let rechecks = self.hosts.books(&account).rechecks.clone();
+        self.logins.dial(&account, options, quirks).map(|dial| Link::new(dial, rechecks))
     }
 
     /// Does something, unless the run is stopped before its end.

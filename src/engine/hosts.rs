@@ -6,7 +6,7 @@ use super::lanes::{Lane, Track, Work};
 use crate::ftp::Gate;
 use crate::model::{Account, Failure, HostFacts, HostKey, PerHost, Quirks};
 use crate::policy::{Budget, Learned, Sample, Tuning, delay};
-use crate::transfer::Link;
+use crate::transfer::{Link, Rechecks};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -68,6 +68,10 @@ pub(super) struct Books {
     gate: Gate,
     /// Links under way that are not signed in yet.
     dialling: u32,
+    /// Links that exist.
+    pub(super) links: u32,
+    /// Files that its server is still to be asked about.
+    pub(super) rechecks: Rechecks,
     /// Sessions at rest, the one used last at the end.
     pub(super) idle: Vec<(Link, Instant)>,
     /// Its jobs without mirrors.
@@ -101,6 +105,8 @@ pub(super) struct Hosts {
     resting: usize,
     /// Sessions that help with a file that another one fetches.
     pub(super) helping: Helping,
+    /// Accounts of whose files the server may still have to be asked.
+    pub(super) unasked: HashSet<Account>,
 }
 
 impl Host {
@@ -163,17 +169,22 @@ impl Host {
 
     /// Connections at a time, for now.
     pub(super) fn limit(&self) -> u32 {
-        self.budget.limit().min(self.tuning.target())
+        self.budget.limit().min(self.target())
+    }
+
+    /// Connections at a time that are worth having; one alone where two might get each other's bytes.
+    fn target(&self) -> u32 {
+        if self.facts.quirks.shares_ports { 1 } else { self.tuning.target() }
     }
 
     /// Whether there are more links than are worth having.
     pub(super) fn has_too_many(&self) -> bool {
-        self.open > self.tuning.target()
+        self.open > self.target()
     }
 
     /// Whether one more link may be opened.
     pub(super) fn admits(&self, now: u64) -> bool {
-        self.open < self.tuning.target() && self.budget.admits(self.open, now)
+        self.open < self.target() && self.budget.admits(self.open, now)
     }
 
     /// Whether nothing went wrong lately that a single connection should look into.
@@ -246,6 +257,8 @@ impl Hosts {
             proof: Proof::Unknown,
             gate: Gate::default(),
             dialling: 0,
+            links: 0,
+            rechecks: Rechecks::default(),
             idle: Vec::new(),
             work: Work::default(),
             serves: Vec::new(),
@@ -295,6 +308,19 @@ impl Hosts {
             self.closed(account, true);
         }
         None
+    }
+
+    /// Takes all sessions of a host that are at rest.
+    pub(super) fn take_all_idle(&mut self, key: &HostKey) -> Vec<Link> {
+        let accounts = self.known.get(key).map(|host| host.accounts.clone()).unwrap_or_default();
+        let mut links = Vec::new();
+        for account in &accounts {
+            while let Some(link) = self.take_idle(account) {
+                self.closed(account, true);
+                links.push(link);
+            }
+        }
+        links
     }
 
     /// Puts a session to rest.
@@ -358,14 +384,16 @@ impl Hosts {
         }
         let books = self.books(account);
         books.dialling += 1;
+        books.links += 1;
         (books.proof != Proof::Proved).then(|| books.gate.clone())
     }
 
     /// Takes note that a link is gone.
     pub(super) fn closed(&mut self, account: &Account, signed_in: bool) {
         self.open = self.open.saturating_sub(1);
+        let books = self.books(account);
+        books.links = books.links.saturating_sub(1);
         if !signed_in {
-            let books = self.books(account);
             books.dialling = books.dialling.saturating_sub(1);
         }
         if let Some(host) = self.known.get_mut(&account.host_key()) {

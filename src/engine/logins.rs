@@ -3,7 +3,7 @@
 use super::order::Given;
 use super::{RunOrder, TraceFile, clock};
 use crate::config::{Config, Keyring};
-use crate::ftp::{Dial, Login, SessionOptions, TlsMode, TlsPolicy, Trace};
+use crate::ftp::{Dial, Login, PassivePorts, SessionOptions, TlsMode, TlsPolicy, Trace};
 use crate::model::{Account, Cause, Failure, HostKey, Quirks, Scheme, Secret, Settings, Stage, printable, rfc3339};
 use crate::queue::{Credentials, Kept};
 use std::collections::{BTreeMap, HashMap};
@@ -27,6 +27,8 @@ pub(super) struct Logins {
     ring: Mutex<Ring>,
     /// Passwords of the credential file that were handed out.
     used: Mutex<HashMap<Account, Secret>>,
+    /// The data ports that servers name in this run.
+    ports: PassivePorts,
     scribe: Scribe,
 }
 
@@ -62,6 +64,7 @@ impl Logins {
             config: order.config.clone(),
             ring: Mutex::default(),
             used: Mutex::default(),
+            ports: PassivePorts::default(),
             scribe,
         }
     }
@@ -110,6 +113,7 @@ impl Logins {
             ticket: None,
             strikes: 0,
             only_tls12: false,
+            ports: self.ports.clone(),
             trace,
         })
     }

@@ -16,6 +16,7 @@ mod local;
 mod logins;
 mod mirrors;
 mod order;
+mod recheck;
 mod run;
 mod settle;
 mod signals;

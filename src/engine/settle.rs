@@ -114,6 +114,7 @@ pub(super) fn not_signed_in(job: &Job, failure: Failure) -> Report {
         note: None,
         progress: job.record.progress.clone(),
         device: None,
+        pause: None,
         end: End::Failed(failure),
     }
 }
@@ -179,7 +180,10 @@ fn failed(record: &JobRecord, attempt: Attempt, report: &Report, failure: &Failu
     let fruitless = if attempt.is_fruitful() { 0 } else { record.fruitless.saturating_add(1) };
     let progress = report.progress.clone();
     match decide(failure, fruitless, moment.retries, moment.dice) {
-        Decision::RetryIn(wait) => Settlement::RetryAt { at: moment.now + whole_seconds(wait), attempt, progress },
+        Decision::RetryIn(wait) => {
+            let wait = report.pause.map_or(wait, |pause| wait.max(pause));
+            Settlement::RetryAt { at: moment.now + whole_seconds(wait), attempt, progress }
+        }
         Decision::GiveUp => Settlement::GiveUp { attempt, progress },
     }
 }

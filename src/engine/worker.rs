@@ -7,6 +7,7 @@ use super::expand::Found;
 use super::lanes::Track;
 use super::settle::{Chosen, Fate, Moment, fate, is_untrusted, not_signed_in, retry_at, verdict};
 use super::{Board, Observer};
+use crate::ftp::SessionOptions;
 use crate::model::{
     Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Protection, Settings, Settlement,
     Source,
@@ -62,6 +63,8 @@ pub(super) enum Word {
     Helped(Box<Helped>),
     /// A helper broke down.
     HelperLost(u64),
+    /// What waited to be asked about once more was asked over this link.
+    Rechecked(Box<Link>),
     /// A folder gave these jobs.
     Found(Box<Found>),
     /// Jobs of the track were taken beforehand; so many were asked for.
@@ -71,6 +74,8 @@ pub(super) enum Word {
 /// What a worker works with.
 pub(super) struct Desk {
     pub(super) link: Link,
+    /// How its connections are to be made from now on.
+    pub(super) options: SessionOptions,
     /// The link's session stood already, and counts as signed in.
     pub(super) reused: bool,
     /// Which of the job's sources it goes to: one of the link's account.
@@ -172,7 +177,8 @@ impl Shop {
 
     /// Works on one claim and tells the dispatcher how it ended.
     pub(super) async fn work(self: Arc<Self>, claim: Claim, desk: Desk) {
-        let Desk { link, reused, chosen, settings, bytes, stop } = desk;
+        let Desk { mut link, options, reused, chosen, settings, bytes, stop } = desk;
+        link.change_options(options).await;
         let account = link.dial().account.clone();
         let (job, is_folder) = (claim.job().id, claim.job().spec.folder.is_some());
         let watch = Watch { shop: &self, worker: Some((account, job)) };
@@ -298,6 +304,8 @@ impl Turn<'_> {
             findings: &self.shop.findings,
             offer: &offer,
             is_full: &|device| self.shop.is_full(device),
+            now: clock::now,
+            below: clock::below,
         };
         let fetched = fetch(&task, &mut link).await;
         let account = link.dial().account.clone();

@@ -12,6 +12,7 @@
 
 use super::connect;
 use super::dial::Dial;
+use super::ports::NamedPort;
 use super::session::Session;
 use super::tls::peek;
 use super::trouble;
@@ -38,9 +39,9 @@ const PROOF: u64 = 16 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Ahead {
     /// A data connection without a transfer.
-    standing: Option<(TcpStream, Instant)>,
-    /// A port that the server listens on.
-    port: Option<(u16, Instant)>,
+    standing: Option<Standing>,
+    /// A port that the server listens on, and since when.
+    port: Option<(NamedPort, Instant)>,
     /// A file came over this session, or the server is known to take several commands at once.
     pub(super) proven: bool,
     /// See [`Dial::strikes`].
@@ -55,6 +56,15 @@ pub(super) struct Ahead {
     telling: bool,
     /// When the transfer ended behind which a command was sent.
     ended: Instant,
+}
+
+/// A data connection without a transfer.
+#[derive(Debug)]
+pub(super) struct Standing {
+    pub(super) stream: TcpStream,
+    /// The port it leads to, as the server named it.
+    pub(super) port: NamedPort,
+    since: Instant,
 }
 
 /// What came of a burst.
@@ -101,19 +111,14 @@ impl Ahead {
         self.port = None;
     }
 
-    /// Keeps a data connection for the next transfer.
-    fn keep(&mut self, stream: TcpStream, since: Instant) {
-        self.standing = Some((stream, since));
-    }
-
     /// The data connection that stands, if it is fresh and the server has neither closed it nor sent anything.
-    fn take_standing(&mut self) -> Option<(TcpStream, Instant)> {
+    fn take_standing(&mut self) -> Option<Standing> {
         self.standing
             .take()
-            .filter(|(stream, since)| since.elapsed() < FRESH && matches!(peek(stream, &mut [0; 1]), Ok(None)))
+            .filter(|it| it.since.elapsed() < FRESH && matches!(peek(&it.stream, &mut [0; 1]), Ok(None)))
     }
 
-    fn take_port(&mut self) -> Option<u16> {
+    fn take_port(&mut self) -> Option<NamedPort> {
         self.port.take().filter(|(_, since)| since.elapsed() < FRESH).map(|(port, _)| port)
     }
 }
@@ -209,21 +214,29 @@ impl Session {
         }
         match reply.code.get() {
             200 => self.quirks.queues_commands |= self.ahead.telling,
-            227 | 229 => self.ahead.port = port_in(&reply).map(|port| (port, self.ahead.ended)),
+            227 | 229 => self.ahead.port = self.named_in(&reply).map(|port| (port, self.ahead.ended)),
             _ => {}
         }
         Ok(())
     }
 
     /// The data connection that is ready for a transfer, if there is one, or can be had without asking.
-    pub(super) async fn standing(&mut self) -> Option<TcpStream> {
+    pub(super) async fn standing(&mut self) -> Option<Standing> {
         self.passive()?;
-        if let Some((stream, _)) = self.ahead.take_standing() {
-            return Some(stream);
+        if let Some(standing) = self.ahead.take_standing() {
+            return Some(standing);
         }
         let port = self.ahead.take_port()?;
-        let server = self.control.peer().ok()?;
-        connect::data(with_port(server, port), self.options.bind, self.options.timeout.min(IMPATIENT)).await.ok()
+        let (address, patience) =
+            (with_port(self.control.peer().ok()?, port.number()), self.options.timeout.min(IMPATIENT));
+        let stream = connect::data(address, self.options.bind, patience).await.ok()?;
+        Some(Standing { stream, port, since: Instant::now() })
+    }
+
+    /// The port that a reply to EPSV or PASV names.
+    fn named_in(&self, reply: &Reply) -> Option<NamedPort> {
+        let server = self.control.peer().ok()?.ip();
+        port_in(reply).map(|number| self.ports.name(server, number))
     }
 
     /// Sends commands in one write, and meanwhile sees to it that a data connection stands. Returns the replies.
@@ -241,27 +254,30 @@ impl Session {
         let (bind, patience) = (self.options.bind, self.options.timeout.min(IMPATIENT));
         let connect = async {
             let port = port?;
-            Some((port, connect::data(with_port(server, port), bind, patience).await))
+            let stream = connect::data(with_port(server, port.number()), bind, patience).await;
+            Some((port, stream))
         };
         let (connected, answers) = tokio::join!(connect, self.burst(commands));
         match (ready, connected) {
-            (Some((stream, since)), _) => self.ahead.keep(stream, since),
-            (None, Some((_, Ok(stream)))) => self.ahead.keep(stream, Instant::now()),
+            (Some(standing), _) => self.ahead.standing = Some(standing),
+            (None, Some((port, Ok(stream)))) => {
+                self.ahead.standing = Some(Standing { stream, port, since: Instant::now() });
+            }
             // The transfer asks for a port again, and tries all ways there are.
-            (None, Some((port, Err(error)))) => self.control.note(&format!("* data port {port}: {error}")),
+            (None, Some((port, Err(error)))) => self.control.note(&format!("* data port {}: {error}", port.number())),
             (None, None) => {}
         }
         answers
     }
 
     /// A port to connect to; nothing where the server refuses it, which the transfer deals with.
-    async fn ask_for_port(&mut self) -> Result<Option<u16>, Failure> {
+    async fn ask_for_port(&mut self) -> Result<Option<NamedPort>, Failure> {
         let Some(command) = self.passive() else { return Ok(None) };
         let reply = self.control.ask(Stage::Data, &command).await?;
         match (reply.code.get(), reply.code.class()) {
-            (227 | 229, _) => Ok(port_in(&reply).filter(|_| fits_behind(command.verb(), &reply))),
+            (227 | 229, _) if fits_behind(command.verb(), &reply) => Ok(self.named_in(&reply)),
             (421 | 430 | 530, _) => Err(self.judge(&Context::new(Stage::Data, command.verb()), &reply)),
-            (_, ReplyClass::Transient | ReplyClass::Permanent) => Ok(None),
+            (227 | 229, _) | (_, ReplyClass::Transient | ReplyClass::Permanent) => Ok(None),
             _ => Err(self.judge(&Context::new(Stage::Data, command.verb()), &reply)),
         }
     }

@@ -1,6 +1,7 @@
 //! What a session is opened with.
 
 use super::gate::Ticket;
+use super::ports::PassivePorts;
 use super::tls::TlsPolicy;
 use crate::model::{Account, DataMode, Pipelining, PortRange, Quirks, Secret};
 use crate::wire::{Credentials, Redactor};
@@ -103,6 +104,8 @@ pub struct Dial {
     pub strikes: u8,
     /// TLS 1.2 is tried, since data connections were refused under TLS 1.3.
     pub only_tls12: bool,
+    /// The data ports that servers have named to any session of this run.
+    pub ports: PassivePorts,
     /// Where the dialogue is shown.
     pub trace: Option<Trace>,
 }

@@ -25,8 +25,24 @@ enum Listed {
     Wanting(Option<(Failure, bool)>),
 }
 
-/// Replies that came before they were asked for one by one.
+/// Replies about one file that came before they were asked for one by one.
 type Told = Vec<(&'static str, Reply)>;
+
+/// What the server says of a file, and of others that were asked about along with it.
+#[derive(Debug)]
+pub struct Inspected {
+    /// Of the file; the failure is as that of [`Session::inspect`].
+    pub file: Result<Identity, Failure>,
+    /// Of the others, in their order.
+    pub others: Vec<Result<Identity, Failure>>,
+}
+
+impl Inspected {
+    /// The session failed before any of them was answered.
+    fn failed(failure: &Failure, others: usize) -> Self {
+        Self { file: Err(failure.clone()), others: vec![Err(failure.clone()); others] }
+    }
+}
 
 impl Session {
     /// What the server says of the file, in TYPE I: MLST's facts where it offers them, else SIZE and MDTM. What a
@@ -39,15 +55,12 @@ impl Session {
         self.settle().await?;
         self.set_type(TransferType::Image).await?;
         let name = self.locate(path).await?;
-        let mut told = Told::new();
-        if self.may_burst() {
-            let commands = self.questions(&name);
-            if commands.len() > 1
-                && let Answers::Told(answers) = self.burst(&commands).await?
-            {
-                told = answers;
-            }
-        }
+        let (commands, counts) = self.questions_about(std::slice::from_ref(&name));
+        let told = if self.may_burst() && commands.len() > 1 {
+            apart(self.burst(&commands).await?, &counts).pop().unwrap_or_default()
+        } else {
+            Told::new()
+        };
         self.identify(&name, told).await
     }
 
@@ -65,26 +78,102 @@ impl Session {
 
     /// As [`Session::inspect`], for a file that is likely to be fetched then, from `likely` on: where the server takes
     /// several commands at once, the data connection is opened meanwhile and REST sent, so that
-    /// [`Session::retrieve`] needs one round trip more. Any other offset, and no transfer at all, are right too.
-    ///
-    /// # Errors
-    /// As [`Session::inspect`].
-    pub async fn inspect_ahead(&mut self, path: &RemotePath, likely: u64) -> Result<Identity, Failure> {
-        if !self.may_open_early() {
-            return self.inspect(path).await;
+    /// [`Session::retrieve`] needs one round trip more. Any other offset, and no transfer at all, are right too. The
+    /// questions about `others` travel along; their answers stand apart, for a failure of the one is none of the other.
+    pub async fn inspect_ahead(&mut self, path: &RemotePath, likely: u64, others: &[&RemotePath]) -> Inspected {
+        let told = match self.ask_ahead(path, likely, others).await {
+            Ok(told) => told,
+            Err(failure) => return Inspected::failed(&failure, others.len()),
+        };
+        let mut told = told.into_iter();
+        let mut answers = Vec::with_capacity(others.len());
+        for other in others {
+            answers.push(self.answer(other, told.next().unwrap_or_default()).await);
+        }
+        Inspected { file: self.answer(path, told.next().unwrap_or_default()).await, others: answers }
+    }
+
+    /// What the server says of several files, as [`Session::inspect`] does of one: in one round trip where it takes
+    /// several commands at once.
+    pub async fn inspect_all(&mut self, paths: &[&RemotePath]) -> Vec<Result<Identity, Failure>> {
+        let told = match self.ask_together(paths).await {
+            Ok(told) => told,
+            Err(failure) => return vec![Err(failure); paths.len()],
+        };
+        let mut told = told.into_iter();
+        let mut answers = Vec::with_capacity(paths.len());
+        for path in paths {
+            answers.push(self.answer(path, told.next().unwrap_or_default()).await);
+        }
+        answers
+    }
+
+    /// Whether a question about this file can travel with those about another one.
+    #[must_use]
+    pub fn may_ask_along(&self, path: &RemotePath) -> bool {
+        self.may_burst() && self.whole(path).is_some()
+    }
+
+    /// Puts the questions about `others`, then those about the file, while the data connection is opened, where that
+    /// may be done at once. Returns the replies that came so, each file's apart.
+    async fn ask_ahead(
+        &mut self,
+        path: &RemotePath,
+        likely: u64,
+        others: &[&RemotePath],
+    ) -> Result<Vec<Told>, Failure> {
+        let mut all = self.names(others);
+        if !self.may_open_early() || all.len() < others.len() {
+            let all: Vec<&RemotePath> = others.iter().copied().chain([path]).collect();
+            return self.ask_together(&all).await;
         }
         self.settle().await?;
         self.set_type(TransferType::Image).await?;
-        let name = self.locate(path).await?;
-        let mut commands = self.questions(&name);
+        all.push(self.locate(path).await?);
+        let (mut commands, counts) = self.questions_about(&all);
         if likely > 0 || self.marker() != Marker::Clear {
             // RFC 3659, section 5.3: REST is the last before RETR.
             commands.push(Command::Rest(likely));
         }
-        let told = match self.burst_and_open(&commands).await? {
-            Answers::Told(answers) => answers,
-            Answers::Unclear => Told::new(),
-        };
+        let answers = self.burst_and_open(&commands).await?;
+        Ok(apart(answers, &counts))
+    }
+
+    /// Puts the questions about several files, at once where that may be.
+    async fn ask_together(&mut self, paths: &[&RemotePath]) -> Result<Vec<Told>, Failure> {
+        self.settle().await?;
+        self.set_type(TransferType::Image).await?;
+        let all = self.names(paths);
+        let (commands, counts) = self.questions_about(&all);
+        if all.len() < paths.len() || commands.len() < 2 || !self.may_burst() {
+            return Ok(Vec::new());
+        }
+        let answers = self.burst(&commands).await?;
+        Ok(apart(answers, &counts))
+    }
+
+    /// The names of files as far as they can be sent from any directory: all of them, or none.
+    fn names(&self, paths: &[&RemotePath]) -> Vec<Vec<u8>> {
+        paths.iter().map(|path| self.whole(path)).collect::<Option<_>>().unwrap_or_default()
+    }
+
+    /// What is to be asked about files, one after the other, and how many commands each takes.
+    fn questions_about(&self, names: &[Vec<u8>]) -> (Vec<Command>, Vec<usize>) {
+        let mut commands: Vec<Command> = self.ahead.utf8_due.then_some(Command::OptsUtf8).into_iter().collect();
+        let mut counts = Vec::with_capacity(names.len());
+        for name in names {
+            let before = commands.len();
+            commands.extend(self.questions(name));
+            counts.push(commands.len() - before);
+        }
+        (commands, counts)
+    }
+
+    /// What the server says of a file, of which it has told something already.
+    async fn answer(&mut self, path: &RemotePath, told: Told) -> Result<Identity, Failure> {
+        self.settle().await?;
+        self.set_type(TransferType::Image).await?;
+        let name = self.locate(path).await?;
         self.identify(&name, told).await
     }
 
@@ -103,9 +192,6 @@ impl Session {
     /// What is to be asked about a file.
     fn questions(&self, name: &[u8]) -> Vec<Command> {
         let mut commands = Vec::new();
-        if self.ahead.utf8_due {
-            commands.push(Command::OptsUtf8);
-        }
         let listed = self.has_listing();
         if listed {
             commands.push(Command::Mlst(name.to_vec()));
@@ -239,6 +325,13 @@ impl Session {
         }
         Ok(denial)
     }
+}
+
+/// Replies to several files' questions, each file's apart; none where they can't be told apart.
+fn apart(answers: Answers, counts: &[usize]) -> Vec<Told> {
+    let Answers::Told(answers) = answers else { return Vec::new() };
+    let mut answers = answers.into_iter().filter(|(verb, _)| *verb != "OPTS");
+    counts.iter().map(|&count| answers.by_ref().take(count).collect()).collect()
 }
 
 fn folder() -> Failure {

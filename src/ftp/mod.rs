@@ -12,6 +12,7 @@
 //! | `hash` | the server's own checksums |
 //! | `ahead` | several commands at once, and the next file's data connection early |
 //! | `opening` | from EPSV to the first byte |
+//! | `ports` | data ports, compared over all sessions of a run |
 //! | `listing` | folders, entry by entry, and what links lead to |
 //! | `retrieval` | the bytes, and the server's last word |
 //! | `tls/` | TLS under control and data |
@@ -30,6 +31,7 @@ mod inspect;
 mod listener;
 mod listing;
 mod opening;
+mod ports;
 mod presence;
 mod retrieval;
 mod session;
@@ -42,7 +44,9 @@ mod tests;
 pub use dial::{Dial, Login, SessionOptions, Trace};
 pub use gate::{Gate, Ticket};
 pub use hash::{Asked, NoAnswer};
+pub use inspect::Inspected;
 pub use listing::{LinkKind, Listing, ListingKind};
+pub use ports::PassivePorts;
 pub use presence::PresenceQuery;
 pub use retrieval::{Retrieval, Verdict};
 pub use session::Session;

@@ -1,8 +1,10 @@
 //! From EPSV, PASV, EPRT or PORT to the moment when data flows.
 
+use super::ahead::Standing;
 use super::connect;
 use super::control::Control;
 use super::listener::Listener;
+use super::ports::NamedPort;
 use super::retrieval::Retrieval;
 use super::session::Session;
 use super::tls::{Security, Stream, data_refused, data_trouble};
@@ -29,12 +31,23 @@ pub(super) struct Begun {
     pub(super) machine: Retrieve,
     pub(super) data: Stream,
     pub(super) announced: Option<u64>,
+    /// The port that the server named for it.
+    pub(super) port: Option<NamedPort>,
 }
 
 /// A transfer under way.
 struct Opened {
     data: Stream,
     announced: Option<u64>,
+}
+
+/// How a data connection came about, or is to.
+#[derive(Default)]
+struct Data {
+    stream: Option<TcpStream>,
+    listener: Option<Listener>,
+    /// The port that the server named.
+    port: Option<NamedPort>,
 }
 
 impl Session {
@@ -64,17 +77,25 @@ impl Session {
 
     /// Opens a transfer: the data connection, REST where it is needed, the command, up to the moment when data may come.
     pub(super) async fn begin(&mut self, command: Command, from: u64) -> Result<Begun, Failure> {
-        let data = self.standing().await;
-        let early = data.is_some();
-        let (opening, listener) = if early { (Opening::Standing, None) } else { self.opening()? };
+        let mut data = Data::default();
+        let standing = self.standing().await;
+        let early = standing.is_some();
+        let opening = if let Some(Standing { stream, port, .. }) = standing {
+            (data.stream, data.port) = (Some(stream), Some(port));
+            Opening::Standing
+        } else {
+            let (opening, listener) = self.opening()?;
+            data.listener = listener;
+            opening
+        };
         let plan = RetrievePlan { command, from, marker: self.marker(), opening };
         let (mut machine, first) = Retrieve::begin(plan);
-        let opened = self.open_transfer(&mut machine, first, (data, listener)).await;
+        let opened = self.open_transfer(&mut machine, first, &mut data).await;
         let lessons = machine.lessons();
         self.quirks.no_epsv |= lessons.no_epsv;
         self.quirks.no_rest |= lessons.no_rest;
         match opened {
-            Ok(Opened { data, announced }) => Ok(Begun { machine, data, announced }),
+            Ok(Opened { data: stream, announced }) => Ok(Begun { machine, data: stream, announced, port: data.port }),
             Err(mut failure) => {
                 if failure.kind == FailureKind::Permanent
                     && self.control.left_behind().is_some()
@@ -123,7 +144,7 @@ impl Session {
         &mut self,
         machine: &mut Retrieve,
         first: Command,
-        (mut data, listener): (Option<TcpStream>, Option<Listener>),
+        data: &mut Data,
     ) -> Result<Opened, Failure> {
         let server = self.control.peer().map_err(|error| trouble::lost(Stage::Data, "control", &error))?;
         let from = machine.offset();
@@ -152,9 +173,9 @@ impl Session {
                         control: &mut self.control,
                         security: self.security.as_mut(),
                         machine,
-                        listener,
+                        listener: data.listener.take(),
                         server: server.ip(),
-                        data: data.map(Stream::plain),
+                        data: data.stream.take().map(Stream::plain),
                         shaking,
                         announced: None,
                     };
@@ -171,11 +192,8 @@ impl Session {
                     }
                     machine.on(Input::Reply(&reply))
                 }
-                Step::Connect(port) => match self.connect_data(server, port, machine.has_another_way()).await {
-                    Ok(stream) => {
-                        data = Some(stream);
-                        machine.on(Input::DataOpened)
-                    }
+                Step::Connect(port) => match self.connect_data(server, port, (machine.has_another_way(), data)).await {
+                    Ok(()) => machine.on(Input::DataOpened),
                     Err(error) => {
                         self.control.note(&format!("* data port {port}: {error}"));
                         nowhere = Some(trouble::unreachable(port, &error));
@@ -191,10 +209,20 @@ impl Session {
     }
 
     /// Connects to a port of the server. Its address is the control connection's, whatever a reply says.
-    async fn connect_data(&self, mut server: SocketAddr, port: u16, another_way: bool) -> io::Result<TcpStream> {
+    async fn connect_data(
+        &self,
+        mut server: SocketAddr,
+        port: u16,
+        (another_way, data): (bool, &mut Data),
+    ) -> io::Result<()> {
         server.set_port(port);
+        // One that was named before is given up first: it may be the same.
+        data.port = None;
+        data.port = Some(self.ports.name(server.ip(), port));
         let patience = self.options.timeout;
-        connect::data(server, self.options.bind, if another_way { patience.min(IMPATIENT) } else { patience }).await
+        let patience = if another_way { patience.min(IMPATIENT) } else { patience };
+        data.stream = Some(connect::data(server, self.options.bind, patience).await?);
+        Ok(())
     }
 }
 
@@ -373,7 +401,7 @@ fn is_unknown(failure: &Failure) -> bool {
     ["500", "502", "503"].iter().any(|code| reply.starts_with(code))
 }
 
-fn hint(reply: &Reply) -> Option<u64> {
+pub(super) fn hint(reply: &Reply) -> Option<u64> {
     reply.is(ReplyClass::Preliminary).then(|| announced_size(reply))?
 }
 

@@ -1,6 +1,7 @@
 //! The bytes of a transfer, and the server's last word on it.
 
-use super::opening::Begun;
+use super::opening::{Begun, hint};
+use super::ports::NamedPort;
 use super::session::Session;
 use super::tls::{Stream, cut, data_refused};
 use super::trouble;
@@ -76,6 +77,8 @@ pub struct Retrieval<'a> {
     gathering: Gathering,
     /// How fast bytes come.
     pace: Pace,
+    /// The port that the server named for it, until the first byte came.
+    port: Option<NamedPort>,
 }
 
 /// How fast data comes, as of a moment ago.
@@ -109,7 +112,7 @@ impl Gathering {
 
 impl<'a> Retrieval<'a> {
     pub(super) fn new(session: &'a mut Session, begun: Begun) -> Self {
-        let Begun { machine, data, announced } = begun;
+        let Begun { machine, data, announced, port } = begun;
         let listening = !machine.is_confirmed_early();
         Self {
             session,
@@ -122,6 +125,7 @@ impl<'a> Retrieval<'a> {
             cut: false,
             gathering: Gathering::new(),
             pace: Pace::default(),
+            port,
         }
     }
 
@@ -183,10 +187,12 @@ impl<'a> Retrieval<'a> {
             let Some(data) = self.data.as_mut() else { return Ok(Some(0)) };
             match take(data) {
                 Ok(Some(0)) => {
+                    self.trust_port()?;
                     self.end();
                     return Ok(Some(0));
                 }
                 Ok(Some(count)) => {
+                    self.trust_port()?;
                     self.flowed = true;
                     return self.keeps_coming(count).map(Some);
                 }
@@ -206,6 +212,14 @@ impl<'a> Retrieval<'a> {
                 }
             }
         }
+    }
+
+    /// Refuses the first bytes from a port that the server named to another session too: they may be that one's.
+    fn trust_port(&mut self) -> Result<(), Failure> {
+        let Some(port) = self.port.take().filter(NamedPort::is_shared) else { return Ok(()) };
+        self.session.quirks.shares_ports = true;
+        self.session.control.give_up();
+        Err(trouble::shared_port(self.stage(), port.number()))
     }
 
     /// Refuses bytes that trickle: one now and then would hold a session for ever.
@@ -306,6 +320,7 @@ impl<'a> Retrieval<'a> {
     }
 
     fn hear(&mut self, reply: &Reply) {
+        self.announced = self.announced.or_else(|| hint(reply));
         match self.machine.on(Input::Reply(reply)) {
             Ok(Step::Done(end)) => {
                 self.listening = false;

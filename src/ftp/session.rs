@@ -5,6 +5,7 @@ use super::connect;
 use super::control::Control;
 use super::dial::{Dial, SessionOptions};
 use super::gate::{Passage, Ticket};
+use super::ports::PassivePorts;
 use super::tls::{Security, Stream, TlsMode};
 use super::trouble;
 use crate::model::{Algorithm, Cause, Failure, Pipelining, Protection, Quirks, RemotePath, Stage, TransferType};
@@ -34,6 +35,8 @@ pub struct Session {
     pub(super) has_range: bool,
     /// The restart marker, as of the last REST.
     pub(super) marker: Marker,
+    /// The data ports that servers have named to any session.
+    pub(super) ports: PassivePorts,
     /// What is ready for the next file.
     pub(super) ahead: Ahead,
     transfer_type: TransferType,
@@ -127,6 +130,7 @@ impl Session {
             hash_chosen: None,
             has_range: false,
             marker: Marker::Clear,
+            ports: dial.ports.clone(),
             ahead: Ahead::new(dial, &ready),
             transfer_type: TransferType::Image,
             is_foreign: false,
@@ -265,7 +269,7 @@ impl Session {
     }
 
     /// The path from the server's root; nothing where it can't be put together.
-    fn whole(&self, path: &RemotePath) -> Option<Vec<u8>> {
+    pub(super) fn whole(&self, path: &RemotePath) -> Option<Vec<u8>> {
         if path.is_absolute() {
             return Some(path.as_bytes().to_vec());
         }

@@ -183,7 +183,9 @@ impl Table {
 /// A cell as JSON would have it.
 fn value(key: &str, cell: &str) -> Value {
     match (key, cell) {
-        ("size" | "timeout" | "retries", _) => cell.parse::<u64>().map_or_else(|_| Value::from(cell), Value::from),
+        ("size" | "timeout" | "retries" | "min-age", _) => {
+            cell.parse::<u64>().map_or_else(|_| Value::from(cell), Value::from)
+        }
         (MIRRORS, _) => cell.split('|').map(|url| Value::from(url.trim())).filter(|url| *url != "").collect(),
         ("resume" | "split", "true" | "false") => Value::Bool(cell == "true"),
         _ => Value::from(cell),

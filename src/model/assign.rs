@@ -22,7 +22,7 @@ pub enum SettingError {
 
 impl Settings {
     /// The names of all settings, as they are written.
-    pub const KEYS: [&'static str; 23] = [
+    pub const KEYS: [&'static str; 24] = [
         "data-mode",
         "pipelining",
         "active-address",
@@ -38,6 +38,7 @@ impl Settings {
         "insecure",
         "timeout",
         "retries",
+        "min-age",
         "resume",
         "existing",
         "split",
@@ -124,6 +125,7 @@ impl Settings {
         match self {
             Self { timeout: Some(0 | 86_401..), .. } => bad("timeout", "write seconds from 1 to 86400"),
             Self { retries: Some(1_000_001..), .. } => bad("retries", "write a number from 0 to 1000000"),
+            Self { min_age: Some(86_401..), .. } => bad("min-age", "write seconds from 0 to 86400"),
             Self { limit_rate: Some(0), .. } => bad("limit-rate", "write 1 byte a second or more"),
             Self { ca_file: Some(path), .. } if !is_text(path) => bad("ca-file", PATH),
             Self { client_cert: Some(path), .. } if !is_text(path) => bad("client-cert", PATH),
@@ -169,7 +171,7 @@ mod tests {
         let values = json!({
             "data-mode": "epsv", "pipelining": "deep", "active-address": "192.0.2.1", "active-ports": "2000-3000", "bind": "::1",
             "type": "ascii", "tls": "off", "ca-file": "/ca", "pin": "sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
-            "client-cert": "/cert", "client-key": "/key", "tls-min": "1.3", "insecure": true, "timeout": 1, "retries": 0, "resume": false, "existing": "skip",
+            "client-cert": "/cert", "client-key": "/key", "tls-min": "1.3", "insecure": true, "timeout": 1, "retries": 0, "min-age": 0, "resume": false, "existing": "skip",
             "split": false, "durability": "none", "limit-rate": 9, "sidecars": true, "server-hash": "off", "digest": "sha-256",
         });
         let mut settings = Settings::default();
@@ -196,6 +198,7 @@ mod tests {
             ("ca-file", json!("")),
             ("tls-min", json!("1.1")),
             ("data-mode", json!("pasiv")),
+            ("min-age", json!(86_401)),
             ("retries", json!(-1)),
             ("sidecars", json!("yes")),
             ("server-hash", json!("always")),

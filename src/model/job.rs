@@ -2,7 +2,7 @@
 
 use super::{
     Attempt, Checksum, Destination, Folder, FolderTally, IdSet, Identity, JobId, JobRecord, JobState, Listed, Move,
-    PieceDigests, Progress, Proof, Settings, Source,
+    PieceDigests, Progress, Proof, Settings, Source, Stability,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -141,6 +141,10 @@ pub struct Receipt {
     /// The checksum that was given and matched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub checksum: Option<Checksum>,
+    /// How it is known to be of one version; absent in receipts of versions that did not tell, and for files that were there
+    /// already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stability: Option<Stability>,
     /// What is worth knowing: how it was finished without a download, what could not be confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,

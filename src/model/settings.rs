@@ -177,6 +177,9 @@ pub struct Settings {
     /// Further attempts after one that failed without bringing the file further.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retries: Option<u32>,
+    /// Seconds for which a file must not have been written to on the server before it is fetched; 0 asks for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_age: Option<u32>,
     /// Whether an unfinished file is continued; `false` starts it again each time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resume: Option<bool>,
@@ -223,6 +226,7 @@ impl Settings {
             insecure: self.insecure.or(wider.insecure),
             timeout: self.timeout.or(wider.timeout),
             retries: self.retries.or(wider.retries),
+            min_age: self.min_age.or(wider.min_age),
             resume: self.resume.or(wider.resume),
             existing: self.existing.or(wider.existing),
             split: self.split.or(wider.split),

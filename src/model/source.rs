@@ -112,6 +112,13 @@ impl RemotePath {
         self.0.first() == Some(&b'/')
     }
 
+    /// The folder it stands in; for a folder, itself.
+    #[must_use]
+    pub fn parent(&self) -> Self {
+        let end = self.0.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
+        Self(self.0.iter().copied().take(end).collect())
+    }
+
     /// The last component; empty for a folder.
     #[must_use]
     pub fn file_name(&self) -> &[u8] {

@@ -1,8 +1,11 @@
 //! Decisions as pure functions: resume, retry, admission to a host, rate, pieces. Time and chance are arguments.
 
+mod age;
 mod both_ends;
 mod budget;
 mod delete_limit;
+mod identity;
+mod lengths;
 mod mirror;
 mod name;
 mod pace;
@@ -13,9 +16,12 @@ mod resume;
 mod retry;
 mod tuning;
 
+pub use age::ServerClock;
 pub use both_ends::{ReversedNames, SortedNames};
 pub use budget::Budget;
 pub use delete_limit::{DeleteLimit, NoLimit};
+pub use identity::{Sameness, compare, same_identity};
+pub use lengths::{LengthFinding, Lengths};
 pub use mirror::{Choice, Door, Next, Rules, Standing, after_failure, choose};
 pub use name::{Collision, FoldedNames, NameRefusal, local_name};
 pub use pace::{LEAST, Pace};
@@ -23,8 +29,7 @@ pub use pattern::{Pattern, PatternError, split_pattern};
 pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
 pub use rate::Bucket;
 pub use resume::{
-    Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, other_content, overshoots, plan, same_identity,
-    unix_seconds,
+    Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, other_content, overshoots, plan, unix_seconds,
 };
 pub use retry::{Decision, LONGEST_DELAY, decide, delay};
 pub use tuning::{Learned, Sample, Tuning};

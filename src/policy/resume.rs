@@ -1,5 +1,6 @@
 //! What to do with one file, given what is on disk and what the server says.
 
+use super::identity::{Sameness, compare, same_identity};
 use crate::model::{Cause, Existing, Expectation, Failure, Identity, Progress, Source, Span, Stage, TransferType};
 
 /// Bytes before the end of a part file that are fetched again and compared before anything new is written.
@@ -14,6 +15,8 @@ pub struct FinalFile {
     pub modified: Option<i64>,
     /// Whether its digest is the one it should have; `None` while it was not computed, or none is known.
     pub digest_matches: Option<bool>,
+    /// Whether its bytes are the server's in the places that were compared; `None` while none were.
+    pub bytes_match: Option<bool>,
 }
 
 /// All that the decision rests on.
@@ -55,6 +58,8 @@ pub enum Plan {
     },
     /// Compute the digest of the file under the final name, then ask again.
     Compare,
+    /// Compare some bytes of the file under the final name with the server's, then ask again.
+    Sample,
     /// Make the shorter file under the final name the part file, with a record that it is to be the beginning of the
     /// server's file, then ask again: the overlap will prove it.
     TakeOver,
@@ -147,19 +152,6 @@ pub fn expected_size(remote: &Identity, expect: &Expectation) -> Option<u64> {
     remote.size.filter(|&size| size != 0).or(expect.size).or(remote.size)
 }
 
-/// Whether two descriptions by the same server are of the same content, as far as both tell.
-#[must_use]
-pub fn same_identity(a: &Identity, b: &Identity) -> bool {
-    let unlike = |x: &Option<String>, y: &Option<String>| matches!((x, y), (Some(x), Some(y)) if x != y);
-    let other_time = match (&a.modified, &b.modified) {
-        // Fractions may come and go; what both give must agree (RFC 3659, section 2.3).
-        (Some(x), Some(y)) => !(x.starts_with(y.as_str()) || y.starts_with(x.as_str())),
-        _ => false,
-    };
-    let other_size = matches!((a.size, b.size), (Some(x), Some(y)) if x != y);
-    !(other_size || other_time || unlike(&a.unique, &b.unique))
-}
-
 /// Seconds since 1970-01-01 UTC of a time in the form `YYYYMMDDhhmmss[.f]` (RFC 3659, section 2.3).
 #[must_use]
 pub fn unix_seconds(text: &str) -> Option<i64> {
@@ -231,13 +223,18 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
             Ok(Plan::Adopt { note: "was there already; size and time match".to_owned() })
         }
         (Some(_), Some(_)) => Ok(Plan::Adopt { note: "was there already; its time matches".to_owned() }),
-        _ if size.is_some() && facts.kind == TransferType::Image => {
-            Ok(Plan::Adopt { note: "was there already; its size matches, the server tells no time".to_owned() })
-        }
         // A record of it and no part file: this job gave it its name just before a crash.
         _ if facts.progress.is_some() && facts.part.is_none() => {
             Ok(Plan::Adopt { note: "was given its name just before an interruption".to_owned() })
         }
+        _ if size.is_some() && facts.kind == TransferType::Image => match found.bytes_match {
+            None => Ok(Plan::Sample),
+            Some(true) => {
+                let note = "was there already; size and bytes match in the places compared, the server tells no time";
+                Ok(Plan::Adopt { note: note.to_owned() })
+            }
+            Some(false) => Err("the file there has other bytes than the server's".to_owned()),
+        },
         _ => Err("the server tells neither size nor time, so the file there can't be compared".to_owned()),
     }
 }
@@ -315,9 +312,15 @@ fn trusted(facts: &Facts<'_>, length: u64) -> Result<Vec<Span>, Plan> {
     };
     if let Some(begun_with) = facts.begun_with {
         agree_on_size(facts, progress, begun_with)?;
-    } else if !same_identity(&progress.identity, facts.remote) {
-        let why = format!("the file changed on the server: {}", changes(&progress.identity, facts.remote));
-        return Err(Plan::Fresh { why: Some(why), set_aside: true });
+    } else {
+        let why = match compare(&progress.identity, facts.remote) {
+            Sameness::Same => None,
+            Sameness::Moved(changes) => Some(format!("the file changed on the server: {changes}")),
+            Sameness::Untold(what) => Some(format!("{what}, so nothing shows that it is the file that was begun")),
+        };
+        if why.is_some() {
+            return Err(Plan::Fresh { why, set_aside: true });
+        }
     }
     let same_boot = progress.boot_id == facts.boot_id;
     let (ranges, beginning) =
@@ -375,23 +378,6 @@ fn lost(have: u64, length: u64) -> Option<String> {
         let bytes = length - have;
         format!("the machine was restarted: {bytes} bytes of the part file were not known to be durable")
     })
-}
-
-fn changes(old: &Identity, new: &Identity) -> String {
-    let mut parts = Vec::new();
-    if let (Some(a), Some(b)) = (old.size, new.size)
-        && a != b
-    {
-        parts.push(format!("size {a} became {b}"));
-    }
-    for (name, a, b) in [("time", &old.modified, &new.modified), ("unique id", &old.unique, &new.unique)] {
-        if let (Some(a), Some(b)) = (a, b)
-            && a != b
-        {
-            parts.push(format!("{name} {} became {}", crate::model::printable(a, 40), crate::model::printable(b, 40)));
-        }
-    }
-    parts.join(", ")
 }
 
 fn size_of(facts: &Facts<'_>) -> Option<u64> {

@@ -5,7 +5,7 @@ use super::link::Link;
 use super::task::{Halt, Run, on_disk};
 use super::whole::Ready;
 use crate::disk::Place;
-use crate::model::{Cause, Failure, Identity, Stage, TransferType};
+use crate::model::{Cause, Failure, Identity, Stability, Stage, TransferType};
 use crate::policy::expected_size;
 
 impl Run<'_> {
@@ -27,9 +27,15 @@ impl Run<'_> {
             return Err(Failure::transient(Stage::Verify, Cause::WrongSize, message).into());
         }
         self.check_manifest_size(size, place)?;
+        self.check_lengths(size, remote, link).await?;
         self.task.gauge.set_have(size);
         let (content, proved) = self.prove(place, content, (remote, size), link).await?;
-        Ok(Ready { content, remote: remote.clone(), size, proved })
+        let stability = proved.proof.is_by_digest().then_some(Stability::Digest);
+        let stamp = match &content {
+            Content::Bytes(_) => None,
+            Content::Part(part) => Some(on_disk(Stage::Verify, || part.stamp())?),
+        };
+        Ok(Ready { content, remote: remote.clone(), size, proved, stability, stamp })
     }
 
     /// Removes what earlier attempts left; what can't be removed is no reason to fail a file that is whole.

@@ -55,6 +55,7 @@ impl<'a> Copier<'a> {
 
     /// Takes received bytes.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Took, DiskError> {
+        self.part.must_reach(self.length())?;
         if let Some(lines) = &mut self.lines {
             let mut out = std::mem::take(&mut self.scratch);
             out.clear();
@@ -85,6 +86,7 @@ impl<'a> Copier<'a> {
     /// Takes `count` bytes, no more than [`Copier::unseen`], that lie in a pipe. Returns whether the file system takes
     /// them without detour. After an error the pipe may hold some of them still; what counts is what the file got.
     pub(super) fn take_unseen(&mut self, pipe: &Pipe, count: usize) -> Result<bool, DiskError> {
+        self.part.must_reach(self.length())?;
         let mut left = count;
         while left > 0 {
             let Some(moved) = self.part.splice_at(pipe, left, self.position)? else {

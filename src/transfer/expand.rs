@@ -85,8 +85,16 @@ pub async fn expand(task: &Expansion<'_>, link: &mut Link) -> Result<(Report, Op
         Err(Halt::Queue(error)) => return Err(error),
     };
     let tally = run.whole.then_some(run.tally);
-    let report =
-        Report { from: 0, fetched: 0, gained: 0, note: tally.as_ref().map(told), progress: None, device: None, end };
+    let report = Report {
+        from: 0,
+        fetched: 0,
+        gained: 0,
+        note: tally.as_ref().map(told),
+        progress: None,
+        device: None,
+        pause: None,
+        end,
+    };
     Ok((report, tally))
 }
 

@@ -37,8 +37,6 @@ const INLINE: usize = 64 * 1024;
 const SPLICE: u64 = 256 * 1024;
 /// A smaller file isn't worth a record of its own before it is whole.
 pub(super) const SMALL: u64 = 64 * 1024;
-/// A transfer that took longer is followed by a second look at the remote file.
-pub(super) const LONG: Duration = Duration::from_secs(2);
 
 /// How the copy loop ended, short of a failure.
 pub(super) enum Copied {
@@ -74,7 +72,6 @@ struct Way {
 /// A transfer that is over, however it ended, and what came of it.
 pub(super) struct Sent {
     pub(super) start: Start,
-    pub(super) begun: Instant,
     pub(super) part: PartFile,
     pub(super) outcome: Result<(Copied, Verdict), Halt>,
     /// Offset in bytes after the last byte that came.
@@ -99,7 +96,6 @@ impl Run<'_> {
         let part = self.begin_part(place, remote, &start)?;
         self.from = start.from;
         self.prepare_split(&part, remote, &start, link.quirks().no_rest)?;
-        let begun = Instant::now();
         let copier = match self.kind() {
             TransferType::Ascii => Copier::ascii(&part),
             TransferType::Image => Copier::new(&part, start.from, start.have, size),
@@ -116,7 +112,7 @@ impl Run<'_> {
             let begun = self.as_begun(outcome);
             Box::pin(self.gather(place, part, (remote, begun), link)).await
         } else {
-            let sent = Sent { start, begun, part, outcome, position, length };
+            let sent = Sent { start, part, outcome, position, length };
             self.judge_sent(place, remote, sent, link).await
         };
         if ready.is_err() {
@@ -150,7 +146,7 @@ impl Run<'_> {
         sent: Sent,
         link: &mut Link,
     ) -> Result<Ready, Halt> {
-        let Sent { start, begun, part, outcome, position, length } = sent;
+        let Sent { start, part, outcome, position, length } = sent;
         let size = self.wanted_size(remote);
         if matches!(outcome, Err(Halt::Again(None))) {
             link.learn_no_rest();
@@ -168,12 +164,9 @@ impl Run<'_> {
         let (ending, verdict) = outcome?;
         kept?;
         if matches!(ending, Copied::TooMuch) {
-            return self.too_much(place, part, remote, &start, link).await;
+            return Err(self.too_much(place, part, (remote, &start), link).await);
         }
-        let confirmed = self.judge(position, size, verdict, &part)?;
-        if !confirmed || start.have > 0 || begun.elapsed() > LONG {
-            self.look_again(remote, &part, confirmed, link).await?;
-        }
+        self.judge(position, size, verdict, &part)?;
         self.ready(place, part.into(), remote, link).await
     }
 
@@ -234,10 +227,11 @@ impl Run<'_> {
 
     /// Ends a transfer after its bytes: takes the server's word on it, or breaks it off.
     pub(super) async fn end_transfer(
-        &self,
+        &mut self,
         retrieval: Retrieval<'_>,
         copied: Result<Copied, Halt>,
     ) -> Result<(Copied, Verdict), Halt> {
+        self.announced = retrieval.announced();
         match copied {
             Ok(Copied::End) => {
                 failpoint("transfer-last-byte");
@@ -374,7 +368,7 @@ impl Run<'_> {
     }
 
     /// Makes what was received durable, notes it, and lets go of an old part that is no further than the new one.
-    fn keep(&mut self, place: &Place, part: &PartFile, length: u64) -> Result<(), Halt> {
+    pub(super) fn keep(&mut self, place: &Place, part: &PartFile, length: u64) -> Result<(), Halt> {
         self.make_durable(part)?;
         if self.is_durable()
             && let Some(progress) = &mut self.progress

@@ -5,6 +5,7 @@
 //! 5 MB with SHA-256.
 
 use crate::model::{Account, Algorithm, Checksum, HostKey};
+use crate::policy::ServerClock;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -26,6 +27,15 @@ pub struct Findings {
     names: RandomState,
     folders: Mutex<Folders>,
     troubles: Mutex<HashMap<HostKey, u32>>,
+    times: Mutex<HashMap<HostKey, Times>>,
+}
+
+/// What was found out of a host's times.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    clock: ServerClock,
+    /// A file's time moved between two looks that followed upon each other.
+    do_move: bool,
 }
 
 /// A folder on a server, by the account that sees it.
@@ -80,6 +90,27 @@ impl Findings {
     /// Takes note that a host's session did not survive a question for a checksum.
     pub(super) fn note_trouble(&self, host: HostKey) {
         *lock(&self.troubles).entry(host).or_default() += 1;
+    }
+
+    /// Takes note that a host's file was written to a moment ago; its time as the server tells it, and ours, both in
+    /// seconds since 1970-01-01 UTC.
+    pub(super) fn note_written(&self, host: HostKey, modified: i64, now: i64) {
+        lock(&self.times).entry(host).or_default().clock.learn(modified, now);
+    }
+
+    /// What is known of a host's clock.
+    pub(super) fn clock(&self, host: &HostKey) -> ServerClock {
+        lock(&self.times).get(host).map(|times| times.clock).unwrap_or_default()
+    }
+
+    /// Takes note that a file's time moved between two looks that followed upon each other.
+    pub(super) fn note_moving_times(&self, host: HostKey) {
+        lock(&self.times).entry(host).or_default().do_move = true;
+    }
+
+    /// Whether a host's times may move by themselves.
+    pub(super) fn has_moving_times(&self, host: &HostKey) -> bool {
+        lock(&self.times).get(host).is_some_and(|times| times.do_move)
     }
 
     /// Whether a host had its chances to answer.

@@ -2,7 +2,7 @@
 //! folder is synced once.
 
 use super::failpoint::failpoint;
-use crate::disk::{DiskError, PartFile, Place};
+use crate::disk::{DiskError, Found, PartFile, Place};
 use crate::model::Stage;
 use std::collections::HashSet;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -37,8 +37,8 @@ pub(super) struct Order {
     pub(super) time: Option<i64>,
     /// Whether bytes and names have to be durable.
     pub(super) durable: bool,
-    /// Whether a regular file of that name may be replaced.
-    pub(super) replace: bool,
+    /// The regular file of that name that is replaced.
+    pub(super) replaces: Option<Found>,
 }
 
 /// What became of an order: what could not be cleared away, or why the file has no name.
@@ -124,7 +124,7 @@ fn finish(items: &mut [Item]) {
     });
     failpoint("transfer-synced");
     each(items, Stage::Commit, |item| match &item.part {
-        Some(part) => part.rename_to_final(&item.order.place, item.order.replace),
+        Some(part) => part.rename_to_final(&item.order.place, item.order.replaces),
         None => Ok(()),
     });
     failpoint("transfer-renamed");
@@ -184,7 +184,7 @@ mod tests {
     fn item(dir: &Path, name: &str, content: &str) -> (Item, oneshot::Receiver<Finished>) {
         let place = Place::open(&Destination::new(dir, RelPath::new(name).unwrap()).unwrap()).unwrap();
         let content = Content::Bytes(content.as_bytes().to_vec());
-        let order = Order { place, content, time: Some(1_700_000_000), durable: true, replace: false };
+        let order = Order { place, content, time: Some(1_700_000_000), durable: true, replaces: None };
         let (answer, answered) = oneshot::channel();
         (Item { order, small: true, part: None, failed: None, answer }, answered)
     }

@@ -1,22 +1,34 @@
 //! A worker's control connection, opened when it is needed and again after it broke.
 
+use super::recheck::Rechecks;
 use super::tools::Tools;
 use crate::ftp::{Dial, Session};
-use crate::model::{Failure, Protection, Quirks};
+use crate::model::{Failure, Protection, Quirks, RemotePath};
 use crate::wire::HashWay;
 
 /// How to reach a server, and the session with it while there is one.
 pub struct Link {
     dial: Dial,
     session: Option<Session>,
+    rechecks: Rechecks,
     pub(super) tools: Tools,
 }
 
 impl Link {
-    /// A link without a session.
+    /// A link without a session, which asks what is still to be asked for its account.
     #[must_use]
-    pub fn new(dial: Dial) -> Self {
-        Self { dial, session: None, tools: Tools::default() }
+    pub fn new(dial: Dial, rechecks: Rechecks) -> Self {
+        Self { dial, session: None, rechecks, tools: Tools::default() }
+    }
+
+    /// What is still to be asked for its account.
+    pub(super) fn rechecks(&self) -> &Rechecks {
+        &self.rechecks
+    }
+
+    /// Whether a question about this file can travel with those about the next one, over the session that stands.
+    pub(super) fn may_ask_along(&mut self, path: &RemotePath) -> bool {
+        self.session.as_mut().is_some_and(|session| session.is_usable() && session.may_ask_along(path))
     }
 
     /// How the server is reached.
@@ -25,8 +37,12 @@ impl Link {
         &self.dial
     }
 
-    /// Sets how the next data connections are opened.
-    pub fn set_options(&mut self, options: crate::ftp::SessionOptions) {
+    /// Sets how the next connections are made. Where that ends the session that stands, it puts its account's questions
+    /// first.
+    pub async fn change_options(&mut self, options: crate::ftp::SessionOptions) {
+        if self.session.is_some() && options.tls != self.dial.options.tls {
+            super::recheck::recheck(self).await;
+        }
         if let Some(session) = &mut self.session {
             session.set_options(options.clone());
         }

@@ -4,6 +4,7 @@
 //! durable, and the final name appears by one rename after everything was checked.
 
 mod adopt;
+mod aside;
 mod commit;
 mod copy;
 mod doubt;
@@ -15,6 +16,7 @@ mod finisher;
 mod follow;
 mod gauge;
 mod ledger;
+mod lengths;
 mod lines;
 mod link;
 mod origin;
@@ -22,8 +24,10 @@ mod parts;
 mod patch;
 mod piece;
 mod prove;
+mod recheck;
 mod renew;
 mod rules;
+mod sample;
 mod sidecar;
 mod small;
 mod space;
@@ -42,6 +46,7 @@ pub use finisher::Finisher;
 pub use gauge::{Gauge, Phase};
 pub use link::Link;
 pub use piece::{Help, assist};
+pub use recheck::{Rechecks, recheck};
 pub use split::{Invitation, Split};
 pub use survey::Survey;
 pub use task::{End, Fetched, Report, Started, Stop, Task, fetch};

@@ -2,15 +2,24 @@
 //! as long as nothing shows that this one has another file.
 
 use super::link::Link;
-use super::task::{Halt, Run, on_disk};
+use super::task::{Halt, Run, aside, on_disk};
 use crate::disk::{Label, PartFile, Place};
-use crate::model::{Cause, Identity, Progress, Source, Span, Stage};
+use crate::model::{Cause, Existing, Identity, Progress, Source, Span, Stage};
 use crate::policy::{Facts, FinalFile, OVERLAP, Plan, known_progress, other_content, plan, same_identity, variety};
 
 /// Different pieces of 64 bytes that a block has to have to be told from others.
 const TELLING: usize = 16;
 /// How far back such a block is looked for, in bytes: all behind it is fetched again.
 const BACK: u64 = 64 * 1024 * 1024;
+
+/// What was found out of the file under the final name.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Compared {
+    /// Whether its digest is the one it should have.
+    pub(super) digest_matches: Option<bool>,
+    /// Whether its bytes are the server's in some places.
+    pub(super) bytes_match: Option<bool>,
+}
 
 /// What was there of another source before this attempt.
 pub(super) struct Foreign {
@@ -25,7 +34,7 @@ impl Run<'_> {
         &mut self,
         place: &Place,
         remote: &Identity,
-        digest: Option<bool>,
+        compared: Compared,
         no_rest: bool,
     ) -> Result<Plan, Halt> {
         let look = || {
@@ -35,6 +44,7 @@ impl Run<'_> {
         };
         let (found, part, label) = on_disk(Stage::Plan, look)?;
         let part = part.map(|f| f.size);
+        self.final_file = found;
         self.foreign = None;
         self.progress = self.known(label);
         let own = &self.task.job.spec.source;
@@ -49,7 +59,10 @@ impl Run<'_> {
         if let Some(progress) = self.progress.as_ref().filter(same) {
             self.wrong = self.wrong.max(progress.wrong);
         }
-        let final_file = found.map(|f| FinalFile { size: f.size, modified: f.modified, digest_matches: digest });
+        let Compared { digest_matches, bytes_match } = compared;
+        let final_file = found.map(|f| FinalFile { size: f.size, modified: f.modified, digest_matches, bytes_match });
+        // One that may have gaps stands where it is until the new one is whole.
+        let existing = if self.unfit { Existing::Overwrite } else { self.existing() };
         let plan = plan(&Facts {
             remote,
             expect: &self.task.job.spec.expect,
@@ -59,7 +72,7 @@ impl Run<'_> {
             progress: self.progress.as_ref(),
             begun_with,
             boot_id: self.task.boot_id,
-            existing: self.existing(),
+            existing,
             resume: self.task.settings.resume.unwrap_or(true),
             kind: self.kind(),
             no_rest,
@@ -118,7 +131,7 @@ impl Run<'_> {
         // Closed again before the transfer opens it.
         let part = on_disk(Stage::Plan, || place.open_part())?;
         let from = telling(&part, from)?;
-        if from > 0 && !self.agrees(&part, 0, link).await? {
+        if from > 0 && !self.begins_alike(&part, link).await? {
             drop(part);
             return Err(self.give_back(place, "its first bytes differ"));
         }
@@ -156,8 +169,14 @@ impl Run<'_> {
         }
     }
 
-    /// Makes the shorter file under the final name the part file.
+    /// Makes the shorter file under the final name the part file, unless something speaks against its being the beginning
+    /// of the whole one.
     pub(super) async fn take_over(&mut self, place: &Place, remote: &Identity) -> Result<(), Halt> {
+        if let Some(why) = aside(Stage::Plan, || place.unfit(&|| *self.task.stop.borrow()))? {
+            self.unfit = true;
+            self.add_note(&format!("the shorter file under the final name was not continued: {why}"));
+            return Ok(());
+        }
         let (job, boot_id) = (self.task.job, self.task.boot_id.to_owned());
         let durable = on_disk(Stage::Plan, || place.final_file())?.map_or(0, |found| found.size);
         let source = self.mark();

@@ -251,9 +251,8 @@ impl Run<'_> {
             Ok(()) => {
                 self.progress = Some(split.conclude(false)?);
                 if split.overshot() {
-                    self.has_grown(remote, link).await?;
+                    self.look_at_overshoot(remote, link).await?;
                 }
-                self.look_again(remote, &part, true, link).await?;
                 self.ready(place, part.into(), remote, link).await
             }
             // Which of the new bytes are right can't be known.
@@ -325,10 +324,9 @@ impl Run<'_> {
     }
 
     /// Whether the server now tells a larger size, after it sent more than the file held.
-    async fn has_grown(&mut self, remote: &Identity, link: &mut Link) -> Result<(), Halt> {
-        if self.inspect(link).await?.size > remote.size {
-            return Ok(());
-        }
+    async fn look_at_overshoot(&mut self, remote: &Identity, link: &mut Link) -> Result<(), Halt> {
+        let now = self.inspect(link).await?;
+        self.judge_again(remote, Ok(now))?;
         self.alone = true;
         Err(Halt::Again(Some("the server sent more than the rest of the file".to_owned())))
     }

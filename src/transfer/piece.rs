@@ -105,7 +105,7 @@ impl Seat {
         let before = OVERLAP.min(piece.at - piece.start);
         let split = Arc::clone(&self.split);
         let session = self.or_stop(link.session()).await??;
-        let now = self.or_stop(session.inspect_ahead(split.path(), piece.at - before)).await??;
+        let now = self.or_stop(session.inspect_ahead(split.path(), piece.at - before, &[])).await?.file?;
         if now.size != split.plot.remote.size || !same_identity(&now, &split.plot.remote) {
             let message = "another session shows another version of the file";
             return Err(Failure::transient(Stage::Inspect, Cause::Changed, message).into());

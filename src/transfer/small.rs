@@ -2,7 +2,7 @@
 //!
 //! The disk then sees one write a file and no label, and the files of all sessions are put away in groups.
 
-use super::fetch::{Copied, LONG, SMALL, Sent, Start, is_told};
+use super::fetch::{Copied, SMALL, Sent, Start, is_told};
 use super::finisher::Content;
 use super::link::Link;
 use super::task::{Halt, Run, on_disk};
@@ -10,7 +10,6 @@ use super::whole::Ready;
 use crate::disk::Place;
 use crate::ftp::Verdict;
 use crate::model::{Existing, Identity, Stage, TransferType};
-use tokio::time::Instant;
 
 impl Run<'_> {
     /// Whether the file may be received into memory: nothing of it is there, its size is known and small, and after a
@@ -21,6 +20,7 @@ impl Run<'_> {
             && self.kind() == TransferType::Image
             && size.is_some_and(|size| (1..=SMALL).contains(&size))
             && is_told(remote)
+            && !self.twice
             && self.existing() != Existing::Error
             && self.task.settings.limit_rate.is_none()
     }
@@ -33,13 +33,12 @@ impl Run<'_> {
         start: Start,
         link: &mut Link,
     ) -> Result<Ready, Halt> {
-        let begun = Instant::now();
         let mut bytes = Vec::new();
         let size = self.wanted_size(remote).unwrap_or(0);
         let outcome = self.receive(&mut bytes, size, &start, link).await;
         let received = bytes.len() as u64;
         let well = matches!(outcome, Ok((Copied::End, Verdict::Confirmed | Verdict::Cut { .. })));
-        if well && received == size && begun.elapsed() <= LONG {
+        if well && received == size {
             if let Ok((_, Verdict::Cut { failure })) = &outcome {
                 self.add_note(&format!("all {size} bytes came, but {}", failure.message));
             }
@@ -53,7 +52,7 @@ impl Run<'_> {
         };
         let part = self.begin_part(place, remote, &start)?;
         on_disk(Stage::Store, || part.write_at(&bytes, 0))?;
-        let sent = Sent { start, begun, part, outcome, position: received, length: received };
+        let sent = Sent { start, part, outcome, position: received, length: received };
         self.judge_sent(place, remote, sent, link).await
     }
 

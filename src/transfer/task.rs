@@ -1,16 +1,19 @@
 //! The order of steps for one file.
 
+pub(super) use super::aside::{aside, on_disk};
 use super::findings::Findings;
 use super::finisher::Finisher;
 use super::follow::Follower;
 use super::gauge::{Gauge, Phase};
 use super::link::Link;
-use super::origin::Foreign;
+use super::origin::{Compared, Foreign};
 use super::patch::{Owner, Patch};
 use super::prove::Word;
+use super::recheck::{paths, told};
 use super::split::Split;
 use super::whole::{Ready, Whole};
-use crate::disk::{DiskError, Place, Surveyed};
+use crate::disk::{Found, Place, Surveyed};
+use crate::ftp::Inspected;
 use crate::model::{
     Cause, Existing, Failure, FailureKind, Identity, Job, PieceDigests, Progress, Proof, Receipt, RemotePath, Settings,
     Source, Stage, TransferType,
@@ -19,8 +22,7 @@ use crate::policy::{OVERLAP, Plan};
 use crate::queue::Queue;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
 
 /// Tells a worker to stop: becomes `true` once, and stays so.
@@ -65,6 +67,10 @@ pub struct Task<'a> {
     pub findings: &'a Findings,
     /// Devices (`st_dev`) known to be full.
     pub is_full: &'a (dyn Fn(u64) -> bool + Send + Sync),
+    /// The time of day, in seconds since 1970-01-01 UTC.
+    pub now: fn() -> u64,
+    /// A number below another, by chance.
+    pub below: fn(u64) -> u64,
 }
 
 /// How an attempt ended, and what it left.
@@ -82,6 +88,8 @@ pub struct Report {
     pub progress: Option<Progress>,
     /// Device of the destination, once known.
     pub device: Option<u64>,
+    /// The least time to let pass before the next attempt.
+    pub pause: Option<Duration>,
     /// The end itself.
     pub end: End,
 }
@@ -118,6 +126,9 @@ impl From<Failure> for Halt {
     }
 }
 
+/// Between two looks that show whether the server's times move by themselves: MDTM tells seconds.
+const TELLTALE: Duration = Duration::from_millis(1_100);
+
 /// A file is planned at most so often in one attempt: each time it was found changed under our hands.
 const PLANS: u32 = 6;
 
@@ -134,7 +145,7 @@ pub(super) enum Goal {
     /// Nothing: it was there already.
     Adopted(Box<Receipt>),
     /// To put it away.
-    Ready(Ready),
+    Ready(Box<Ready>),
 }
 
 /// Fetches one file: from claim to its last byte. What is left to do needs no session any more.
@@ -149,6 +160,11 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         progress,
         labelled: false,
         device: None,
+        pause: None,
+        announced: None,
+        twice: false,
+        unfit: false,
+        final_file: None,
         digest: None,
         owner: None,
         alone: false,
@@ -162,7 +178,10 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         mends: 0,
     };
     let end = match Box::pin(run.open(link)).await {
-        Ok((place, Goal::Ready(ready))) => return Fetched::Whole(Box::new(Whole { run, place, ready })),
+        Ok((place, Goal::Ready(mut ready))) => match Box::pin(run.look_again(&mut ready, link)).await {
+            Ok(answered) => return Fetched::Whole(Box::new(Whole { run, place, ready: *ready, answered })),
+            Err(halt) => Err(run.keep_unnamed(&place, *ready, halt)),
+        },
         Ok((_, Goal::Adopted(receipt))) => Ok(*receipt),
         Err(halt) => Err(halt),
     };
@@ -170,6 +189,7 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
 }
 
 /// An attempt under way.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, each with a name")]
 pub(super) struct Run<'a> {
     pub(super) task: &'a Task<'a>,
     pub(super) from: u64,
@@ -181,6 +201,16 @@ pub(super) struct Run<'a> {
     pub(super) labelled: bool,
     /// Device of the destination; nothing again once only this file is known not to fit there.
     pub(super) device: Option<u64>,
+    /// The least time to let pass before the next attempt.
+    pub(super) pause: Option<Duration>,
+    /// What the reply to the last RETR announced, in bytes.
+    pub(super) announced: Option<u64>,
+    /// Whether the file is to be read twice, since the server's times show nothing.
+    pub(super) twice: bool,
+    /// Whether the shorter file under the final name may have gaps, and is not to be continued.
+    pub(super) unfit: bool,
+    /// What stood under the final name when the attempt was planned.
+    pub(super) final_file: Option<Found>,
     /// What hashed the file while it arrived, once all of it is there.
     pub(super) digest: Option<Follower>,
     /// The seat at a file that further sessions may join.
@@ -208,7 +238,7 @@ pub(super) struct Run<'a> {
 impl Run<'_> {
     /// What there is to tell of the attempt.
     pub(super) fn report(self, end: Result<Receipt, Halt>) -> Report {
-        let Self { from, fetched, gained, note, progress, device, .. } = self;
+        let Self { from, fetched, gained, note, progress, device, pause, .. } = self;
         let end = match end {
             Ok(receipt) => End::Completed(Box::new(receipt)),
             Err(Halt::Stopped) => End::Stopped,
@@ -217,7 +247,7 @@ impl Run<'_> {
             Err(Halt::Doubt(why)) => End::Failed(keeps_changing(Some(why))),
             Err(Halt::Mend(patch)) => End::Failed(keeps_changing(patch.why)),
         };
-        Report { from, fetched, gained, note, progress, device, end }
+        Report { from, fetched, gained, note, progress, device, pause, end }
     }
 
     async fn open(&mut self, link: &mut Link) -> Result<(Place, Goal), Halt> {
@@ -232,8 +262,8 @@ impl Run<'_> {
 
     async fn go(&mut self, place: &Place, link: &mut Link) -> Result<Goal, Halt> {
         self.look_for_word(link).await?;
-        let mut remote = self.look(place, link).await?;
-        let mut digest_matches = None;
+        let mut remote = self.look_first(place, link).await?;
+        let mut compared = Compared::default();
         let mut next: Option<Plan> = None;
         let mut last = None;
         for _ in 0..PLANS {
@@ -241,19 +271,30 @@ impl Run<'_> {
             self.owner = None;
             let step = match next.take() {
                 Some(step) => step,
-                None => self.plan(place, &remote, digest_matches, link.quirks().no_rest)?,
+                None => self.plan(place, &remote, compared, link.quirks().no_rest)?,
             };
+            if !matches!(step, Plan::Adopt { .. } | Plan::Refuse(_) | Plan::Compare | Plan::Sample) && !self.twice {
+                self.let_settle(&remote)?;
+            }
             let doubts = link.doubts();
             let done = match step {
-                Plan::Adopt { .. } if digest_matches.is_none() && self.ask_for_adopted(place, link).await? => continue,
+                Plan::Adopt { .. }
+                    if compared.digest_matches.is_none() && self.ask_for_adopted(place, link).await? =>
+                {
+                    continue;
+                }
                 Plan::Adopt { note } => {
-                    let verified = digest_matches == Some(true);
+                    let verified = compared.digest_matches == Some(true);
                     let receipt = Box::pin(self.adopted(place, remote, note, verified)).await?;
                     return Ok(Goal::Adopted(Box::new(receipt)));
                 }
                 Plan::Refuse(failure) => return Err(failure.into()),
                 Plan::Compare => {
-                    digest_matches = Some(self.compare_final(place).await?);
+                    compared.digest_matches = Some(self.compare_final(place).await?);
+                    continue;
+                }
+                Plan::Sample => {
+                    compared.bytes_match = Some(Box::pin(self.sample_final(link)).await?);
                     continue;
                 }
                 Plan::TakeOver => {
@@ -262,7 +303,9 @@ impl Run<'_> {
                 }
                 Plan::Finish => {
                     let part = on_disk(Stage::Store, || place.open_part())?;
-                    self.ready(place, part.into(), &remote, link).await
+                    // It was the same before its first byte, and is now.
+                    let ready = self.ready(place, part.into(), &remote, link).await;
+                    ready.map(|ready| Ready { stability: ready.stability.or(Some(told(&remote))), ..ready })
                 }
                 Plan::Resume { from, have, why } => {
                     let from = Box::pin(self.look_for_proof(place, from, link)).await?;
@@ -279,6 +322,10 @@ impl Run<'_> {
                     self.fetch(place, &remote, start, link).await
                 }
             };
+            let done = match done {
+                Ok(ready) if self.twice => Box::pin(self.read_again(place, ready, link)).await,
+                done => done,
+            };
             match done {
                 Err(Halt::Again(Some(why))) if self.foreign.is_some() => return Err(self.give_back(place, &why)),
                 Err(Halt::Mend(Patch { held, why })) => {
@@ -290,7 +337,7 @@ impl Run<'_> {
                     next = why.map(|why| Plan::Fresh { why: Some(why), set_aside: true });
                     // What the server said of another content is not to be held against this one.
                     self.word.take_if(|word| matches!(word.proof, Proof::Server { .. }));
-                    remote = self.look(place, link).await?;
+                    remote = self.look_first(place, link).await?;
                 }
                 Err(Halt::Failed(failure)) if failure.cause == Cause::TlsReuse => {
                     self.after_refused_reuse(failure.clone(), link)?;
@@ -306,7 +353,7 @@ impl Run<'_> {
                     self.add_note(&format!("once more with fewer commands at once: {failure}"));
                     remote = self.look(place, link).await?;
                 }
-                other => return other.map(Goal::Ready),
+                other => return other.map(|ready| Goal::Ready(Box::new(ready))),
             }
         }
         Err(Halt::Again(last))
@@ -361,6 +408,24 @@ impl Run<'_> {
         self.ask(link, Some(likely)).await
     }
 
+    /// As [`Run::look`], for the first time: finds out whether the server's times show anything, where that is in doubt.
+    async fn look_first(&mut self, place: &Place, link: &mut Link) -> Result<Identity, Halt> {
+        let mut remote = self.look(place, link).await?;
+        if !self.doubts_time(&remote) {
+            return Ok(remote);
+        }
+        self.or_stop(tokio::time::sleep(TELLTALE)).await?;
+        let again = self.look(place, link).await?;
+        if again.size != remote.size || again.modified == remote.modified {
+            return Ok(again);
+        }
+        self.task.findings.note_moving_times(self.source().account().host_key());
+        self.twice = true;
+        remote.modified = None;
+        self.add_note("the server tells another time at each look, so the file is read twice and compared");
+        Ok(remote)
+    }
+
     /// What the server says of the file now.
     pub(super) async fn inspect(&mut self, link: &mut Link) -> Result<Identity, Halt> {
         self.ask(link, None).await
@@ -371,13 +436,15 @@ impl Run<'_> {
         let remote = loop {
             self.task.gauge.set_phase(if link.is_usable() { Phase::Asking } else { Phase::Connecting });
             let doubts = link.doubts();
+            let rechecks = link.rechecks().clone();
             let ask = async {
                 let session = link.session().await?;
                 self.task.gauge.set_phase(Phase::Asking);
-                match likely {
-                    Some(from) => session.inspect_ahead(self.path(), from).await,
-                    None => session.inspect(self.path()).await,
-                }
+                let Some(from) = likely else { return session.inspect(self.path()).await };
+                let questions = rechecks.take_along();
+                let Inspected { file, others } = session.inspect_ahead(self.path(), from, &paths(&questions)).await;
+                rechecks.answer(questions, others);
+                file
             };
             match self.or_stop(ask).await? {
                 Ok(remote) => break remote,
@@ -414,33 +481,6 @@ impl Run<'_> {
             None => self.note = Some(text.to_owned()),
         }
     }
-}
-
-/// Disk work that is still done aside because the disk was found to be slow: a network file system, or an overloaded one.
-static SLOW: AtomicU32 = AtomicU32::new(0);
-/// A disk that takes longer for a name or an attribute is slow.
-const QUICK: Duration = Duration::from_millis(10);
-/// Quick work in a row after which a slow disk counts as quick again.
-const CALM: u32 = 64;
-
-/// Does some quick disk work: names, attributes, a few bytes. To hand the thread over to others meanwhile costs more
-/// than such work does, but on a slow disk.
-pub(super) fn on_disk<T>(stage: Stage, work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, Halt> {
-    let slow = SLOW.load(Relaxed);
-    let begun = Instant::now();
-    let done = if slow > 0 { tokio::task::block_in_place(work) } else { work() };
-    // Races between threads make the count inexact, which does no harm.
-    if begun.elapsed() > QUICK {
-        SLOW.store(CALM, Relaxed);
-    } else if slow > 0 {
-        SLOW.store(slow - 1, Relaxed);
-    }
-    done.map_err(|error| Halt::Failed(error.into_failure(stage)))
-}
-
-/// Does some long disk work without holding up the other tasks of this thread.
-pub(super) fn aside<T>(stage: Stage, work: impl FnOnce() -> Result<T, DiskError>) -> Result<T, Halt> {
-    tokio::task::block_in_place(work).map_err(|error| Halt::Failed(error.into_failure(stage)))
 }
 
 fn full(place: &str) -> Failure {

@@ -1,13 +1,16 @@
 //! A whole file that is still to get its name; no session is needed for that.
 
 use super::failpoint::failpoint;
+use super::fetch::Start;
 use super::finisher::{Content, Order};
 use super::gauge::Phase;
 use super::prove::Proved;
+use super::recheck::Answer;
 use super::task::{Halt, Report, Run, aside, on_disk};
-use crate::disk::{PartFile, Place, move_to_backup, set_changed_aside};
-use crate::model::{Cause, Existing, Failure, Identity, Listed, Receipt, Stage};
+use crate::disk::{PartFile, Place, Stamp, move_to_backup, set_changed_aside};
+use crate::model::{Cause, Existing, Failure, Identity, Listed, Receipt, Stability, Stage};
 use crate::policy::unix_seconds;
+use tokio::sync::oneshot;
 
 /// All bytes of a file, proved to be right as far as that can be.
 pub(super) struct Ready {
@@ -17,6 +20,10 @@ pub(super) struct Ready {
     pub(super) size: u64,
     /// How it is known to be right.
     pub(super) proved: Proved,
+    /// How it is known to be of one version; nothing while the server is still to be asked.
+    pub(super) stability: Option<Stability>,
+    /// The part file's, when its last byte was there.
+    pub(super) stamp: Option<Stamp>,
 }
 
 /// A file whose bytes are all here, and the story of its attempt.
@@ -24,6 +31,8 @@ pub struct Whole<'a> {
     pub(super) run: Run<'a>,
     pub(super) place: Place,
     pub(super) ready: Ready,
+    /// Where the server's last word on the file will come from, if it is still to come.
+    pub(super) answered: Option<oneshot::Receiver<Answer>>,
 }
 
 impl Whole<'_> {
@@ -35,7 +44,17 @@ impl Whole<'_> {
 
     /// Makes the file durable and gives it its final name.
     pub async fn put_away(self) -> Report {
-        let Self { mut run, place, ready } = self;
+        let Self { mut run, place, mut ready, answered } = self;
+        if let Some(answered) = answered {
+            run.task.gauge.set_phase(Phase::Asking);
+            match run.hear_again(&ready.remote, answered).await {
+                Ok(stability) => ready.stability = Some(stability),
+                Err(halt) => {
+                    let halt = run.keep_unnamed(&place, ready, halt);
+                    return run.report(Err(halt));
+                }
+            }
+        }
         let end = run.put_away(place, ready).await;
         run.report(end)
     }
@@ -43,16 +62,20 @@ impl Whole<'_> {
 
 impl Run<'_> {
     async fn put_away(&mut self, place: Place, ready: Ready) -> Result<Receipt, Halt> {
-        let Ready { content, remote, size, proved } = ready;
+        let Ready { content, remote, size, proved, stability, stamp } = ready;
         failpoint("transfer-verified");
         self.task.gauge.set_phase(Phase::Storing);
         let time = remote.modified.as_deref().and_then(unix_seconds);
         if let Content::Part(part) = &content {
+            if let Some(stamp) = stamp {
+                self.look_for_touch(part, stamp)?;
+            }
             self.seal(part, time)?;
         }
-        let replace = matches!(self.existing(), Existing::Overwrite | Existing::Backup | Existing::Resume);
+        let may_replace = matches!(self.existing(), Existing::Overwrite | Existing::Backup | Existing::Resume);
         let kept = if self.existing() == Existing::Backup { self.keep_changed(&place)? } else { None };
-        let order = Order { place, content, time, durable: self.is_durable(), replace };
+        let replaces = self.final_file.filter(|_| may_replace && kept.is_none());
+        let order = Order { place, content, time, durable: self.is_durable(), replaces };
         match self.task.finisher.finish(order).await {
             Some(Ok(leftover)) => {
                 if let Some(error) = leftover {
@@ -66,7 +89,18 @@ impl Run<'_> {
         let (fetched, note) = (self.fetched, self.note.clone());
         let Proved { proof, digests, checksum } = proved;
         let proof = Some(proof);
-        Ok(Receipt { size, fetched, identity: remote, proof, digests, checksum, note, kept, ..Receipt::default() })
+        Ok(Receipt {
+            size,
+            fetched,
+            identity: remote,
+            proof,
+            digests,
+            checksum,
+            stability,
+            note,
+            kept,
+            ..Receipt::default()
+        })
     }
 
     /// Gives a file that is not as it was fetched another name, so that it is not replaced. Returns its path then.
@@ -83,6 +117,29 @@ impl Run<'_> {
             None => set_changed_aside(destination),
         })?;
         Ok(Some(kept.display().to_string()))
+    }
+
+    /// Keeps a file's bytes for the next attempt, which has nothing to fetch then.
+    pub(super) fn keep_content(&mut self, place: &Place, ready: Ready) -> Result<(), Halt> {
+        match ready.content {
+            Content::Part(part) => self.keep(place, &part, ready.size),
+            Content::Bytes(bytes) => {
+                let start = Start { from: 0, have: 0, why: None, set_aside: false };
+                let part = self.begin_part(place, &ready.remote, &start)?;
+                on_disk(Stage::Store, || part.write_at(&bytes, 0))?;
+                self.keep(place, &part, ready.size)
+            }
+        }
+    }
+
+    /// Lets go of a part file that another program wrote to after its last byte had come.
+    fn look_for_touch(&mut self, part: &PartFile, stamp: Stamp) -> Result<(), Halt> {
+        let same = on_disk(Stage::Commit, || part.must_be_as(stamp));
+        if same.is_err() {
+            part.clear_label();
+            self.progress = None;
+        }
+        same
     }
 
     /// Sets the time of a part file, and makes all of it durable: a large one by itself, for it takes its time.

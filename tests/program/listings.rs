@@ -7,7 +7,7 @@ use crate::support::{
     report,
 };
 use ftpq::{
-    ftp::{Dial, LinkKind, Login, Session, SessionOptions, TlsPolicy},
+    ftp::{Dial, LinkKind, Login, PassivePorts, Session, SessionOptions, TlsPolicy},
     model::{Cause, DataMode, Failure, FailureKind, Quirks, RemotePath, Settings, Source, Stage, TransferType},
     wire::listing::{self, Entry, Form, Item, Resolution, Size},
 };
@@ -109,7 +109,20 @@ pub(crate) fn dial(url: &str, ca_file: Option<PathBuf>, data_mode: DataMode) -> 
     });
     let login = Login::new(account.user.clone(), secret);
     let quirks = Quirks::default();
-    (Dial { account, login, options, quirks, ticket: None, strikes: 0, only_tls12: false, trace: Some(trace) }, story)
+    (
+        Dial {
+            account,
+            login,
+            options,
+            quirks,
+            ticket: None,
+            strikes: 0,
+            only_tls12: false,
+            ports: PassivePorts::default(),
+            trace: Some(trace),
+        },
+        story,
+    )
 }
 
 pub(crate) fn in_time<F: Future>(play: F) -> F::Output {

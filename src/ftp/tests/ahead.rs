@@ -36,7 +36,7 @@ async fn burst(peer: &mut Peer, listener: &TcpListener, rest: Option<u64>) -> to
 }
 
 async fn look_and_fetch(session: &mut Session, likely: u64, from: u64) -> (Vec<u8>, Verdict) {
-    let identity = session.inspect_ahead(&path("f"), likely).await.unwrap();
+    let identity = session.inspect_ahead(&path("f"), likely, &[]).await.file.unwrap();
     assert_eq!(identity.size, Some(5));
     fetch_on(session, from).await.unwrap()
 }
@@ -248,7 +248,7 @@ async fn a_late_reply_is_not_taken_for_an_answer() {
     .await;
     play.dial.options.pipelining = Pipelining::Burst;
     let mut session = Session::open(&play.dial).await.unwrap();
-    let failure = session.inspect_ahead(&path("f"), 0).await.unwrap_err();
+    let failure = session.inspect_ahead(&path("f"), 0, &[]).await.file.unwrap_err();
     assert_eq!(failure.cause, Cause::Protocol);
     assert!(session.quirks().lockstep && !session.is_usable());
     drop(session);

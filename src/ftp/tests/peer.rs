@@ -1,6 +1,6 @@
 //! A server that follows a script, and panics when the client does not.
 
-use super::super::{Dial, Login, SessionOptions};
+use super::super::{Dial, Login, PassivePorts, SessionOptions};
 use crate::model::{Account, DataMode, Quirks, Scheme};
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -47,6 +47,7 @@ impl Play {
             quirks: Quirks::default(),
             strikes: 0,
             only_tls12: false,
+            ports: PassivePorts::default(),
             trace: Some(Arc::new(move |line: &str| book.lock().unwrap().push(line.to_owned()))),
         };
         Self { dial, dialogue, script }

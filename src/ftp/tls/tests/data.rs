@@ -77,7 +77,7 @@ async fn client_hello_comes_with_retr_or_with_its_150() {
     });
     let mut session = Session::open(&play.dial).await.unwrap();
     assert_eq!(fetch(&mut session).await.unwrap(), (b"hello".to_vec(), Verdict::Confirmed));
-    session.inspect_ahead(&path("f"), 0).await.unwrap();
+    session.inspect_ahead(&path("f"), 0, &[]).await.file.unwrap();
     assert_eq!(fetch(&mut session).await.unwrap(), (b"hello".to_vec(), Verdict::Confirmed));
     drop(session);
     play.over();

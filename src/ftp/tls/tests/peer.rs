@@ -1,6 +1,6 @@
 //! A server with TLS that follows a script on a thread of its own, and panics when the client does not.
 
-use crate::ftp::{Dial, Login, SessionOptions, TlsPolicy};
+use crate::ftp::{Dial, Login, PassivePorts, SessionOptions, TlsPolicy};
 use crate::model::{Account, Quirks, Scheme, Settings, Tls};
 use rustls::{ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion};
 use rustls_pki_types::PrivateKeyDer;
@@ -240,6 +240,7 @@ pub(super) fn dial(tls: TlsPolicy, port: u16) -> Dial {
         quirks: Quirks::default(),
         strikes: 0,
         only_tls12: false,
+        ports: PassivePorts::default(),
         trace: None,
     }
 }

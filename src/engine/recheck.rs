@@ -1,0 +1,68 @@
+//! Files whose bytes are all there, and that the server is still to be asked about: their questions travel with the next
+//! file's, and where there is none, a session at rest puts them.
+
+use super::dispatcher::Dispatcher;
+use super::hosts::Hosts;
+use super::worker::{Shop, Word};
+use crate::model::Account;
+use crate::queue::QueueError;
+use crate::transfer::{Link, recheck};
+use std::sync::Arc;
+
+impl Dispatcher {
+    /// Has sessions at rest put the questions of their accounts. Where a next file is about to come, they wait for it, unless
+    /// `at_once`.
+    pub(super) fn recheck(&mut self, at_once: bool) {
+        for account in std::mem::take(&mut self.hosts.unasked) {
+            let waits = !at_once && self.hosts.has_work(&account);
+            match self.hosts.take_question(&account, waits) {
+                Errand::None => {}
+                Errand::Wait => drop(self.hosts.unasked.insert(account)),
+                Errand::Ask(link) => drop(tokio::spawn(Arc::clone(&self.shop).recheck(*link))),
+            }
+        }
+    }
+
+    /// Takes back a session that has put its account's questions.
+    pub(super) async fn rechecked(&mut self, link: Link) -> Result<(), QueueError> {
+        let (account, quirks) = (link.dial().account.clone(), link.quirks());
+        self.put_by(&account, link, true);
+        self.learn(&account.host_key(), quirks).await
+    }
+}
+
+impl Shop {
+    async fn recheck(self: Arc<Self>, mut link: Link) {
+        recheck(&mut link).await;
+        // Nobody listens any more only when the run is over and the process ends.
+        let _ = self.words.send(Word::Rechecked(Box::new(link)));
+    }
+}
+
+/// What is to be done about the questions of an account.
+enum Errand {
+    /// Nothing: they were put, or can't be.
+    None,
+    /// They are put later.
+    Wait,
+    /// This session puts them.
+    Ask(Box<Link>),
+}
+
+impl Hosts {
+    fn take_question(&mut self, account: &Account, waits: bool) -> Errand {
+        let books = self.books(account);
+        if books.rechecks.is_empty() {
+            return Errand::None;
+        }
+        if books.links == 0 {
+            // No session is left that will ever ask.
+            books.rechecks.forget();
+            return Errand::None;
+        }
+        if waits {
+            return Errand::Wait;
+        }
+        self.take_idle(account).map_or(Errand::Wait, |link| Errand::Ask(Box::new(link)))
+    }
+}
