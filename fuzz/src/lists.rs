@@ -218,7 +218,8 @@ pub fn manifests(data: &[u8]) {
     let (whole, warnings) = read(text.clone(), 64 << 10, &options);
     let packed = text.starts_with(&[0x1F, 0x8B]);
     // A cell may be a list, and a document may be one line; CSV takes a CR alone for the end of a record.
-    let parts = text.iter().filter(|b| matches!(b, b'\n' | b'\r' | b';' | b'<' | b'{')).count() + 1;
+    let parts =
+        text.iter().filter(|b| matches!(b, b'\n' | b'\r' | b';' | b',' | b'\t' | b' ' | b'<' | b'{')).count() + 1;
     assert!(packed || whole.len() <= 2 * parts + 1, "{} of {parts} parts", whole.len());
     let (pieces, warned) = read(text.clone(), usize::from(choice >> 4) + 1, &options);
     if packed && ends_fatally(&whole) {

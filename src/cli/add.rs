@@ -11,12 +11,11 @@ use super::rehearsal;
 use super::run::Start;
 use super::standing;
 use super::words::{count, numbers};
-use crate::engine::{Added, Credential, Intake, contradiction};
+use crate::engine::{Added, Credential, Intake, Interrupt, contradiction};
 use crate::manifest::{Entry, LineError, ReadOptions, Warning};
 use crate::model::{Account, IdSet, JobSpec, Selection, Settings, Source};
 use crate::policy::Pattern;
 use serde::Serialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Bad lines that are reported one by one.
 const REPORTED: u64 = 20;
@@ -91,7 +90,7 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
         queued.gone = tokio::select! {
             biased;
             // The jobs are queued; who is in a hurry does without the look at the files.
-            _ = interrupt.recv() => IdSet::default(),
+            () = interrupt.recv() => IdSet::default(),
             found = standing::look(&*desk, &queued.added.known) => found?.gone,
         };
     }
@@ -140,13 +139,13 @@ pub(super) fn warn_of_password(face: &mut Face<'_>) {
     ));
 }
 
-/// Ctrl-C, which from now on no longer ends the process by itself.
-pub(super) fn interrupts() -> Result<Signal, Failed> {
-    signal(SignalKind::interrupt()).map_err(|e| Failed::Io("the signal handler can't be installed".to_owned(), e))
+/// Ctrl-C and its like, which from now on no longer end the process by themselves.
+pub(super) fn interrupts() -> Result<Interrupt, Failed> {
+    Interrupt::listen().map_err(|e| Failed::Io("the signal handlers can't be installed".to_owned(), e))
 }
 
 /// Reads all inputs and hands their jobs over; they are durable when this returns. Interrupted, it queues nothing.
-pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut Signal) -> Result<Queued, Failed> {
+pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut Interrupt) -> Result<Queued, Failed> {
     let Order { inputs, read, login, settings, skip_bad, may_lend } = order;
     if inputs.iter().any(Input::shows_password) {
         warn_of_password(face);
@@ -168,7 +167,7 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut S
         loop {
             let (rest, chunk) = tokio::select! {
                 biased;
-                _ = interrupt.recv() => return Err(Failed::Interrupted("nothing was queued")),
+                () = interrupt.recv() => return Err(Failed::Interrupted("nothing was queued")),
                 read = feed.next() => read?,
             };
             for warning in &chunk.warnings {

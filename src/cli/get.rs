@@ -42,7 +42,7 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
     }
     tokio::select! {
         biased;
-        _ = interrupt.recv() => {
+        () = interrupt.recv() => {
             return Err(Failed::Interrupted("nothing was downloaded; `ftpq run` works on what is queued"));
         }
         woken = wake(face, &added.known) => woken?,

@@ -4,11 +4,16 @@ use crate::model::{
     Account, Change, Clash, Counts, Event, IdSet, Job, JobId, JobSpec, Secret, Selection, StatusReport,
 };
 use std::{future::Future, pin::Pin};
+use tokio::sync::watch;
 
-/// Receives what happens during a run. Called from many tasks; must return quickly.
+/// Receives what happens during a run.
 pub trait Observer: Send + Sync {
-    /// Takes note of an event.
+    /// Takes note of an event. Called by whoever does the work: it never waits for a terminal, a pipe or a reader.
     fn event(&self, event: &Event);
+
+    /// Is `true` while more events wait for a reader that must miss none than memory should hold: nothing new is begun
+    /// meanwhile.
+    fn behind(&self) -> watch::Receiver<bool>;
 }
 
 /// A future that a trait object can return.

@@ -137,6 +137,7 @@ impl Dispatcher {
     async fn work(&mut self) -> Result<(), QueueError> {
         // One timer for all turns: a new one each time would wake the runtime's timer thread each time.
         let mut alarm = std::pin::pin!(sleep_until(self.outlook.ticked + TICK));
+        let mut behind = self.shop.observer.behind();
         loop {
             if *self.stop.borrow() {
                 self.report.interrupted = true;
@@ -147,7 +148,11 @@ impl Dispatcher {
                 self.tick().await?;
             }
             self.refresh_if_due().await?;
-            self.fill().await?;
+            // What is not read yet is held in memory: nothing new is begun that would tell of more.
+            let is_behind = *behind.borrow_and_update();
+            if !is_behind {
+                self.fill().await?;
+            }
             self.recheck(false);
             self.help_out();
             if self.is_over() {
@@ -162,6 +167,8 @@ impl Dispatcher {
                 _ = stop.wait_for(|&stop| stop) => continue,
                 word = self.inbox.recv() => word,
                 () = &mut alarm => continue,
+                // Its sender lives as long as the observer.
+                _ = behind.changed(), if is_behind => continue,
             };
             Box::pin(self.hear(word)).await?;
         }

@@ -33,5 +33,5 @@ pub use local::{LocalDesk, back_up_local, peek, remove_local};
 pub use logins::contradiction;
 pub use order::{Display, Given, House, RunOrder, RunReport};
 pub use run::prepare;
-pub use signals::stop_on_signals;
+pub use signals::{Interrupt, ShutdownGuard};
 pub use trace::TraceFile;

@@ -19,6 +19,7 @@ mod ledger;
 mod lengths;
 mod lines;
 mod link;
+mod look;
 mod origin;
 mod parts;
 mod patch;

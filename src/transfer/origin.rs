@@ -177,6 +177,10 @@ impl Run<'_> {
             self.add_note(&format!("the shorter file under the final name was not continued: {why}"));
             return Ok(());
         }
+        if *self.task.stop.borrow() {
+            // It was not looked at to its end.
+            return Err(Halt::Stopped);
+        }
         let (job, boot_id) = (self.task.job, self.task.boot_id.to_owned());
         let durable = on_disk(Stage::Plan, || place.final_file())?.map_or(0, |found| found.size);
         let source = self.mark();

@@ -4,19 +4,18 @@ pub(super) use super::aside::{aside, on_disk};
 use super::findings::Findings;
 use super::finisher::Finisher;
 use super::follow::Follower;
-use super::gauge::{Gauge, Phase};
+use super::gauge::Gauge;
 use super::link::Link;
 use super::origin::{Compared, Foreign};
 use super::patch::{Owner, Patch};
 use super::prove::Word;
-use super::recheck::{paths, told};
+use super::recheck::told;
 use super::split::Split;
 use super::whole::{Ready, Whole};
 use crate::disk::{Found, Place, Surveyed};
-use crate::ftp::Inspected;
 use crate::model::{
-    Cause, Existing, Failure, FailureKind, Identity, Job, PieceDigests, Progress, Proof, Receipt, RemotePath, Settings,
-    Source, Stage, TransferType,
+    Cause, Existing, Failure, FailureKind, Job, PieceDigests, Progress, Proof, Receipt, RemotePath, Settings, Source,
+    Stage, TransferType,
 };
 use crate::policy::{OVERLAP, Plan};
 use crate::queue::Queue;
@@ -125,9 +124,6 @@ impl From<Failure> for Halt {
         Self::Failed(failure)
     }
 }
-
-/// Between two looks that show whether the server's times move by themselves: MDTM tells seconds.
-const TELLTALE: Duration = Duration::from_millis(1_100);
 
 /// A file is planned at most so often in one attempt: each time it was found changed under our hands.
 const PLANS: u32 = 6;
@@ -392,71 +388,6 @@ impl Run<'_> {
     /// The user's wish for files that are there.
     pub(super) fn existing(&self) -> Existing {
         self.task.settings.existing.unwrap_or_default()
-    }
-
-    /// What the server says of the file, which is likely to be fetched then.
-    async fn look(&mut self, place: &Place, link: &mut Link) -> Result<Identity, Halt> {
-        if self.kind() == TransferType::Ascii {
-            return self.inspect(link).await;
-        }
-        let likely = if link.quirks().no_rest || self.task.settings.resume == Some(false) {
-            0
-        } else {
-            let part = on_disk(Stage::Plan, || place.part_file())?;
-            part.map_or(0, |part| part.size.saturating_sub(OVERLAP))
-        };
-        self.ask(link, Some(likely)).await
-    }
-
-    /// As [`Run::look`], for the first time: finds out whether the server's times show anything, where that is in doubt.
-    async fn look_first(&mut self, place: &Place, link: &mut Link) -> Result<Identity, Halt> {
-        let mut remote = self.look(place, link).await?;
-        if !self.doubts_time(&remote) {
-            return Ok(remote);
-        }
-        self.or_stop(tokio::time::sleep(TELLTALE)).await?;
-        let again = self.look(place, link).await?;
-        if again.size != remote.size || again.modified == remote.modified {
-            return Ok(again);
-        }
-        self.task.findings.note_moving_times(self.source().account().host_key());
-        self.twice = true;
-        remote.modified = None;
-        self.add_note("the server tells another time at each look, so the file is read twice and compared");
-        Ok(remote)
-    }
-
-    /// What the server says of the file now.
-    pub(super) async fn inspect(&mut self, link: &mut Link) -> Result<Identity, Halt> {
-        self.ask(link, None).await
-    }
-
-    /// What the server says of the file. With an offset, a transfer is likely to begin there next.
-    async fn ask(&mut self, link: &mut Link, likely: Option<u64>) -> Result<Identity, Halt> {
-        let remote = loop {
-            self.task.gauge.set_phase(if link.is_usable() { Phase::Asking } else { Phase::Connecting });
-            let doubts = link.doubts();
-            let rechecks = link.rechecks().clone();
-            let ask = async {
-                let session = link.session().await?;
-                self.task.gauge.set_phase(Phase::Asking);
-                let Some(from) = likely else { return session.inspect(self.path()).await };
-                let questions = rechecks.take_along();
-                let Inspected { file, others } = session.inspect_ahead(self.path(), from, &paths(&questions)).await;
-                rechecks.answer(questions, others);
-                file
-            };
-            match self.or_stop(ask).await? {
-                Ok(remote) => break remote,
-                // Each kind of doubt comes up once or twice, so this has an end.
-                Err(failure) if link.doubts() != doubts && failure.kind == FailureKind::Transient => {
-                    self.add_note(&format!("once more with fewer commands at once: {failure}"));
-                }
-                Err(failure) => return Err(failure.into()),
-            }
-        };
-        self.task.gauge.set_size(crate::policy::expected_size(&remote, &self.task.job.spec.expect));
-        Ok(remote)
     }
 
     /// The future's result, unless the worker is told to stop first.

@@ -64,6 +64,7 @@ mod tls_servers;
 mod tls_shown;
 mod tls_truncation;
 mod trees;
+mod unread;
 mod uploads;
 mod verdict;
 mod verifying;

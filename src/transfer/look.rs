@@ -1,0 +1,87 @@
+//! What the server says of the file before its transfer.
+
+use super::gauge::Phase;
+use super::link::Link;
+use super::recheck::paths;
+use super::task::{Halt, Run, on_disk};
+use crate::disk::Place;
+use crate::ftp::Inspected;
+use crate::model::{FailureKind, Identity, Stage, TransferType};
+use crate::policy::{OVERLAP, expected_size};
+use std::time::Duration;
+
+/// Between two looks that show whether the server's times move by themselves: MDTM tells seconds.
+const TELLTALE: Duration = Duration::from_millis(1_100);
+
+impl Run<'_> {
+    /// What the server says of the file, which is likely to be fetched then.
+    pub(super) async fn look(&mut self, place: &Place, link: &mut Link) -> Result<Identity, Halt> {
+        if self.kind() == TransferType::Ascii {
+            return self.inspect(link).await;
+        }
+        let likely = if link.quirks().no_rest || self.task.settings.resume == Some(false) {
+            0
+        } else {
+            let part = on_disk(Stage::Plan, || place.part_file())?;
+            part.map_or(0, |part| part.size.saturating_sub(OVERLAP))
+        };
+        self.ask(link, Some(likely)).await
+    }
+
+    /// As [`Run::look`], for the first time: finds out whether the server's times show anything, where that is in doubt.
+    pub(super) async fn look_first(&mut self, place: &Place, link: &mut Link) -> Result<Identity, Halt> {
+        let mut remote = self.look(place, link).await?;
+        if !self.doubts_time(&remote) {
+            return Ok(remote);
+        }
+        self.or_stop(tokio::time::sleep(TELLTALE)).await?;
+        let again = self.look(place, link).await?;
+        if again.size != remote.size || again.modified == remote.modified {
+            return Ok(again);
+        }
+        self.task.findings.note_moving_times(self.source().account().host_key());
+        self.twice = true;
+        remote.modified = None;
+        self.add_note("the server tells another time at each look, so the file is read twice and compared");
+        Ok(remote)
+    }
+
+    /// What the server says of the file now.
+    pub(super) async fn inspect(&mut self, link: &mut Link) -> Result<Identity, Halt> {
+        self.ask(link, None).await
+    }
+
+    /// What the server says of the file. With an offset, a transfer is likely to begin there next.
+    async fn ask(&mut self, link: &mut Link, likely: Option<u64>) -> Result<Identity, Halt> {
+        let remote = loop {
+            self.task.gauge.set_phase(if link.is_usable() { Phase::Asking } else { Phase::Connecting });
+            let doubts = link.doubts();
+            let rechecks = link.rechecks().clone();
+            let ask = async {
+                let session = link.session().await?;
+                self.task.gauge.set_phase(Phase::Asking);
+                let questions = rechecks.take_along();
+                let also = paths(&questions);
+                let Inspected { file, others } = match likely {
+                    Some(from) => session.inspect_ahead(self.path(), from, &also).await,
+                    None => {
+                        let others = session.inspect_all(&also).await;
+                        Inspected { file: session.inspect(self.path()).await, others }
+                    }
+                };
+                rechecks.answer(questions, others);
+                file
+            };
+            match self.or_stop(ask).await? {
+                Ok(remote) => break remote,
+                // Each kind of doubt comes up once or twice, so this has an end.
+                Err(failure) if link.doubts() != doubts && failure.kind == FailureKind::Transient => {
+                    self.add_note(&format!("once more with fewer commands at once: {failure}"));
+                }
+                Err(failure) => return Err(failure.into()),
+            }
+        };
+        self.task.gauge.set_size(expected_size(&remote, &self.task.job.spec.expect));
+        Ok(remote)
+    }
+}
