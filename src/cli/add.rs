@@ -77,8 +77,17 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
         let Queued { added, lent, .. } = enqueue(face, Order { may_lend: true, ..order }, &mut interrupt).await?;
         ask_again(&*face.desk().await?, &added.known, recheck).await?;
         let overrides = Settings::default();
-        let start =
-            Start { only: Some(all(&added)), overrides, password: None, lent, config, trace: None, survey: None };
+        let start = Start {
+            only: Some(all(&added)),
+            overrides,
+            password: None,
+            lent,
+            config,
+            trace: None,
+            survey: None,
+            gone: None,
+            backup_dir: None,
+        };
         drop(interrupt);
         return Ok(rehearsal::tell(face, &RunOptions::default(), start).await?.0);
     }

@@ -47,7 +47,17 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
         }
         woken = wake(face, &added.known) => woken?,
     }
-    let start = Start { only: Some(only), overrides, password, lent, config, trace, survey: None };
+    let start = Start {
+        only: Some(only),
+        overrides,
+        password,
+        lent,
+        config,
+        trace,
+        survey: None,
+        gone: None,
+        backup_dir: None,
+    };
     if args.run.dry_run {
         Ok(rehearsal::tell(face, &args.run, start).await?.0)
     } else {

@@ -105,7 +105,10 @@ impl Outlook {
 impl Dispatcher {
     /// Works until nothing is left that can be done now.
     pub(super) async fn run(mut self) -> Result<RunReport, QueueError> {
-        let outcome = Box::pin(self.begin_and_work()).await;
+        let mut outcome = Box::pin(self.begin_and_work()).await;
+        if outcome.is_ok() {
+            outcome = Box::pin(self.look_for_gone()).await;
+        }
         self.let_go().await;
         let released = self.release_all().await;
         outcome?;
@@ -444,7 +447,7 @@ impl Dispatcher {
         self.order.connections.or_else(|| self.order.config.connections()).unwrap_or(CONNECTIONS).max(1)
     }
 
-    fn selection(&self) -> crate::model::Selection {
+    pub(super) fn selection(&self) -> crate::model::Selection {
         crate::model::Selection { ids: self.order.only.clone(), ..crate::model::Selection::default() }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::worker::Word;
 use super::{AccountStanding, Added, Board, Changed, Credential, Desk, DeskError, Intake, KeptStanding, Reply};
-use crate::disk::remove_file;
+use crate::disk::{move_to_backup, remove_file};
 use crate::model::{
     Account, Change, Counts, Destination, IdSet, Job, JobId, JobSpec, JobState, Selection, StatusReport,
 };
@@ -177,6 +177,14 @@ impl LocalDesk {
 /// When it is another file, or can't be deleted; the text says why.
 pub fn remove_local(destination: &Destination, size: u64) -> Result<(), String> {
     remove_file(destination, size).map_err(|e| e.to_string())
+}
+
+/// Moves a local file to the same path below another folder. Returns its path there. Blocks for a moment.
+///
+/// # Errors
+/// When that can't be done; the text says why.
+pub fn back_up_local(destination: &Destination, dir: &Path) -> Result<PathBuf, String> {
+    move_to_backup(destination, dir).map_err(|e| e.to_string())
 }
 
 /// What is known of a queue that no process has open; nothing where it has to be opened to be known.

@@ -33,7 +33,9 @@ pub fn prepare(
     let desk = desk.with_run(RunLine { board: Arc::clone(&board), words: words.clone() });
     let (boot_id, full, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
     let (survey, reading, findings) = (order.survey.clone(), OnceCell::new(), Findings::default());
-    let workshop = Shop { queue, observer, board, boot_id, full, finisher, findings, words, survey, reading };
+    let backup_dir = order.backup_dir.clone();
+    let workshop =
+        Shop { queue, observer, board, boot_id, full, finisher, findings, words, survey, backup_dir, reading };
     let dispatcher = Dispatcher {
         shop: Arc::new(workshop),
         order,

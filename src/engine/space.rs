@@ -115,7 +115,7 @@ fn at_rest(here: AtHand, existing: Existing, size: u64) -> u64 {
                 size
             }
         }
-        (_, Existing::Overwrite) | (None, _) => 0,
+        (_, Existing::Overwrite | Existing::Backup) | (None, _) => 0,
     };
     finished.max(here.part).min(size)
 }

@@ -17,6 +17,7 @@ use crate::transfer::{
     End, Fetched, Findings, Finisher, Gauge, Link, Report, Split, Started, Stop, Survey, Task, failpoint, fetch,
 };
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OnceCell, mpsc};
@@ -34,6 +35,8 @@ pub(super) struct Shop {
     pub(super) words: mpsc::UnboundedSender<Word>,
     /// What is seen of folders, where anybody wants to know.
     pub(super) survey: Option<Arc<Survey>>,
+    /// Where files go that were changed here and are replaced.
+    pub(super) backup_dir: Option<PathBuf>,
     /// Held from the first folder on that is read, to the end of the run.
     pub(super) reading: OnceCell<Reading>,
 }
@@ -295,6 +298,7 @@ impl Turn<'_> {
             source: &self.chosen.source,
             next: &self.next,
             settings: self.settings,
+            backup_dir: self.shop.backup_dir.as_deref(),
             queue: &self.shop.queue,
             finisher: &self.shop.finisher,
             gauge,
@@ -390,6 +394,10 @@ impl Turn<'_> {
             }
         };
         self.shop.board.count_done(&receipt);
+        if let Some(kept) = &receipt.kept {
+            let text = format!("{}: replaced; what was changed here is kept as {kept}", job.spec.destination);
+            self.shop.observer.event(&Event::Notice { text });
+        }
         self.shop.observer.event(&Event::Done {
             job: job.id,
             source: self.chosen.source.clone(),

@@ -174,6 +174,9 @@ pub struct Receipt {
     /// What is worth knowing: how it was finished without a download, what could not be confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Where the file is kept that was under the final name before, and was not as it was fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
     /// When it was finished, in seconds since 1970-01-01 UTC.
     pub finished_at: u64,
     /// When the server was asked last whether it still has this file, and had it, in seconds since 1970-01-01 UTC.

@@ -1,7 +1,9 @@
 //! Decisions as pure functions: resume, retry, admission to a host, rate, pieces. Time and chance are arguments.
 
 mod age;
+mod both_ends;
 mod budget;
+mod delete_limit;
 mod identity;
 mod lengths;
 mod mirror;
@@ -16,7 +18,9 @@ mod retry;
 mod tuning;
 
 pub use age::ServerClock;
+pub use both_ends::{ReversedNames, SortedNames};
 pub use budget::Budget;
+pub use delete_limit::{DeleteLimit, NoLimit};
 pub use identity::{Sameness, compare, same_identity};
 pub use lengths::{LengthFinding, Lengths};
 pub use mirror::{Choice, Door, Next, Rules, Standing, after_failure, choose};

@@ -90,7 +90,7 @@ impl Run<'_> {
             }
         };
         match self.existing() {
-            Existing::Overwrite | Existing::Resume => Ok(None),
+            Existing::Overwrite | Existing::Backup | Existing::Resume => Ok(None),
             Existing::Skip => {
                 let note = format!("kept as it is (existing = skip): {difference}");
                 Ok(Some(self.stays(place, receipt, &note, None)))

@@ -23,6 +23,7 @@ mod lines;
 mod link;
 mod look;
 mod origin;
+mod parts;
 mod patch;
 mod piece;
 mod prove;
@@ -37,6 +38,7 @@ mod split;
 mod survey;
 mod task;
 mod tools;
+mod unsure;
 mod whole;
 mod wrong;
 

@@ -20,6 +20,7 @@ use crate::model::{
 };
 use crate::policy::{OVERLAP, Plan};
 use crate::queue::Queue;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -48,6 +49,8 @@ pub struct Task<'a> {
     pub next: &'a [RemotePath],
     /// Its settings, every field filled.
     pub settings: &'a Settings,
+    /// Where files go that were changed here and are replaced; beside the new ones where it is `None`.
+    pub backup_dir: Option<&'a Path>,
     /// Where progress is recorded.
     pub queue: &'a Queue,
     /// Gives whole files their names.

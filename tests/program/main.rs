@@ -13,6 +13,7 @@
 mod support;
 
 mod adding;
+mod bad_listings;
 mod bulk;
 mod changing;
 mod clock;
