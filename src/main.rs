@@ -28,17 +28,25 @@ fn main() -> ExitCode {
     if let Some(keep) = args.wants_demo() {
         return ExitCode::from(ftpq::demo::run(keep));
     }
+    engine::raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            let text =
-                format!("ftpq: the runtime can't be started: {error}; check the limits on threads (ulimit -u)\n");
+            let text = format!(
+                "ftpq: the runtime can't be started: {error}; check the limits on threads (ulimit -u) and open files (ulimit -n)\n"
+            );
             // When standard error is gone, there is nowhere left to say so; the exit code still does.
             let _ = std::io::stderr().write_all(text.as_bytes());
             return ExitCode::from(5);
         }
     };
     let messages = MessageWriter::default();
+    if let Err(error) = runtime.block_on(async { engine::outlive_file_size_limit() }) {
+        let text = "the signal of file size limits can't be taken";
+        say(&messages, &format!("ftpq: {text}: {error}; check the limits on open files (ulimit -n)\n"));
+        messages.finish();
+        return ExitCode::from(5);
+    }
     tell_of_faults(messages.clone());
     let program = Program { messages: messages.clone() };
     let err = Box::new(messages.clone());
@@ -218,9 +226,13 @@ impl Program {
             let Ok(now) = client.counts(selection.clone()).await else { return Ok(None) };
             if now.left() == 0 || interrupted {
                 let base = if order.only.is_some() { Counts::default() } else { before };
+                if now.failed > 0 && !order.display.quiet {
+                    self.say(&format!("{} failed: `ftpq list --state failed` shows which", now.failed));
+                }
                 return Ok(Some(RunReport {
                     done: now.done.saturating_sub(base.done),
                     failed: now.failed.saturating_sub(base.failed),
+                    failed_before: base.failed,
                     left: now.files_left(),
                     folders_left: now.folders,
                     interrupted,

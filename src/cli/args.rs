@@ -16,11 +16,12 @@ use std::str::FromStr;
 const AFTER_HELP: &str = "\
 Exit codes:
   0  all that was asked for is done and checked
-  1  some jobs failed for good; with report and verify: something is missing or changed
+  1  some jobs failed for good; with run: now or in an earlier run (`ftpq list --state failed`);
+     with report and verify: something is missing or changed
   2  usage, or a bad manifest or settings file; nothing was changed
   3  stopped with work left that a new `ftpq run` continues
   4  the queue is in use by another process that does not answer
-  5  local storage: disk full, no permission
+  5  local storage: disk full or read-only, no permission, a limit on file sizes or open files
 
 Files:
   The queue is kept in --queue, else $FTPQ_QUEUE, else $XDG_STATE_HOME/ftpq (~/.local/state/ftpq).

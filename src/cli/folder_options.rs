@@ -41,6 +41,12 @@ pub(super) struct Which {
     /// Leave out larger files; K, M and G are binary
     #[arg(long, value_name = "BYTES", value_parser = parse_bytes)]
     pub(super) max_size: Option<u64>,
+    /// Folders to read for this command at most, so that a tree without end comes to one [default: 100000]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(super) max_folders: Option<u64>,
+    /// Jobs to make of folders for this command at most [default: 10000000]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    pub(super) max_jobs: Option<u64>,
 }
 
 /// A moment, or a span of time before now, in seconds.
@@ -53,7 +59,7 @@ pub(super) enum Since {
 impl FolderOptions {
     /// The rules that the options make, for a wish that is uttered now.
     pub(super) fn rules(&self, sync: bool) -> Folder {
-        let Which { depth, include, exclude, newer, max_size } = self.which.clone();
+        let Which { depth, include, exclude, newer, max_size, max_folders, max_jobs } = self.which.clone();
         let asked = now_millis();
         let now = i64::try_from(asked / 1000).unwrap_or(i64::MAX);
         Folder {
@@ -66,6 +72,8 @@ impl FolderOptions {
                 Since::Ago(seconds) => now.saturating_sub(seconds),
             }),
             max_size,
+            max_folders,
+            max_jobs,
             flatten: self.flatten,
             follow_links: self.follow_links,
             sync,

@@ -5,6 +5,7 @@ use super::face::Face;
 use super::list::size;
 use super::words::{self, bytes, count, safe, time};
 use crate::model::{Attempt, Failure, Folder, Job, JobId, JobState, Receipt};
+use crate::policy::given_up;
 
 /// Runs the command.
 pub(super) async fn show(face: &mut Face<'_>, id: JobId) -> Result<Exit, Failed> {
@@ -65,7 +66,12 @@ fn ends(job: &Job) -> Vec<String> {
     let Some(failure) = job.record.failure.as_ref().filter(|_| job.state != JobState::Done) else { return Vec::new() };
     let mut lines = failed("last failure", failure);
     for trouble in &job.record.troubles {
-        lines.extend(failed(&format!("     {}", safe(&trouble.source)), &trouble.failure));
+        let failure = match job.state {
+            // Written down while another source was still to be tried.
+            JobState::Failed => given_up(trouble.failure.clone(), job.id),
+            _ => trouble.failure.clone(),
+        };
+        lines.extend(failed(&format!("     {}", safe(&trouble.source)), &failure));
     }
     lines
 }

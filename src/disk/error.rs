@@ -25,6 +25,8 @@ enum Why {
     Link,
     /// Another process holds the file.
     Busy,
+    /// The folder can't be written, whatever the file.
+    Unwritable(io::Error),
 }
 
 impl DiskError {
@@ -43,6 +45,11 @@ impl DiskError {
         Self::new(action, path, Why::Link)
     }
 
+    /// The folder can't be written, whatever the file.
+    pub(super) fn unwritable(action: &'static str, path: impl AsRef<Path>, error: impl Into<io::Error>) -> Self {
+        Self::new(action, path, Why::Unwritable(error.into()))
+    }
+
     /// Another process holds the file.
     pub(super) fn busy(action: &'static str, path: impl AsRef<Path>) -> Self {
         Self::new(action, path, Why::Busy)
@@ -54,7 +61,7 @@ impl DiskError {
 
     fn errno(&self) -> Option<Errno> {
         match &self.why {
-            Why::System(error) => error.raw_os_error().map(Errno::from_raw_os_error),
+            Why::System(error) | Why::Unwritable(error) => error.raw_os_error().map(Errno::from_raw_os_error),
             Why::Taken(_) | Why::Link | Why::Busy => None,
         }
     }
@@ -71,13 +78,16 @@ impl DiskError {
         matches!(self.why, Why::Taken(_) | Why::Link)
     }
 
-    /// What went wrong, for the engine's decisions: disk full, something in the way, or another local error.
+    /// What went wrong, for the engine's decisions: disk full or read-only, something in the way, or another local error.
     #[must_use]
     pub fn cause(&self) -> Cause {
-        match &self.why {
-            _ if self.is_full() => Cause::DiskFull,
-            Why::Taken(_) => Cause::Exists,
-            Why::System(_) | Why::Link | Why::Busy => Cause::LocalIo,
+        match (&self.why, self.errno()) {
+            (_, Some(Errno::NOSPC | Errno::DQUOT)) => Cause::DiskFull,
+            (_, Some(Errno::FBIG)) => Cause::FileTooLarge,
+            (_, Some(Errno::MFILE | Errno::NFILE)) => Cause::Descriptors,
+            (Why::Unwritable(_), _) | (_, Some(Errno::ROFS)) => Cause::ReadOnly,
+            (Why::Taken(_), _) => Cause::Exists,
+            (Why::System(_) | Why::Link | Why::Busy, _) => Cause::LocalIo,
         }
     }
 
@@ -96,15 +106,21 @@ impl DiskError {
             (Why::Busy, _) => "wait until it is done, or stop it, then `ftpq retry`",
             (_, Some(Errno::NOSPC)) => "make space on that file system, then `ftpq run`: what is there is continued",
             (_, Some(Errno::DQUOT)) => "your quota is used up: make space, then `ftpq run`: what is there is continued",
+            (Why::Unwritable(_), Some(Errno::ACCESS | Errno::PERM)) => {
+                "get write permission to the folder, then `ftpq run`; or add the files again with another --into"
+            }
             (_, Some(Errno::ACCESS | Errno::PERM)) => {
-                "get write permission to the folder and to what stands there, or choose another folder with --into"
+                "get write permission to the folder and to what stands there, then `ftpq retry`"
             }
-            (_, Some(Errno::ROFS)) => "the file system is read-only: choose another folder with --into",
+            (_, Some(Errno::ROFS)) => {
+                "make the file system writable, then `ftpq run`; or add the files again with another --into"
+            }
             (_, Some(Errno::NAMETOOLONG)) => "give the file a shorter destination in the manifest",
-            (_, Some(Errno::FBIG)) => "that file system can't hold files this large: choose another folder with --into",
-            (_, Some(Errno::MFILE | Errno::NFILE)) => {
-                "raise the limit of open files (`ulimit -n`) or lower --connections"
+            (_, Some(Errno::FBIG)) => {
+                "raise the limit on file sizes (`ulimit -f unlimited`), then `ftpq run`; where the file system itself holds \
+                 no file this large, add it again with another --into"
             }
+            (_, Some(Errno::MFILE | Errno::NFILE)) => "raise the limit on open files (`ulimit -n`), then `ftpq run`",
             (_, Some(Errno::IO)) => "the disk reports damage: check it before anything else",
             _ => "mend it, then `ftpq retry`",
         }
@@ -115,7 +131,7 @@ impl fmt::Display for DiskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "can't {} {}: ", self.action, self.path)?;
         match &self.why {
-            Why::System(error) => {
+            Why::System(error) | Why::Unwritable(error) => {
                 let text = error.to_string();
                 f.write_str(text.split(" (os error").next().unwrap_or(&text))
             }
@@ -129,7 +145,7 @@ impl fmt::Display for DiskError {
 impl std::error::Error for DiskError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.why {
-            Why::System(error) => Some(error),
+            Why::System(error) | Why::Unwritable(error) => Some(error),
             Why::Taken(_) | Why::Link | Why::Busy => None,
         }
     }
@@ -150,6 +166,19 @@ mod tests {
             assert!(failure.to_string().contains("make space"), "{failure}");
         }
         assert!(!DiskError::system("write", "/data/x", Errno::IO).is_full());
+    }
+
+    #[test]
+    fn what_a_new_run_can_go_on_with_is_told_apart_from_what_is_wrong_with_one_file() {
+        let cause = |errno| DiskError::system("write", "/data/x", errno).cause();
+        assert_eq!(cause(Errno::ROFS), Cause::ReadOnly);
+        assert_eq!(cause(Errno::FBIG), Cause::FileTooLarge);
+        assert_eq!([Errno::MFILE, Errno::NFILE].map(cause), [Cause::Descriptors; 2]);
+        // A file that may not be opened says nothing of its folder.
+        assert_eq!(cause(Errno::ACCESS), Cause::LocalIo);
+        assert_eq!(DiskError::unwritable("write to", "/data", Errno::ACCESS).cause(), Cause::ReadOnly);
+        assert_eq!(DiskError::unwritable("write to", "/data", Errno::NFILE).cause(), Cause::Descriptors);
+        assert!(!cause(Errno::IO).is_held_back() && cause(Errno::ROFS).is_held_back());
     }
 
     #[test]

@@ -52,7 +52,7 @@ pub(super) fn find_for(destination: &Destination) -> Result<Option<OwnedFd>, Dis
 /// `mkdir -p`, following links; each new name is made durable, as a file in a lost folder is lost too.
 fn open_or_create(path: &Path) -> Result<OwnedFd, DiskError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let open_it = || open(path, flags, Mode::empty()).map_err(|e| DiskError::system(OPEN, path, e));
+    let open_it = || open(path, flags, Mode::empty()).map_err(|e| refused(OPEN, path, e));
     match (open(path, flags, Mode::empty()), path.parent()) {
         (Ok(folder), _) => return Ok(folder),
         (Err(Errno::NOENT), Some(parent)) => {
@@ -83,7 +83,15 @@ fn not_opened(parent: BorrowedFd<'_>, name: &str, path: &Path, error: Errno) -> 
     match (error, kind) {
         (Errno::NOTDIR | Errno::LOOP, Ok(FileType::Symlink)) => DiskError::link(OPEN, path),
         (Errno::NOTDIR, Ok(_)) => DiskError::taken(CREATE, path, "a file of that name is there"),
-        _ => DiskError::system(OPEN, path, error),
+        _ => refused(OPEN, path, error),
+    }
+}
+
+/// A folder that the system lets nobody use, or this user not.
+fn refused(action: &'static str, path: &Path, error: Errno) -> DiskError {
+    match error {
+        Errno::ACCESS | Errno::PERM => DiskError::unwritable(action, path, error),
+        _ => DiskError::system(action, path, error),
     }
 }
 
@@ -91,7 +99,7 @@ fn create(parent: BorrowedFd<'_>, name: &Path, path: &Path) -> Result<(), DiskEr
     match mkdirat(parent, name, MODE) {
         // Another worker was quicker.
         Ok(()) | Err(Errno::EXIST) => {}
-        Err(error) => return Err(DiskError::system(CREATE, path, error)),
+        Err(error) => return Err(refused(CREATE, path, error)),
     }
     sync(parent, path)
 }

@@ -32,7 +32,7 @@ pub use pipe::Pipe;
 pub use place::{Found, Place};
 pub use reader::PartReader;
 pub use removal::remove_file;
-pub use room::Room;
+pub use room::{Room, largest_file};
 pub use survey::{Survey, Surveyed, Wanted, survey_of};
 
 #[cfg(test)]

@@ -45,6 +45,10 @@ pub(super) fn open(place: &Place) -> Result<PartFile, DiskError> {
                 if let Some(stat) = place.stat(name)? {
                     place.regular(name, &stat)?;
                 }
+                if matches!(error, Errno::ACCESS | Errno::PERM) {
+                    // Not this file alone, where the folder can't be written.
+                    place.check_writable()?;
+                }
                 return Err(place.error(OPEN, name, error));
             }
         };
@@ -143,11 +147,11 @@ impl PartFile {
 
     /// Reserves space for a file of `len` bytes without changing its length; does nothing where the file system can't.
     ///
-    /// A length that no file can have is none to reserve: it is a server's tale, and what arrives will show. In memory
+    /// A length that nothing can have is none to reserve: it is a server's tale, and what arrives will show. In memory
     /// (tmpfs) nothing is reserved: to fill the pages twice costs a tenth of a transfer's time, and gains no order on a disk.
     ///
     /// # Errors
-    /// When there is no space for it ([`DiskError::is_full`]).
+    /// When there is no space for it ([`DiskError::is_full`]), or the file system holds no file so large.
     pub fn allocate(&self, len: u64) -> Result<(), DiskError> {
         if len == 0 || self.is_in_memory() {
             return Ok(());
@@ -155,7 +159,7 @@ impl PartFile {
         loop {
             match fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, len) {
                 Err(Errno::INTR) => {}
-                Ok(()) | Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL | Errno::FBIG) => return Ok(()),
+                Ok(()) | Err(Errno::NOTSUP | Errno::NOSYS | Errno::INVAL) => return Ok(()),
                 Err(error) => return Err(self.error("reserve space for", error.into())),
             }
         }

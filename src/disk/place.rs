@@ -4,8 +4,8 @@ use super::survey::{self, Surveyed, Wanted};
 use super::{DiskError, PartFile, digest, folder, name, part};
 use crate::model::{Algorithm, Cause, Destination, printable};
 use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, fstat, fstatvfs, linkat, openat, renameat, renameat_with,
-    statat, unlinkat,
+    Access, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, accessat, fstat, fstatvfs, linkat, openat, renameat,
+    renameat_with, statat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -86,6 +86,21 @@ impl Place {
             Err(error) => return Err(self.error("ask for the free space at", &self.final_name, error)),
         };
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// Whether files can be made in the folder, as far as the system knows without trying.
+    ///
+    /// # Errors
+    /// When the file system is read-only, or this user may not write to the folder.
+    pub fn check_writable(&self) -> Result<(), DiskError> {
+        match accessat(&self.folder, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
+            Err(error @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => {
+                let folder = self.full.parent().unwrap_or(Path::new("/"));
+                Err(DiskError::unwritable("write to the folder", folder, error))
+            }
+            // Where it can't be asked, the attempt shows.
+            _ => Ok(()),
+        }
     }
 
     /// The full path of the final name, made safe to show.

@@ -1,6 +1,7 @@
 //! How much can still be written where.
 
 use rustix::fs::statvfs;
+use rustix::process::{Resource, getrlimit};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -35,4 +36,10 @@ fn free(folder: &Path) -> io::Result<u64> {
     let stat = statvfs(folder)?;
     // Some file systems in user space don't tell.
     Ok(if stat.f_blocks > 0 { stat.f_bavail.saturating_mul(stat.f_frsize) } else { u64::MAX })
+}
+
+/// The most bytes that this process may write to one file (`RLIMIT_FSIZE`); nothing where there is no such limit.
+#[must_use]
+pub fn largest_file() -> Option<u64> {
+    getrlimit(Resource::Fsize).current
 }

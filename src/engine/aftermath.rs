@@ -5,14 +5,19 @@ use super::dispatcher::{Dispatcher, LET_GO};
 use super::expand::Found;
 use super::hosts::{Host, Proof};
 use super::lanes::{Fetch, Track};
-use super::settle::{attempt_source, is_before_login, retry_at, verdict};
-use super::worker::{Ended, Freed, Upshot, Word};
+use super::settle::{attempt_source, give_up, is_before_login, retry_at, verdict};
+use super::worker::{Blocked, Ended, Freed, Upshot, Word};
 use crate::ftp::Ticket;
-use crate::model::{Account, Attempt, Claim, Event, Failure, HostKey, JobId, JobState, Progress, Quirks, Settlement};
-use crate::policy::delay;
+use crate::model::{
+    Account, Attempt, Cause, Claim, Destination, Event, Failure, HostKey, JobId, JobState, Progress, Quirks, Settlement,
+};
+use crate::policy::{Shortage, delay, left_alone};
 use crate::queue::QueueError;
 use crate::transfer::Link;
 use tokio::time::{Duration, timeout};
+
+/// Files that local storage refuses for their own sake are told of so often.
+const TOLD: u64 = 1_000;
 
 impl Dispatcher {
     pub(super) async fn ended(&mut self, ended: Ended) -> Result<(), QueueError> {
@@ -88,7 +93,7 @@ impl Dispatcher {
         self.remember(key, None).await
     }
 
-    /// Lets a link rest, or ends it where there are more than are worth having.
+    /// Lets a link rest, or ends it where there are more than are worth having, or another host waits for one.
     pub(super) fn put_by(&mut self, account: &Account, mut link: Link, signed_in: bool) {
         self.hosts.books(account).turned_away |= link.is_turned_away();
         if !self.hosts.books(account).rechecks.is_empty() {
@@ -99,7 +104,9 @@ impl Dispatcher {
             if !signed_in && link.dial().ticket.as_ref().is_some_and(Ticket::leads) {
                 self.hosts.leader_is_gone(account);
             }
-        } else if self.hosts.known.get(&account.host_key()).is_some_and(Host::has_too_many) {
+        } else if self.hosts.known.get(&account.host_key()).is_some_and(Host::has_too_many)
+            || !self.hosts.keeps(account, self.connections(), clock::ticks())
+        {
             self.hosts.closed(account, true);
             tokio::spawn(link.quit());
         } else {
@@ -134,7 +141,10 @@ impl Dispatcher {
 
     pub(super) async fn weigh(&mut self, account: &Account, upshot: Upshot) -> Result<(), QueueError> {
         match upshot {
-            Upshot::Done => self.report.done += 1,
+            Upshot::Done => {
+                self.report.done += 1;
+                self.descriptors.sufficed();
+            }
             Upshot::Left => self.outlook.is_stale = true,
             Upshot::Failed(failure) => self.failed(&failure),
             Upshot::HostTrouble { claim, attempt, progress, failure } => {
@@ -168,23 +178,63 @@ impl Dispatcher {
                 }
                 self.distrust(account, failure).await?;
             }
-            Upshot::DiskFull { claim, device, failure } => {
-                self.parked.push(*claim);
-                self.report.storage = true;
-                if device.is_none_or(|device| self.shop.note_full(device)) {
-                    let path = self.parked.last().map(|c| c.job().spec.destination.dir().display().to_string());
-                    let event = Event::DiskFull { path: path.unwrap_or_default(), failure };
-                    self.shop.observer.event(&event);
-                }
+            Upshot::HeldBack { claim, blocked, failure } => {
+                self.tell_of_held_back(&claim.job().spec.destination, blocked, failure);
+                // What goes elsewhere is not held up by however many of these.
+                self.shop.queue.shelve(vec![*claim]).await?;
             }
+            Upshot::NoDescriptors(failure) => self.out_of_descriptors(failure),
             Upshot::QueueBroken(error) => return Err(error),
         }
         Ok(())
     }
 
+    /// Says that local storage refuses a file: once for all that meet the same.
+    fn tell_of_held_back(&mut self, destination: &Destination, blocked: Option<Blocked>, failure: Failure) {
+        self.report.storage = true;
+        self.held_back += 1;
+        let is_news = match &blocked {
+            Some(blocked) => self.shop.note_blocked(blocked.clone()),
+            None => self.held_back <= TOLD,
+        };
+        if !is_news {
+            return;
+        }
+        let path = match blocked {
+            Some(Blocked::Folder(folder)) => folder,
+            _ if failure.cause == Cause::DiskFull => destination.dir().to_owned(),
+            _ => destination.full(),
+        };
+        let path = path.display().to_string();
+        let event = match failure.cause {
+            Cause::DiskFull => Event::DiskFull { path, failure },
+            _ => Event::HeldBack { path, failure },
+        };
+        self.shop.observer.event(&event);
+    }
+
+    /// Descriptors ran short: fewer connections follow, and no job is to blame.
+    fn out_of_descriptors(&mut self, failure: Failure) {
+        self.outlook.is_stale = true;
+        let others = u32::try_from(self.running.len()).unwrap_or(u32::MAX);
+        let event = match self.descriptors.ran_short(others, clock::ticks()) {
+            Shortage::Fewer(connections) => {
+                let s = if connections == 1 { "" } else { "s" };
+                let text = format!("{connections} connection{s} at a time from now on: {failure}");
+                Event::Notice { text }
+            }
+            Shortage::Wait => return,
+            Shortage::Hopeless => {
+                self.report.storage = true;
+                Event::HeldBack { path: "everything".to_owned(), failure }
+            }
+        };
+        self.shop.observer.event(&event);
+    }
+
     pub(super) fn failed(&mut self, failure: &Failure) {
         self.report.failed += 1;
-        if failure.cause == crate::model::Cause::LocalIo {
+        if failure.cause == Cause::LocalIo {
             self.report.storage = true;
         }
     }
@@ -235,7 +285,7 @@ impl Dispatcher {
         let settlement = if job.spec.is_mirrored() {
             self.without_source(&job, attempt, progress, account)
         } else {
-            Settlement::GiveUp { attempt, progress }
+            give_up(&job, attempt, progress)
         };
         let (source, told) = (attempt_source(&settlement, &job), verdict(&settlement, &job));
         let retry_at = retry_at(&settlement);
@@ -314,7 +364,7 @@ impl Dispatcher {
         }
         self.outlook.is_stale = true;
         if concerns_others {
-            self.shop.observer.event(&Event::Held { account: name, failure });
+            self.shop.observer.event(&Event::Held { account: name, failure: left_alone(failure) });
         }
         Ok(())
     }
@@ -399,7 +449,7 @@ impl Dispatcher {
             Upshot::Done => self.report.done += 1,
             Upshot::Failed(_) if ended.is_folder => self.report.folders_failed += 1,
             Upshot::Failed(failure) => self.failed(&failure),
-            Upshot::DiskFull { claim, .. } | Upshot::HostTrouble { claim, .. } => self.parked.push(*claim),
+            Upshot::HeldBack { claim, .. } | Upshot::HostTrouble { claim, .. } => self.parked.push(*claim),
             _ => {}
         }
         if let Some(freed) = ended.freed {

@@ -161,6 +161,11 @@ impl Board {
         self.lock().files.values().map(|(gauge, _)| gauge.job).collect()
     }
 
+    /// The figures of the files under way.
+    pub(super) fn gauges(&self) -> Vec<Arc<Gauge>> {
+        self.lock().files.values().map(|(gauge, _)| Arc::clone(gauge)).collect()
+    }
+
     /// A new counter of bytes, for one host.
     pub(super) fn bytes_counter(&self) -> Arc<AtomicU64> {
         let counter = Arc::default();

@@ -10,8 +10,10 @@ use super::worker::{Desk, Shop, Word};
 use super::{RunOrder, RunReport};
 use crate::config::Config;
 use crate::model::{
-    Account, CertificateCheck, Claim, Event, Failure, FailureKind, HostKey, Job, JobId, Protection, Settings, TlsInUse,
+    Account, CertificateCheck, Claim, Event, Failure, FailureKind, HostKey, Job, JobId, Protection, Settings, Source,
+    TlsInUse,
 };
+use crate::policy::Descriptors;
 use crate::queue::QueueError;
 use crate::transfer::{Link, Stop};
 use std::collections::{HashMap, HashSet};
@@ -21,8 +23,8 @@ use tokio::time::{Duration, Instant, sleep_until};
 
 /// Connections over all hosts, where nobody says otherwise.
 const CONNECTIONS: u32 = 16;
-/// Jobs held back for want of disk space, before the run ends early: each costs memory.
-const PARKED: usize = 1_000;
+/// Jobs that local storage refused before the run ends early: each is passed over whenever further ones are claimed.
+const HELD_BACK: u64 = 100_000;
 /// Files that may be on their way to their names besides those that are fetched: each costs memory.
 const STORING: usize = 256;
 /// Time for the workers to let go when the run is stopped.
@@ -38,6 +40,14 @@ pub(super) struct Running {
     pub(super) stop: watch::Sender<bool>,
     /// Whether the worker still has its link.
     pub(super) has_link: bool,
+    /// Where the file comes from.
+    pub(super) source: Source,
+    /// Whether it could go on where it was stopped.
+    pub(super) resumable: bool,
+    /// Bytes that were there before.
+    pub(super) had: u64,
+    /// When it began, in ticks.
+    pub(super) since: u64,
 }
 
 pub(super) struct Dispatcher {
@@ -48,12 +58,16 @@ pub(super) struct Dispatcher {
     pub(super) stop: Stop,
     pub(super) hosts: Hosts,
     pub(super) running: HashMap<JobId, Running>,
+    /// Claims that are given back at the end of the run.
     pub(super) parked: Vec<Claim>,
+    /// Jobs that local storage refused; they lie on the queue's shelf.
+    pub(super) held_back: u64,
     pub(super) stranded: Stranded,
     pub(super) report: RunReport,
     pub(super) outlook: Outlook,
     /// Jobs that were paused or cancelled while claims were on their way.
     pub(super) halted: HashSet<JobId>,
+    pub(super) descriptors: Descriptors,
 }
 
 /// How well the queue is known, and when it is looked at again.
@@ -118,10 +132,14 @@ impl Dispatcher {
         let counts = self.shop.queue.counts(self.selection()).await?;
         (self.report.left, self.report.folders_left) = (counts.files_left(), counts.folders);
         self.report.only = self.order.only.take();
+        if self.report.only.is_none() {
+            self.report.failed_before = counts.failed.saturating_sub(self.report.failed + self.report.folders_failed);
+        }
         let board = &self.shop.board;
         let (bytes, seconds, proved, lax) = (board.bytes(), board.seconds(), board.proved(), board.lax());
-        let RunReport { done, failed, left, .. } = self.report;
-        self.shop.observer.event(&Event::Summary { done, failed, left, bytes, seconds, proved, lax });
+        let RunReport { done, failed, failed_before, left, .. } = self.report;
+        let event = Event::Summary { done, failed, failed_before, left, bytes, seconds, proved, lax };
+        self.shop.observer.event(&event);
         Ok(self.report)
     }
 
@@ -203,6 +221,7 @@ impl Dispatcher {
                 self.outlook.next_due = Some(self.outlook.next_due.map_or(due, |next| next.min(due)));
             }
         }
+        self.hosts.note_waiting(clock::ticks());
         let counts = self.shop.queue.counts(self.selection()).await?;
         self.shop.board.set_left(counts.files_left());
         self.outlook.cost = begun.elapsed();
@@ -231,14 +250,14 @@ impl Dispatcher {
 
     /// Begins what can be begun, one account after the other in turns.
     async fn fill(&mut self) -> Result<(), QueueError> {
-        if self.parked.len() >= PARKED {
+        let (connections, now) = (self.connections(), Time::now());
+        if self.held_back >= HELD_BACK || !self.descriptors.admits(now.ticks) {
             return Ok(());
         }
-        let connections = self.connections();
-        let now = Time::now();
         // Each track that has work is looked at once for each job it gets, and once more in vain.
         let mut in_vain = 0;
-        let most = usize::try_from(connections).unwrap_or(usize::MAX).saturating_add(STORING);
+        let storing = self.descriptors.storing(connections, STORING);
+        let most = usize::try_from(connections).unwrap_or(usize::MAX).saturating_add(storing);
         while in_vain < self.hosts.turns.len() && self.hosts.has_room(connections) && self.running.len() < most {
             let Some(track) = self.hosts.turns.pop_front() else { break };
             if let Some((claim, chosen)) = self.next_claim(&track, connections, now) {
@@ -286,7 +305,15 @@ impl Dispatcher {
         };
         link.learn(quirks);
         let (sender, stop) = watch::channel(false);
-        self.running.insert(claim.job().id, Running { stop: sender, has_link: true });
+        let running = Running {
+            stop: sender,
+            has_link: true,
+            source: chosen.source.clone(),
+            resumable: settings.is_resumable(chosen.source.transfer_type()),
+            had: claim.job().record.progress.as_ref().map_or(0, |progress| progress.durable),
+            since: clock::ticks(),
+        };
+        self.running.insert(claim.job().id, running);
         tokio::spawn(
             Arc::clone(&self.shop).work(claim, Desk { link, options, reused, chosen, settings, bytes, stop, next }),
         );
@@ -396,11 +423,14 @@ impl Dispatcher {
         self.outlook.ticked = Instant::now();
         self.outlook.watch_the_clock();
         let now = Time::now();
+        self.descriptors.grow(now.ticks);
         self.tune(now).await?;
         self.recheck(true);
         // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
         let crowded = self.hosts.wake(now.ticks);
         self.rest(crowded);
+        self.hosts.note_waiting(now.ticks);
+        self.make_way(now.ticks);
         Ok(())
     }
 
@@ -437,14 +467,15 @@ impl Dispatcher {
         if !self.running.is_empty() {
             return false;
         }
-        if self.parked.len() >= PARKED {
+        if self.held_back >= HELD_BACK || self.descriptors.is_hopeless() {
             return true;
         }
         !self.outlook.is_stale && self.outlook.next_due.is_none() && !self.hosts.has_open_work()
     }
 
     pub(super) fn connections(&self) -> u32 {
-        self.order.connections.or_else(|| self.order.config.connections()).unwrap_or(CONNECTIONS).max(1)
+        let wished = self.order.connections.or_else(|| self.order.config.connections()).unwrap_or(CONNECTIONS);
+        self.descriptors.connections(wished)
     }
 
     pub(super) fn selection(&self) -> crate::model::Selection {

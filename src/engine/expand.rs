@@ -39,6 +39,7 @@ impl Turn<'_> {
             stop: self.stop.clone(),
             now: clock::now(),
             survey: self.shop.survey.as_deref(),
+            bounds: &self.shop.bounds,
             found: &found,
         };
         let read = expand(&task, &mut link).await;

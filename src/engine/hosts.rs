@@ -1,7 +1,7 @@
 //! Hosts and accounts of a run: budgets, sessions at rest, and who is left alone.
 
 use super::assist::Helping;
-use super::clock::Time;
+use super::clock::{self, Time};
 use super::lanes::{Lane, Track, Work};
 use crate::ftp::Gate;
 use crate::model::{Account, Failure, HostFacts, HostKey, PerHost, Quirks};
@@ -22,6 +22,10 @@ pub(super) struct Host {
     pub(super) open: u32,
     /// Links that are signed in.
     pub(super) signed_in: u32,
+    /// When the first of the links that exist was opened, in ticks.
+    pub(super) open_since: u64,
+    /// Since when it has had work and no link, in ticks.
+    pub(super) waits_since: Option<u64>,
     /// Nothing is begun before so many ticks.
     pub(super) wait_until: u64,
     /// Refusals in a row while no connection of ours stood.
@@ -105,6 +109,8 @@ pub(super) struct Hosts {
     pub(super) open: u32,
     /// Links that are at rest.
     resting: usize,
+    /// Hosts that have work and no link, as far as that was looked at.
+    pub(super) waiting: u32,
     /// Sessions that help with a file that another one fetches.
     pub(super) helping: Helping,
     /// Accounts of whose files the server may still have to be asked.
@@ -125,6 +131,8 @@ impl Host {
             flow: Flow::default(),
             open: 0,
             signed_in: 0,
+            open_since: 0,
+            waits_since: None,
             wait_until: 0,
             refusals: 0,
             troubles: 0,
@@ -287,7 +295,8 @@ impl Hosts {
         }
         // After trouble one goes ahead and looks; otherwise the others come along, as far as the gate.
         let may_try = !books.gate.is_shut() && (books.dialling == 0 || host.is_calm());
-        let may_open = host.admits(now) && self.open < connections && (books.proof == Proof::Proved || may_try);
+        let may_open =
+            host.admits(now) && self.demand(connections).admits(host.open) && (books.proof == Proof::Proved || may_try);
         !books.idle.is_empty() || may_open
     }
 
@@ -385,7 +394,11 @@ impl Hosts {
     pub(super) fn opened(&mut self, account: &Account) -> Option<Gate> {
         self.open += 1;
         if let Some(host) = self.known.get_mut(&account.host_key()) {
+            if host.open == 0 {
+                host.open_since = clock::ticks();
+            }
             host.open += 1;
+            self.waiting = self.waiting.saturating_sub(u32::from(host.waits_since.take().is_some()));
         }
         let books = self.books(account);
         books.dialling += 1;

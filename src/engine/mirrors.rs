@@ -138,7 +138,7 @@ impl Dispatcher {
 
     /// Lets jobs be looked at again that were put aside: something changed.
     pub(super) async fn take_up_again(&mut self) -> Result<(), QueueError> {
-        self.stranded.count = 0;
+        (self.stranded.count, self.held_back) = (0, 0);
         self.shop.queue.clear_shelf().await
     }
 

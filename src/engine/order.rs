@@ -71,6 +71,9 @@ pub struct RunReport {
     pub done: u64,
     /// Files failed for good.
     pub failed: u64,
+    /// Jobs of the queue, files or folders, that failed in earlier runs and still stand as failed; 0 where the run was about
+    /// some jobs alone.
+    pub failed_before: u64,
     /// Files left for another run.
     pub left: u64,
     /// Folders that were read.
@@ -96,10 +99,10 @@ impl RunReport {
         self.left + self.folders_left > 0
     }
 
-    /// Whether anything failed for good.
+    /// Whether anything failed for good, now or in an earlier run.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.failed + self.folders_failed > 0
+        self.failed + self.folders_failed + self.failed_before > 0
     }
 }
 

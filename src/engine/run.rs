@@ -6,7 +6,8 @@ use super::logins::{Logins, Scribe};
 use super::worker::Shop;
 use super::{Board, DeskError, Observer, RunOrder, RunReport};
 use crate::model::{Event, printable};
-use crate::transfer::{Findings, Finisher, Stop};
+use crate::policy::Descriptors;
+use crate::transfer::{Bounds, Findings, Finisher, Stop};
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex};
@@ -31,11 +32,24 @@ pub fn prepare(
     };
     let logins = Logins::new(&order, desk.credentials(), scribe);
     let desk = desk.with_run(RunLine { board: Arc::clone(&board), words: words.clone() });
-    let (boot_id, full, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
+    let (boot_id, blocked, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
     let (survey, reading, findings) = (order.survey.clone(), OnceCell::new(), Findings::default());
     let backup_dir = order.backup_dir.clone();
-    let workshop =
-        Shop { queue, observer, board, boot_id, full, finisher, findings, words, survey, backup_dir, reading };
+    let bounds = Bounds::default();
+    let workshop = Shop {
+        queue,
+        observer,
+        board,
+        boot_id,
+        blocked,
+        finisher,
+        findings,
+        bounds,
+        words,
+        survey,
+        backup_dir,
+        reading,
+    };
     let dispatcher = Dispatcher {
         shop: Arc::new(workshop),
         order,
@@ -45,10 +59,12 @@ pub fn prepare(
         hosts: super::hosts::Hosts::default(),
         running: HashMap::new(),
         parked: Vec::new(),
+        held_back: 0,
         stranded: super::mirrors::Stranded::default(),
         report: RunReport::default(),
         outlook: Outlook::new(),
         halted: HashSet::new(),
+        descriptors: Descriptors::new(super::limits::open_files()),
     };
     let run = async move {
         // On a thread of the runtime: on the main thread each word would cost two switches between threads.

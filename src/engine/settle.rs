@@ -1,9 +1,7 @@
 //! From the end of an attempt to what becomes of its job.
 
-use crate::model::{
-    Attempt, Cause, Failure, FailureKind, Job, JobRecord, Progress, Receipt, Settlement, Source, Stage,
-};
-use crate::policy::{Decision, Door, Next, Rules, Standing, after_failure, decide};
+use crate::model::{Attempt, Cause, Failure, FailureKind, Job, Progress, Receipt, Settlement, Source, Stage};
+use crate::policy::{Decision, Door, Next, Rules, Standing, after_failure, decide, given_up};
 use crate::transfer::{End, Report};
 use std::time::Duration;
 
@@ -27,7 +25,7 @@ pub(super) struct Moment {
 pub(super) enum Fate {
     /// Settle it so.
     Settle(Box<Settlement>),
-    /// Keep it in hand until the end of the run: its file system is full.
+    /// Keep it in hand until the end of the run: local storage refuses it.
     Park(Option<Progress>),
     /// The host could not be reached: what becomes of the job depends on how the host's other sessions fare.
     Host(Attempt),
@@ -72,7 +70,12 @@ pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, moment: Moment) 
             progress: report.progress.clone(),
         },
         End::Failed(failure) => match failure.cause {
-            Cause::DiskFull => return Fate::Park(report.progress.clone()),
+            cause if cause.is_held_back() => return Fate::Park(report.progress.clone()),
+            // Nobody's fault, and it passes as soon as fewer files are open.
+            Cause::Descriptors => Settlement::Release {
+                attempt: (report.fetched > 0).then(|| attempt(report, Some(failure), moment)),
+                progress: report.progress.clone(),
+            },
             _ if is_host_trouble(failure) => return Fate::Host(attempt(report, Some(failure), moment)),
             Cause::TooManyConnections if is_before_login(failure) => Settlement::Release {
                 attempt: (report.fetched > 0).then(|| attempt(report, Some(failure), moment)),
@@ -82,7 +85,7 @@ pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, moment: Moment) 
                 let attempt = attempt(report, Some(failure), moment);
                 next_source(job, chosen, attempt, report.progress.clone(), moment)
             }
-            _ => failed(&job.record, attempt(report, Some(failure), moment), report, failure, moment),
+            _ => failed(job, attempt(report, Some(failure), moment), report, failure, moment),
         },
     };
     Fate::Settle(Box::new(settlement))
@@ -103,7 +106,7 @@ pub(super) fn is_host_trouble(failure: &Failure) -> bool {
 pub(super) fn is_untrusted(failure: &Failure) -> bool {
     let by_cause = matches!(failure.cause, Cause::Certificate | Cause::TlsRefused | Cause::TlsReuse);
     let over_tls = failure.stage == Stage::Secure || by_cause;
-    over_tls && failure.kind != FailureKind::Transient
+    over_tls && failure.kind != FailureKind::Transient && failure.cause != Cause::Descriptors
 }
 
 /// A report of an attempt that did not get past signing in.
@@ -141,7 +144,7 @@ pub(super) fn next_source(
     match after_failure(&standings, chosen.at, rules, moment.dice) {
         Next::Source => Settlement::RetryAt { at: moment.now, attempt, progress },
         Next::RetryIn(wait) => Settlement::RetryAt { at: moment.now + whole_seconds(wait), attempt, progress },
-        Next::GiveUp => Settlement::GiveUp { attempt, progress },
+        Next::GiveUp => give_up(job, attempt, progress),
     }
 }
 
@@ -178,15 +181,21 @@ fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
 
-fn failed(record: &JobRecord, attempt: Attempt, report: &Report, failure: &Failure, moment: Moment) -> Settlement {
-    let fruitless = if attempt.is_fruitful() { 0 } else { record.fruitless.saturating_add(1) };
+/// The job is not tried again by itself: what its last failure says is what a person can do now.
+pub(super) fn give_up(job: &Job, attempt: Attempt, progress: Option<Progress>) -> Settlement {
+    let failure = attempt.failure.map(|failure| given_up(failure, job.id));
+    Settlement::GiveUp { attempt: Attempt { failure, ..attempt }, progress }
+}
+
+fn failed(job: &Job, attempt: Attempt, report: &Report, failure: &Failure, moment: Moment) -> Settlement {
+    let fruitless = if attempt.is_fruitful() { 0 } else { job.record.fruitless.saturating_add(1) };
     let progress = report.progress.clone();
     match decide(failure, fruitless, moment.retries, moment.dice) {
         Decision::RetryIn(wait) => {
             let wait = report.pause.map_or(wait, |pause| wait.max(pause));
             Settlement::RetryAt { at: moment.now + whole_seconds(wait), attempt, progress }
         }
-        Decision::GiveUp => Settlement::GiveUp { attempt, progress },
+        Decision::GiveUp => give_up(job, attempt, progress),
     }
 }
 
@@ -207,7 +216,7 @@ fn attempt(report: &Report, failure: Option<&Failure>, moment: Moment) -> Attemp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Destination, JobId, JobSpec, JobState, RelPath};
+    use crate::model::{Destination, JobId, JobRecord, JobSpec, JobState, RelPath};
 
     fn job(fruitless: u32) -> Job {
         let place = Destination::new("/d", RelPath::new("a").unwrap()).unwrap();
@@ -283,6 +292,25 @@ mod tests {
     fn a_full_disk_parks_the_job() {
         let full = Failure::local(Stage::Store, Cause::DiskFull, "x");
         assert!(matches!(fate(&job(0), &Chosen::own(&job(0)), &report(5, full), MOMENT), Fate::Park(_)));
+    }
+
+    /// A disk that is full or read-only, or a limit of this process, is nothing that trying again by itself can mend, and
+    /// nothing that another run may not go on with.
+    #[test]
+    fn what_local_storage_refuses_costs_no_attempt() {
+        for cause in [Cause::DiskFull, Cause::ReadOnly, Cause::FileTooLarge] {
+            let refused = Failure::local(Stage::Store, cause, "x");
+            assert!(
+                matches!(fate(&job(9), &Chosen::own(&job(9)), &report(0, refused), MOMENT), Fate::Park(_)),
+                "{cause:?}"
+            );
+        }
+        for stage in [Stage::Connect, Stage::Data, Stage::Store, Stage::Secure] {
+            let pressed = Failure::local(stage, Cause::Descriptors, "x");
+            assert!(matches!(settled(9, &report(0, pressed)), Settlement::Release { attempt: None, .. }), "{stage:?}");
+        }
+        let one_file = Failure::local(Stage::Store, Cause::LocalIo, "x");
+        assert!(matches!(settled(0, &report(0, one_file)), Settlement::GiveUp { .. }));
     }
 
     #[test]

@@ -9,15 +9,15 @@ use super::settle::{Chosen, Fate, Moment, fate, is_untrusted, not_signed_in, ret
 use super::{Board, Observer};
 use crate::ftp::SessionOptions;
 use crate::model::{
-    Account, Attempt, Cause, Claim, Event, Failure, Job, JobId, JobState, Progress, Protection, Receipt, RemotePath,
-    Settings, Settlement, Source,
+    Account, Attempt, Cause, Claim, Destination, Event, Failure, Job, JobId, JobState, Progress, Protection, Receipt,
+    RemotePath, Settings, Settlement, Source,
 };
 use crate::queue::{Queue, QueueError, Reading};
 use crate::transfer::{
-    End, Fetched, Findings, Finisher, Gauge, Link, Report, Split, Started, Stop, Survey, Task, failpoint, fetch,
+    Bounds, End, Fetched, Findings, Finisher, Gauge, Link, Report, Split, Started, Stop, Survey, Task, failpoint, fetch,
 };
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{OnceCell, mpsc};
@@ -29,9 +29,12 @@ pub(super) struct Shop {
     pub(super) observer: Arc<dyn Observer>,
     pub(super) board: Arc<Board>,
     pub(super) boot_id: String,
-    pub(super) full: Mutex<HashSet<u64>>,
+    /// Where nothing more is put in this run.
+    pub(super) blocked: Mutex<HashSet<Blocked>>,
     pub(super) finisher: Finisher,
     pub(super) findings: Findings,
+    /// What each command's folders gave so far.
+    pub(super) bounds: Bounds,
     pub(super) words: mpsc::UnboundedSender<Word>,
     /// What is seen of folders, where anybody wants to know.
     pub(super) survey: Option<Arc<Survey>>,
@@ -39,6 +42,31 @@ pub(super) struct Shop {
     pub(super) backup_dir: Option<PathBuf>,
     /// Held from the first folder on that is read, to the end of the run.
     pub(super) reading: OnceCell<Reading>,
+}
+
+/// Where local storage takes nothing more in this run.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Blocked {
+    /// A file system by its number: it is full.
+    Device(u64),
+    /// A folder: it can't be written.
+    Folder(PathBuf),
+}
+
+impl Blocked {
+    /// What a failure says of other files than the one it met; nothing where it is that file's alone.
+    fn by(failure: &Failure, device: Option<u64>, destination: &Destination) -> Option<Self> {
+        match failure.cause {
+            Cause::DiskFull => device.map(Self::Device),
+            Cause::ReadOnly => Some(Self::Folder(folder_of(destination))),
+            _ => None,
+        }
+    }
+}
+
+/// The folder that a file goes to.
+fn folder_of(destination: &Destination) -> PathBuf {
+    destination.full().parent().map(Path::to_owned).unwrap_or_default()
 }
 
 /// What the dispatcher is told.
@@ -127,15 +155,25 @@ pub(super) enum Upshot {
     LoginRefused { failure: Failure, given_up: bool },
     /// There is no TLS with the server, or not with the one it should be.
     Untrusted { failure: Failure, given_up: bool },
-    /// The file system is full; the claim is handed back unsettled.
-    DiskFull { claim: Box<Claim>, device: Option<u64>, failure: Failure },
+    /// Local storage refuses; the claim is handed back unsettled.
+    HeldBack { claim: Box<Claim>, blocked: Option<Blocked>, failure: Failure },
+    /// Too many files and sockets are open; the job was put back.
+    NoDescriptors(Failure),
     /// The queue can't be written.
     QueueBroken(QueueError),
 }
 
 impl Shop {
-    pub(super) fn is_full(&self, device: u64) -> bool {
-        self.full.lock().unwrap_or_else(PoisonError::into_inner).contains(&device)
+    /// Why nothing more is put into a folder on that device; nothing where it may be.
+    fn held_back(&self, device: u64, destination: &Destination) -> Option<Cause> {
+        let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        if blocked.is_empty() {
+            None
+        } else if blocked.contains(&Blocked::Device(device)) {
+            Some(Cause::DiskFull)
+        } else {
+            blocked.contains(&Blocked::Folder(folder_of(destination))).then_some(Cause::ReadOnly)
+        }
     }
 
     /// Has the queue keep the destinations of its jobs, for as long as this run lasts.
@@ -143,9 +181,9 @@ impl Shop {
         self.reading.get_or_try_init(|| self.queue.read_folders()).await.map(|_| ())
     }
 
-    /// Notes that a device is full. Returns whether that is news.
-    pub(super) fn note_full(&self, device: u64) -> bool {
-        self.full.lock().unwrap_or_else(PoisonError::into_inner).insert(device)
+    /// Notes where nothing more is to be put. Returns whether that is news.
+    pub(super) fn note_blocked(&self, blocked: Blocked) -> bool {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).insert(blocked)
     }
 
     /// Tells everybody that a job failed, for now or for good.
@@ -307,7 +345,7 @@ impl Turn<'_> {
             started: &tell,
             findings: &self.shop.findings,
             offer: &offer,
-            is_full: &|device| self.shop.is_full(device),
+            held_back: &|device| self.shop.held_back(device, &job.spec.destination),
             now: clock::now,
             below: clock::below,
         };
@@ -419,7 +457,8 @@ impl Turn<'_> {
         {
             return Upshot::QueueBroken(error);
         }
-        Upshot::DiskFull { claim: Box::new(claim), device: report.device, failure }
+        let blocked = Blocked::by(&failure, report.device, &claim.job().spec.destination);
+        Upshot::HeldBack { claim: Box::new(claim), blocked, failure }
     }
 }
 
@@ -427,6 +466,7 @@ fn upshot(state: JobState, failure: Failure) -> Upshot {
     // One with mirrors may go on.
     let given_up = matches!(state, JobState::Failed | JobState::Cancelled);
     match failure.cause {
+        Cause::Descriptors => Upshot::NoDescriptors(failure),
         Cause::TooManyConnections => Upshot::TooMany { failure, given_up: state == JobState::Failed },
         Cause::LoginRefused => Upshot::LoginRefused { failure, given_up },
         _ if is_untrusted(&failure) => Upshot::Untrusted { failure, given_up },

@@ -60,6 +60,9 @@ async fn resolve(account: &Account, options: &SessionOptions) -> Result<Vec<Sock
     let found = match timeout(options.timeout, lookup_host((host, account.port))).await {
         Ok(Ok(found)) => found,
         Ok(Err(error)) => {
+            if let Some(failure) = trouble::no_descriptor(Stage::Resolve, &error) {
+                return Err(failure);
+            }
             let message = format!("the name {host} can't be looked up: {error}");
             return Err(Failure::transient(Stage::Resolve, Cause::Unreachable, message)
                 .with_advice("check the host's name and this machine's network"));
@@ -85,6 +88,9 @@ fn no_address(account: &Account) -> Failure {
 }
 
 fn unreachable(address: SocketAddr, bind: Option<IpAddr>, error: &io::Error) -> Failure {
+    if let Some(failure) = trouble::no_descriptor(Stage::Connect, error) {
+        return failure;
+    }
     if let (Some(bind), io::ErrorKind::AddrNotAvailable) = (bind, error.kind()) {
         let message = format!("the local address {bind} can't be used: {error}");
         return trouble::local(Stage::Connect, message, "choose an address of this machine for --bind");

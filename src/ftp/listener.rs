@@ -108,6 +108,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn cannot_listen(ip: IpAddr, error: &io::Error) -> Failure {
+    if let Some(failure) = trouble::no_descriptor(Stage::Data, error) {
+        return failure;
+    }
     trouble::local(
         Stage::Data,
         format!("no port of {ip} can be listened on: {error}"),

@@ -4,6 +4,7 @@ use super::tls::client_refused;
 use crate::model::{Cause, Failure, Stage};
 use crate::policy::LEAST;
 use crate::wire::{Broken, Forbidden};
+use rustix::io::Errno;
 use std::io;
 use std::time::Duration;
 
@@ -44,9 +45,18 @@ pub(super) fn turned_away() -> Failure {
         .with_advice("it is tried again; the failure of the other one says why")
 }
 
+/// The failure of a socket for want of a descriptor: this machine's passing trouble, whatever the server.
+pub(super) fn no_descriptor(stage: Stage, error: &io::Error) -> Option<Failure> {
+    let errno = error.raw_os_error().map(Errno::from_raw_os_error)?;
+    matches!(errno, Errno::MFILE | Errno::NFILE).then(|| {
+        Failure::local(stage, Cause::Descriptors, format!("no further connection can be opened here: {error}"))
+            .with_advice("raise the limit on open files (`ulimit -n`), then `ftpq run`")
+    })
+}
+
 /// A connection broke.
 pub(super) fn lost(stage: Stage, which: &str, error: &io::Error) -> Failure {
-    client_refused(error).unwrap_or_else(|| {
+    no_descriptor(stage, error).or_else(|| client_refused(error)).unwrap_or_else(|| {
         let message = format!("the {which} connection broke: {error}");
         Failure::transient(stage, Cause::Disconnected, message).with_advice(AGAIN)
     })
@@ -71,6 +81,9 @@ pub(super) fn forbidden(stage: Stage, forbidden: Forbidden) -> Failure {
 
 /// The data connection of a passive mode can't be made.
 pub(super) fn unreachable(port: u16, error: &io::Error) -> Failure {
+    if let Some(failure) = no_descriptor(Stage::Data, error) {
+        return failure;
+    }
     let message = format!("the data port {port} that the server named can't be reached: {error}");
     Failure::transient(Stage::Data, Cause::DataConnection, message)
         .with_advice("if it stays, choose another --data-mode, or look at the firewalls between")

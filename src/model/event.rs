@@ -110,6 +110,13 @@ pub enum Event {
         /// What happened.
         failure: Failure,
     },
+    /// Local storage refuses: what goes there is kept for another run.
+    HeldBack {
+        /// A folder that can't be written, a file that may not be so large, or what else is held back.
+        path: String,
+        /// What happened.
+        failure: Failure,
+    },
     /// What is to be fetched does not all fit on a file system, as far as lengths are known.
     TooLittleSpace {
         /// A folder on it.
@@ -147,6 +154,9 @@ pub enum Event {
         done: u64,
         /// Files that failed for good in this run.
         failed: u64,
+        /// Jobs that failed in earlier runs and still stand as failed; 0 where the run was about some jobs alone.
+        #[serde(default, skip_serializing_if = "is_none_failed")]
+        failed_before: u64,
         /// Files left for another run.
         left: u64,
         /// Bytes that came over the network in this run.
@@ -160,4 +170,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         lax: Vec<LaxHost>,
     },
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_none_failed(number: &u64) -> bool {
+    *number == 0
 }

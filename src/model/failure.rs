@@ -125,6 +125,20 @@ pub enum Cause {
     LocalIo,
     /// Asked for what ftpq can't do.
     Unsupported,
+    /// The local folder can't be written: its file system is read-only, or permission is missing.
+    ReadOnly,
+    /// The local file system, or a limit of this process, allows no file so large.
+    FileTooLarge,
+    /// This process, or this machine, has too many files and sockets open.
+    Descriptors,
+}
+
+impl Cause {
+    /// Whether local storage refuses what a new run can go on with once it is mended: the job is kept, and costs no attempt.
+    #[must_use]
+    pub fn is_held_back(self) -> bool {
+        matches!(self, Self::DiskFull | Self::ReadOnly | Self::FileTooLarge)
+    }
 }
 
 /// Why an attempt failed: what, at which stage, in whose words, and what to do next.

@@ -28,6 +28,12 @@ pub struct Folder {
     /// Files with more bytes are left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_size: Option<u64>,
+    /// Folders that one command may make jobs of; [`Folder::MOST_FOLDERS`] where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_folders: Option<u64>,
+    /// Jobs that one command may make of its folders; [`Folder::MOST_JOBS`] where it is absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_jobs: Option<u64>,
     /// Whether all files go into one local folder.
     #[serde(skip_serializing_if = "is_false")]
     pub flatten: bool,
@@ -41,6 +47,9 @@ pub struct Folder {
     /// empty for that one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub below: String,
+    /// What MLSD's `unique` said of this folder and those above it, the nearest last, as far as the server tells.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub above: Vec<String>,
     /// Links to folders that were entered on the way here.
     #[serde(skip_serializing_if = "is_zero")]
     pub links: u8,
@@ -54,11 +63,35 @@ impl Folder {
     /// Links to folders that are entered one below the other at most: what no real path shows as a cycle ends here.
     pub const MOST_LINKS: u8 = 8;
 
+    /// Folders that one command may make jobs of, where nobody says otherwise.
+    pub const MOST_FOLDERS: u64 = 100_000;
+    /// Jobs that one command may make of its folders, where nobody says otherwise.
+    pub const MOST_JOBS: u64 = 10_000_000;
+
+    /// Folders that one command may make jobs of.
+    #[must_use]
+    pub fn most_folders(&self) -> u64 {
+        self.max_folders.unwrap_or(Self::MOST_FOLDERS)
+    }
+
+    /// Jobs that one command may make of its folders.
+    #[must_use]
+    pub fn most_jobs(&self) -> u64 {
+        self.max_jobs.unwrap_or(Self::MOST_JOBS)
+    }
+
     /// Whether these are the same wishes of the same folder, whenever they were uttered. What is left out for its age
-    /// moves with the time of the wish.
+    /// moves with the time of the wish; bounds, and what the server says of the folders above, are no part of it.
     #[must_use]
     pub fn is_same_wish(&self, other: &Self) -> bool {
-        let timeless = |folder: &Self| Self { newer: None, asked: 0, ..folder.clone() };
+        let timeless = |folder: &Self| Self {
+            newer: None,
+            asked: 0,
+            max_folders: None,
+            max_jobs: None,
+            above: Vec::new(),
+            ..folder.clone()
+        };
         timeless(self) == timeless(other)
     }
 

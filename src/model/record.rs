@@ -170,7 +170,9 @@ impl JobRecord {
         let all: Vec<String> = self.troubles.iter().map(told).collect();
         let message = format!("none of its {} sources gave the file: {}", all.len(), all.join("; "));
         let failure = Failure { message, reply: None, ..last.clone() };
-        Some(failure.with_advice("see to one of the sources, then `ftpq retry`; `ftpq show` has what to do about each"))
+        Some(failure.with_advice(
+            "see to one of the sources, then `ftpq retry --state failed`; `ftpq show` has what to do about each",
+        ))
     }
 
     /// Forgets what only concerned the way to the end.

@@ -207,6 +207,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Whether a transfer by these settings can go on where it was stopped; a URL's own representation type wins.
+    #[must_use]
+    pub fn is_resumable(&self, by_url: Option<TransferType>) -> bool {
+        self.resume != Some(false) && by_url.or(self.transfer_type).unwrap_or_default() == TransferType::Image
+    }
+
     /// These settings, and where they say nothing, the wider ones.
     #[must_use]
     pub fn or(&self, wider: &Self) -> Self {

@@ -1,9 +1,12 @@
 //! Decisions as pure functions: resume, retry, admission to a host, rate, pieces. Time and chance are arguments.
 
+mod advice;
 mod age;
 mod both_ends;
 mod budget;
 mod delete_limit;
+mod descriptors;
+mod fairness;
 mod identity;
 mod lengths;
 mod mirror;
@@ -17,10 +20,13 @@ mod resume;
 mod retry;
 mod tuning;
 
+pub use advice::{given_up, left_alone};
 pub use age::ServerClock;
 pub use both_ends::{ReversedNames, SortedNames};
 pub use budget::Budget;
 pub use delete_limit::{DeleteLimit, NoLimit};
+pub use descriptors::{Descriptors, Shortage};
+pub use fairness::{Demand, Transfer, give_way};
 pub use identity::{Sameness, compare, same_identity};
 pub use lengths::{LengthFinding, Lengths};
 pub use mirror::{Choice, Door, Next, Rules, Standing, after_failure, choose};

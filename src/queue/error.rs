@@ -1,6 +1,7 @@
 //! How the queue fails.
 
 use crate::model::{Clash, JobId};
+use rustix::io::Errno;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,16 @@ pub enum QueueError {
     Full {
         /// The queue's folder.
         path: PathBuf,
+    },
+    /// A limit of the system on this process is too low for the queue.
+    #[error("{limit} for the queue in {}; raise the limit (`{how}`), then run ftpq again: nothing it confirmed is lost", .path.display())]
+    Limited {
+        /// The queue's folder, or a file in it.
+        path: PathBuf,
+        /// What is wanting, as the start of a sentence.
+        limit: &'static str,
+        /// What raises the limit.
+        how: &'static str,
     },
     /// Written by a later version of ftpq.
     #[error("the queue in {} has form {found}, and this ftpq knows forms up to {known}; use the ftpq that wrote it, or a later one", .path.display())]
@@ -87,10 +98,18 @@ fn owner(pid: Option<&u32>) -> String {
 }
 
 impl QueueError {
-    /// The error of a file operation; a full disk is told apart.
+    /// The error of a file operation; a full disk and limits of the system are told apart.
     pub(super) fn io(doing: &'static str, path: &Path, error: &io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full { path: path.to_owned() },
+        let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+        match (error.kind(), errno) {
+            (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _) => Self::Full { path: path.to_owned() },
+            (io::ErrorKind::FileTooLarge, _) => {
+                let (limit, how) = ("files may not be large enough here", "ulimit -f unlimited");
+                Self::Limited { path: path.to_owned(), limit, how }
+            }
+            (_, Some(Errno::MFILE | Errno::NFILE)) => {
+                Self::Limited { path: path.to_owned(), limit: "too few files may be open", how: "ulimit -n 1024" }
+            }
             _ => Self::Io { doing, path: path.to_owned(), why: error.to_string() },
         }
     }
@@ -109,6 +128,10 @@ mod tests {
     fn a_full_disk_is_told_apart_and_every_text_names_the_next_act() {
         let full = QueueError::io("writing", Path::new("/q"), &io::Error::from(io::ErrorKind::StorageFull));
         assert!(matches!(full, QueueError::Full { .. }), "{full:?}");
+        for (errno, how) in [(Errno::FBIG, "ulimit -f unlimited"), (Errno::MFILE, "ulimit -n")] {
+            let limited = QueueError::io("writing", Path::new("/q"), &io::Error::from(errno));
+            assert!(limited.to_string().contains(how), "{limited}");
+        }
         let locked = QueueError::Locked { path: "/q".into(), pid: Some(7) };
         assert_eq!(
             locked.to_string(),

@@ -49,6 +49,7 @@ mod sizes;
 mod sled_store;
 #[cfg(test)]
 mod tests;
+mod tree;
 
 pub use admit::{Admission, Known, Reading, Renewal};
 pub use credentials::{Credentials, Kept};
@@ -56,6 +57,7 @@ pub use error::QueueError;
 pub use handle::{Intake, Queue};
 pub use overview::Overview;
 pub use sizes::FolderNeed;
+pub use tree::TreeSize;
 
 use crate::model::{Account, IdSet, JobId};
 

@@ -1,5 +1,6 @@
 //! One folder: its entries become jobs while the listing comes in.
 
+use super::bounds::{Bounds, Loops, Share};
 use super::gauge::{Gauge, Phase};
 use super::link::Link;
 use super::parts::FirstPart;
@@ -46,6 +47,8 @@ pub struct Expansion<'a> {
     pub now: u64,
     /// What is seen, where anybody wants to know.
     pub survey: Option<&'a Survey>,
+    /// What each command's folders gave so far.
+    pub bounds: &'a Bounds,
     /// Whom to tell of jobs that this run is to work on: all of them, and the folders among them.
     pub found: &'a (dyn Fn(IdSet, IdSet) + Send + Sync),
 }
@@ -77,6 +80,7 @@ impl From<QueueError> for Halt {
 /// # Errors
 /// When the queue can't be written.
 pub async fn expand(task: &Expansion<'_>, link: &mut Link) -> Result<(Report, Option<FolderTally>), QueueError> {
+    task.bounds.recall(task.rules, task.queue).await?;
     let mut run = Run::new(task);
     let end = match run.read(link).await {
         Ok(()) => run.end(),
@@ -84,6 +88,9 @@ pub async fn expand(task: &Expansion<'_>, link: &mut Link) -> Result<(Report, Op
         Err(Halt::Failed(failure)) => End::Failed(failure),
         Err(Halt::Queue(error)) => return Err(error),
     };
+    if !run.whole {
+        run.share.give_back();
+    }
     let tally = run.whole.then_some(run.tally);
     let report = Report {
         from: 0,
@@ -125,6 +132,8 @@ pub(super) struct Run<'a> {
     pub(super) hiding: u64,
     /// The listing ended in the middle of a line.
     is_cut_off: bool,
+    share: Share<'a>,
+    loops: Loops<'a>,
     /// The listing was read to its end.
     whole: bool,
 }
@@ -145,6 +154,8 @@ impl<'a> Run<'a> {
             unsure_bytes: 0,
             hiding: 0,
             is_cut_off: false,
+            share: Share::new(task.bounds, task.rules),
+            loops: Loops::below(&task.rules.above),
             whole: false,
         }
     }
@@ -203,6 +214,8 @@ impl<'a> Run<'a> {
         }
         self.learn_kinds(rules, link, form, now).await?;
         self.ask(rules, link).await?;
+        self.batch.extend(self.loops.cleared());
+        self.tally.links += self.loops.found();
         self.hand_over().await?;
         lack.map_or(Ok(()), |failure| Err(failure.into()))
     }
@@ -231,6 +244,7 @@ impl<'a> Run<'a> {
 
     /// Puts an entry where it belongs.
     pub(super) fn sort(&mut self, fate: Fate, entry: Entry) {
+        self.loops.meet(&entry);
         match fate {
             Fate::File(spec) => {
                 if self.may_stand_beside(&entry, &spec) {
@@ -239,7 +253,9 @@ impl<'a> Run<'a> {
             }
             Fate::Folder(spec) => {
                 self.note_folder(spec.source.path());
-                if self.may_stand_beside(&entry, &spec) {
+                if self.may_stand_beside(&entry, &spec)
+                    && let Some(spec) = self.loops.sift(&entry, spec)
+                {
                     self.batch.push(*spec);
                 }
             }
@@ -320,7 +336,8 @@ impl<'a> Run<'a> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let jobs = std::mem::take(&mut self.batch);
+        let jobs: Vec<JobSpec> =
+            std::mem::take(&mut self.batch).into_iter().filter(|job| self.share.admits(job)).collect();
         let admissions = queue.admit(jobs.clone()).await?;
         let (mut all, mut folders, mut known) = (Vec::new(), Vec::new(), Vec::new());
         for (job, admission) in jobs.into_iter().zip(admissions) {
@@ -389,7 +406,8 @@ impl<'a> Run<'a> {
         let text = || {
             format!("{collisions} names differ from others in case alone, which some systems take for one: {collision}")
         };
-        (*collisions > 0).then(text)
+        let remarks: Vec<String> = (*collisions > 0).then(text).into_iter().chain(self.loops.remark()).collect();
+        (!remarks.is_empty()).then(|| remarks.join("; "))
     }
 
     /// Why a folder counts as not read: its listing holds lines that may stand for any file.
@@ -408,6 +426,9 @@ impl<'a> Run<'a> {
     /// The end of a listing that was read.
     fn end(&self) -> End {
         let FolderTally { refused_count, entries, refused, .. } = &self.tally;
+        if let Some(failure) = self.share.failure() {
+            return End::Failed(failure);
+        }
         if *refused_count == 0 {
             let folder = Some(Box::new(self.tally.clone()));
             return End::Completed(Box::new(Receipt { folder, note: self.remark(), ..Receipt::default() }));

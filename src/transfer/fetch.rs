@@ -7,7 +7,7 @@ use super::gauge::Phase;
 use super::ledger::Ledger;
 use super::link::Link;
 use super::piece::Met;
-use super::space::drop_old_part;
+use super::space::{drop_old_part, may_write};
 use super::task::{Halt, Run, Started, aside, on_disk};
 use super::tools::Tools;
 use super::whole::Ready;
@@ -90,7 +90,10 @@ impl Run<'_> {
         link: &mut Link,
     ) -> Result<Ready, Halt> {
         let size = self.wanted_size(remote);
+        may_write(place, size)?;
         if self.is_small(remote, &start, size) {
+            // The disk sees such a file only once it is whole: whether it would take it is asked before.
+            on_disk(Stage::Store, || place.check_writable())?;
             return self.fetch_small(place, remote, start, link).await;
         }
         let part = self.begin_part(place, remote, &start)?;

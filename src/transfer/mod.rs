@@ -6,6 +6,7 @@
 mod adopt;
 mod answers;
 mod aside;
+mod bounds;
 mod commit;
 mod copy;
 mod doubt;
@@ -42,6 +43,7 @@ mod unsure;
 mod whole;
 mod wrong;
 
+pub use bounds::Bounds;
 pub use expand::{Expansion, expand};
 pub use failpoint::failpoint;
 pub use findings::Findings;

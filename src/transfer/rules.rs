@@ -95,7 +95,8 @@ impl<'a> Rules<'a> {
         }
         match self.place(&name, &below, true) {
             Ok(destination) => {
-                let rules = Box::new(self.folder.deeper(below, is_link));
+                let mut rules = Box::new(self.folder.deeper(below, is_link));
+                rules.above.extend(entry.unique.clone());
                 let spec = JobSpec {
                     settings: self.job.spec.settings.clone(),
                     folder: Some(rules),

@@ -2,7 +2,7 @@
 
 use super::fetch::Start;
 use super::task::{Halt, Run, on_disk};
-use crate::disk::{PartFile, Place};
+use crate::disk::{PartFile, Place, largest_file};
 use crate::model::{Cause, Failure, Stage};
 
 impl Run<'_> {
@@ -65,6 +65,14 @@ fn has_space(place: &Place, part: &PartFile, needed: u64, (end, size): (u64, u64
         }
         Err(halt) => Err(halt),
     }
+}
+
+/// Whether this process may write files of that size: asked before the first byte is fetched.
+pub(super) fn may_write(place: &Place, size: Option<u64>) -> Result<(), Halt> {
+    let Some((size, most)) = size.zip(largest_file()).filter(|(size, most)| size > most) else { return Ok(()) };
+    let message = format!("{} has {size} bytes, and this process may write {most} to one file at most", place.shown());
+    let advice = "raise the limit on file sizes (`ulimit -f unlimited`), then `ftpq run`";
+    Err(Failure::local(Stage::Store, Cause::FileTooLarge, message).with_advice(advice).into())
 }
 
 /// Lets go of an old part that is no further than the new one.

@@ -67,8 +67,8 @@ pub struct Task<'a> {
     pub offer: &'a (dyn Fn(&Arc<Split>) + Send + Sync),
     /// What all workers found out on servers.
     pub findings: &'a Findings,
-    /// Devices (`st_dev`) known to be full.
-    pub is_full: &'a (dyn Fn(u64) -> bool + Send + Sync),
+    /// Why nothing more is to be put into the job's folder, which lies on that device (`st_dev`), in this run.
+    pub held_back: &'a (dyn Fn(u64) -> Option<Cause> + Send + Sync),
     /// The time of day, in seconds since 1970-01-01 UTC.
     pub now: fn() -> u64,
     /// A number below another, by chance.
@@ -272,8 +272,8 @@ impl Run<'_> {
     async fn open(&mut self, link: &mut Link) -> Result<(Place, Goal), Halt> {
         let place = on_disk(Stage::Store, || Place::open(&self.task.job.spec.destination))?;
         self.device = Some(place.device());
-        if (self.task.is_full)(place.device()) {
-            return Err(full(place.shown()).into());
+        if let Some(cause) = (self.task.held_back)(place.device()) {
+            return Err(held_back(cause, place.shown()).into());
         }
         let goal = self.go(&place, link).await?;
         Ok((place, goal))
@@ -446,9 +446,13 @@ impl Run<'_> {
     }
 }
 
-fn full(place: &str) -> Failure {
-    let message = format!("the file system of {place} is full");
-    Failure::local(Stage::Store, Cause::DiskFull, message).with_advice("make space, then run ftpq again")
+/// The failure of a file whose folder was found to take nothing more in this run.
+fn held_back(cause: Cause, place: &str) -> Failure {
+    let (message, advice) = match cause {
+        Cause::DiskFull => (format!("the file system of {place} is full"), "make space, then `ftpq run`"),
+        _ => (format!("the folder of {place} can't be written"), "make it writable, then `ftpq run`"),
+    };
+    Failure::local(Stage::Store, cause, message).with_advice(advice)
 }
 
 fn keeps_changing(why: Option<String>) -> Failure {

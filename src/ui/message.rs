@@ -51,6 +51,7 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
             Some(format!("left alone: everything on {}: {}", safe(account), safe(failure)))
         }
         Event::DiskFull { path, failure } => Some(format!("disk full: {}: {}", safe(path), safe(failure))),
+        Event::HeldBack { path, failure } => Some(format!("held back: {}: {}", safe(path), safe(failure))),
         Event::TooLittleSpace { .. } => Some(format!("warning: {}", shortage(event)?)),
         Event::Notice { text } => Some(safe(text)),
     }
@@ -132,6 +133,7 @@ impl Ledger {
                 self.same_size += u64::from(*unchanged == Some(SameBy::Size));
                 return;
             }
+            Event::HeldBack { path, failure } => (format!("held back: {path}"), failure),
             Event::Summary { bytes, seconds, proved, .. } => {
                 self.traffic = Some((*bytes, *seconds));
                 self.proved = *proved;
@@ -172,6 +174,7 @@ impl Ledger {
             let files = if number == 1 { "1 file was".to_owned() } else { format!("{number} files were") };
             format!("{files} here already, and the server still has the same by {by}")
         }));
+        lines.extend(failed_before(report.failed_before));
         if report.has_left() {
             lines.push(printable(&self.next_act(report), LONG));
         }
@@ -221,6 +224,16 @@ fn count_line(report: &RunReport, (count, seconds): (u64, f64), proved: &ProofCo
     format!("done {done}{proved}, failed {failed}, left {left}{folders}; {} in {time}{speed}", bytes(count))
 }
 
+/// What remains failed of earlier runs, and what to do about it.
+fn failed_before(count: u64) -> Option<String> {
+    let jobs = match count {
+        0 => return None,
+        1 => "1 job that failed in an earlier run still stands as failed".to_owned(),
+        n => format!("{n} jobs that failed in earlier runs still stand as failed"),
+    };
+    Some(format!("{jobs}: `ftpq list --state failed` shows which, `ftpq retry --state failed` queues them again"))
+}
+
 /// The folders of a run, where there were any.
 fn folders(report: &RunReport) -> String {
     let RunReport { folders, folders_failed, folders_left, .. } = report;
@@ -251,7 +264,16 @@ mod tests {
         ledger.note(&failed(7));
         let proved = ProofCounts { manifest: 2, size: 1, ..ProofCounts::default() };
         let (bytes, lax) = (10 << 20, Vec::new());
-        ledger.note(&Event::Summary { done: 3, failed: 1, left: 0, bytes, seconds: 5.0, proved, lax });
+        ledger.note(&Event::Summary {
+            done: 3,
+            failed: 1,
+            failed_before: 0,
+            left: 0,
+            bytes,
+            seconds: 5.0,
+            proved,
+            lax,
+        });
         let report = RunReport { done: 3, failed: 1, ..RunReport::default() };
         assert_eq!(
             ledger.last_lines(&report, (0, 0.0)),

@@ -266,6 +266,7 @@ async fn play(display: Display) -> (String, String) {
     late.event(&Event::Summary {
         done: 1,
         failed: 0,
+        failed_before: 0,
         left: 2,
         bytes: 1024,
         seconds: 2.0,

@@ -246,8 +246,8 @@ fn the_exit_code_tells_how_a_run_ended() {
     ftpq.add(&[(server.url("a.bin"), "a.bin"), (server.url("missing"), "missing")]);
     let ended = ftpq.run(&["run"]).expect_code(1);
     assert!(ended.everything().contains("550"), "the server's own words are missing\n{ended}");
-    // What failed stays failed until it is tried again by hand.
-    ftpq.run(&["run"]).expect_code(0);
+    // What failed stays failed until it is tried again by hand, and is told of as long as it does.
+    ftpq.run(&["run"]).expect_code(1);
 }
 
 #[test]

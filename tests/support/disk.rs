@@ -35,6 +35,14 @@ impl Small {
         mounted.then(|| Self(at.to_owned()))
     }
 
+    /// Makes it read-only, or writable again.
+    #[allow(dead_code, reason = "not every binary needs it")]
+    pub(crate) fn set_read_only(&self, read_only: bool) {
+        let how = if read_only { "remount,ro" } else { "remount,rw" };
+        let done = Command::new("mount").args(["-o", how]).arg(&self.0).output();
+        assert!(done.is_ok_and(|o| o.status.success()), "the small file system does not become {how}");
+    }
+
     /// Makes a tmpfs larger.
     pub(crate) fn grow(&self, mebibytes: u32) {
         let size = format!("remount,size={mebibytes}m");

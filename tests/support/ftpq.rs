@@ -97,6 +97,17 @@ impl Ftpq {
         self.spawn(args).wait(LIMIT)
     }
 
+    /// Runs the program under limits of the system, as `prlimit` takes them: `--nofile=32:32`.
+    #[allow(dead_code, reason = "not every binary needs it")]
+    pub(crate) fn run_under(&self, limits: &[&str], args: &[&str]) -> Ended {
+        let program = self.command(args);
+        let mut command = Command::new("prlimit");
+        command.args(limits).arg("--").arg(program.get_program()).args(program.get_args());
+        command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.downloads()).stdin(Stdio::null());
+        self.start(command, &format!("prlimit {} ftpq {}", limits.join(" "), args.join(" ")), None).wait(LIMIT)
+    }
+
     /// Runs the program with something on standard input.
     pub(crate) fn run_with_input(&self, args: &[&str], input: &[u8]) -> Ended {
         self.spawn_with(args, Some(input)).wait(LIMIT)
@@ -151,21 +162,23 @@ impl Ftpq {
     }
 
     fn spawn_with(&self, args: &[&str], input: Option<&[u8]>) -> Running {
+        self.start(self.command(args), &format!("ftpq {}", args.join(" ")), input)
+    }
+
+    fn start(&self, mut command: Command, shown: &str, input: Option<&[u8]>) -> Running {
         let number = self.number.fetch_add(1, Ordering::SeqCst);
         let file = |kind: &str| self.folder.path().join(format!("io/{number}.{kind}"));
         let (out, err) = (file("out"), file("err"));
-        let mut command = self.command(args);
         command.stdout(fs::File::create(&out).unwrap()).stderr(fs::File::create(&err).unwrap());
         if input.is_some() {
             command.stdin(Stdio::piped());
         }
-        let shown = format!("ftpq {}", args.join(" "));
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{shown}: {e}"));
         if let Some(input) = input {
             // A program that refuses early may close its end.
             let _ = child.stdin.take().unwrap().write_all(input);
         }
-        Running { child, out, err, shown, begin: Instant::now() }
+        Running { child, out, err, shown: shown.to_owned(), begin: Instant::now() }
     }
 }
 

@@ -1,0 +1,151 @@
+//! Trees without end: how many folders and jobs one command makes is bounded, and what is left out is said.
+
+use crate::support::{Act, Ended, Ftpq, Scripted, Traits, watch};
+use std::{
+    fmt::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+/// A server on which each folder lists what the closure says of the so-manieth listing.
+fn server(listing: impl Fn(usize) -> String + Send + Sync + 'static) -> Scripted {
+    let count = AtomicUsize::new(0);
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
+        "CWD" => Act::say("250 There you are"),
+        "MLSD" => {
+            let mut delivery = turn.delivery();
+            let lines = listing(count.fetch_add(1, Ordering::SeqCst)).into_bytes();
+            (delivery.upto, delivery.data) = (lines.len(), Arc::new(lines));
+            Act::Deliver(delivery)
+        }
+        _ => Act::Usual,
+    });
+    server.put_folder("d");
+    server
+}
+
+fn folders(count: usize) -> String {
+    (0..count).fold(String::new(), |mut text, n| {
+        writeln!(text, "type=dir;modify=20240229123456; d{n}\r").unwrap();
+        text
+    })
+}
+
+fn get(ftpq: &Ftpq, server: &Scripted, more: &[&str]) -> Ended {
+    let into = ftpq.downloads();
+    let args = ["get", "--recursive", &server.url("d/"), "--into", into.to_str().unwrap()];
+    ftpq.run(&[&args, more].concat())
+}
+
+/// Ten to the power of what a path may be deep: no machine would ever come to its end.
+#[test]
+fn a_tree_in_which_each_folder_lists_ten_more_comes_to_an_end_and_says_what_was_left_out() {
+    let server = server(|_| folders(10));
+    let ftpq = Ftpq::new();
+    let ended = get(&ftpq, &server, &["--max-folders", "25"]).expect_code(1);
+    assert_eq!(server.core().args("MLSD").len(), 26, "the named folder, and 25 below it\n{ended}");
+    assert!(ended.err.contains("25 folders at most"), "{ended}");
+    assert!(ended.err.contains("--max-folders") && ended.err.contains("d5, d6, d7"), "{ended}");
+    // Nothing of it is left for another run to go on with for ever.
+    let again = ftpq.run(&["run"]).expect_code(1);
+    assert_eq!(server.core().args("MLSD").len(), 26, "{again}");
+}
+
+#[test]
+fn the_same_command_with_a_higher_bound_reads_on() {
+    let server = server(|at| if at == 0 { folders(5) } else { String::new() });
+    let ftpq = Ftpq::new();
+    let ended = get(&ftpq, &server, &["--max-folders", "3"]).expect_code(1);
+    assert!(ended.err.contains("2 folders and 0 files were left out"), "{ended}");
+    let server_again = get(&ftpq, &server, &["--max-folders", "5"]);
+    assert!(server_again.code.is_some_and(|code| code != 2), "it is the same wish\n{server_again}");
+}
+
+#[test]
+fn files_are_bounded_as_jobs_and_the_first_that_are_left_out_are_named() {
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+    for n in 0..9 {
+        server.put(&format!("d/f{n}"), "content");
+    }
+    let ftpq = Ftpq::new();
+    let ended = get(&ftpq, &server, &["--max-jobs", "4"]).expect_code(1);
+    assert_eq!(watch::files_below(&ftpq.downloads()).len(), 4, "{ended}");
+    assert!(ended.err.contains("0 folders and 5 files were left out") && ended.err.contains("f4, f5, f6"), "{ended}");
+    assert!(ended.err.contains("--max-jobs"), "{ended}");
+}
+
+/// A folder mounted into itself: the server tells by `unique` that it is one above.
+#[test]
+fn a_folder_that_is_one_above_it_once_more_is_not_entered_and_told_of() {
+    let listing = "type=dir;unique=801U2; back\r\ntype=file;size=7;modify=20240229123456;unique=801U9; f\r\n";
+    let server = server(move |_| listing.to_owned());
+    server.put("d/f", "content");
+    server.put("d/back/f", "content");
+    let ftpq = Ftpq::new();
+    let ended = get(&ftpq, &server, &[]);
+    assert_eq!(server.core().args("MLSD").len(), 2, "the named folder, and the one in it\n{ended}");
+    assert!(ended.err.contains("one above them once more") && ended.err.contains("back"), "{ended}");
+}
+
+/// Where the server has the same `unique` for everything, it proves nothing: the tree is read as it is.
+#[test]
+fn a_server_for_which_all_folders_are_the_same_is_not_believed() {
+    let server = server(|at| if at < 3 { "type=dir;unique=1; d\r\n".to_owned() } else { String::new() });
+    let ftpq = Ftpq::new();
+    let ended = get(&ftpq, &server, &[]).expect_code(0);
+    assert_eq!(server.core().args("MLSD").len(), 4, "{ended}");
+}
+
+/// A run that is killed on its way gives the tree no new bound.
+#[test]
+fn a_tree_that_was_interrupted_is_bounded_as_one_that_was_not() {
+    let (shut, seen) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicUsize::new(0)));
+    let (is_shut, count) = (Arc::clone(&shut), Arc::clone(&seen));
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
+        "CWD" => Act::say("250 There you are"),
+        "MLSD" if count.fetch_add(1, Ordering::SeqCst) >= 2 && is_shut.load(Ordering::SeqCst) > 0 => Act::Silence,
+        "MLSD" => {
+            let mut delivery = turn.delivery();
+            let lines = folders(10).into_bytes();
+            (delivery.upto, delivery.data) = (lines.len(), Arc::new(lines));
+            Act::Deliver(delivery)
+        }
+        _ => Act::Usual,
+    });
+    server.put_folder("d");
+    let ftpq = Ftpq::new();
+    let into = ftpq.downloads();
+    let args = ["add", "--recursive", "--max-folders", "25", &server.url("d/"), "--into", into.to_str().unwrap()];
+    ftpq.run(&args).expect_code(0);
+    let run = ftpq.spawn(&["run"]);
+    let stuck = watch::wait_for(Duration::from_secs(30), || seen.load(Ordering::SeqCst) > 4);
+    assert!(stuck, "{}", run.so_far());
+    let killed = run.kill();
+    shut.store(0, Ordering::SeqCst);
+    let ended = ftpq.run(&["run"]).expect_code(1);
+    let jobs = ftpq.json(&["list"]);
+    assert_eq!(jobs.len(), 26, "the named folder, and 25 below it\n{killed}{ended}");
+}
+
+/// What lies behind a bound is not known, so nothing counts as gone.
+#[test]
+fn sync_deletes_nothing_of_a_tree_that_was_not_read_to_its_end() {
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+    for folder in 0..4 {
+        server.put(&format!("d/sub{folder}/f"), "content");
+    }
+    let ftpq = Ftpq::new();
+    let into = ftpq.downloads();
+    let sync = |more: &[&str]| {
+        let args = ["sync", &server.url("d/"), into.to_str().unwrap()];
+        ftpq.run(&[&args, more].concat())
+    };
+    sync(&[]).expect_code(0);
+    server.core().remove("d/sub0/f");
+    let ended = sync(&["--delete", "--max-folders", "2"]).expect_code(1);
+    assert_eq!(watch::files_below(&into).len(), 4, "{ended}");
+    assert!(ended.err.contains("nothing was deleted"), "{ended}");
+}
