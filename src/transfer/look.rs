@@ -63,12 +63,11 @@ impl Run<'_> {
                 self.task.gauge.set_phase(Phase::Asking);
                 let questions = rechecks.take_along();
                 let also = paths(&questions);
-                let Inspected { file, others } = match likely {
-                    Some(from) => session.inspect_ahead(self.path(), from, &also).await,
-                    None => {
-                        let others = session.inspect_all(&also).await;
-                        Inspected { file: session.inspect(self.path()).await, others }
-                    }
+                let Inspected { file, others } = if let Some(from) = likely {
+                    session.inspect_ahead(self.path(), from, &also).await
+                } else {
+                    let others = session.inspect_all(&also).await;
+                    Inspected { file: session.inspect(self.path()).await, others }
                 };
                 rechecks.answer(questions, others);
                 file

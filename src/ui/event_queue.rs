@@ -38,7 +38,7 @@ impl Observer for EventSender {
 #[derive(Debug)]
 pub(super) enum Ending {
     /// With the last lines of a run.
-    Report(RunReport),
+    Report(Box<RunReport>),
     /// Without a word.
     Silent,
 }
@@ -250,7 +250,7 @@ mod tests {
         );
         queue.push(&Event::Held { account: "ftp://bob@h".to_owned(), failure });
         (0..10_000).for_each(|n| queue.push(&notice(n)));
-        queue.end(Ending::Report(RunReport { left: 1, ..RunReport::default() }));
+        queue.end(Ending::Report(Box::new(RunReport { left: 1, ..RunReport::default() })));
         queue.push(&notice(0));
         let Portion { lines, ending, .. } = queue.take(now());
         assert!(lines.iter().all(|line| !line.contains("bob")));

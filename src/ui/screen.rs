@@ -59,7 +59,7 @@ impl Screen {
     /// written, unless nobody has read anything for a second; the reader of `--json` is waited for until `interrupt` comes.
     /// Returns how many lines or events were not read.
     pub async fn finish(mut self, report: Option<&RunReport>, interrupt: &Interrupt) -> u64 {
-        self.events.end(report.map_or(Ending::Silent, |report| Ending::Report(report.clone())));
+        self.events.end(report.map_or(Ending::Silent, |report| Ending::Report(Box::new(report.clone()))));
         let stop = interrupt.stop();
         while tokio::time::timeout(LOOK, &mut self.ended).await.is_err() {
             let is_waited_for = self.must_be_read && !*stop.borrow();

@@ -263,11 +263,11 @@ fn a_row_made_to_harm_is_one_error() {
     let many = |part: &str, most: usize| part.repeat(most / part.len());
     for (row, words) in [
         (
-            format!("ftp://h/0{}", (1..2000).map(|n| format!("\tftp://h/{n}")).collect::<String>()),
+            format!("ftp://h/0{}", (1..2000).map(|n| format!("\tftp://h/{n}")).collect::<Vec<_>>().concat()),
             "more than 1000 files",
         ),
         (
-            format!("ftp://h/0{}", (1..2000).map(|n| format!(";ftp://h/{n}")).collect::<String>()),
+            format!("ftp://h/0{}", (1..2000).map(|n| format!(";ftp://h/{n}")).collect::<Vec<_>>().concat()),
             "more than 1000 files",
         ),
         (format!("ftp://h/a{}", "\tftp://i/a".repeat(2000)), "more than 1000 URLs of one file"),
