@@ -1,10 +1,12 @@
 //! The `ftpq` program: puts the parts together.
 
-use ftpq::engine::{Board, Desk, DeskError, House, LocalDesk, Observer, Reply, RunOrder, RunReport};
+use ftpq::engine::{Board, Desk, DeskError, House, Interrupt, LocalDesk, Observer, Reply, RunOrder, RunReport};
 use ftpq::model::{Counts, Event, Selection, Snapshot, StatusReport, printable};
 use ftpq::queue::{Credentials, Queue, QueueError};
-use ftpq::ui::{Output, Screen};
+use ftpq::ui::{MessageWriter, Output, Screen};
 use ftpq::{api, cli, engine};
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,21 +32,28 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!(
-                "ftpq: the runtime can't be started: {error}; check the limits on threads (ulimit -u) and open files (ulimit -n)"
+            let text = format!(
+                "ftpq: the runtime can't be started: {error}; check the limits on threads (ulimit -u) and open files (ulimit -n)\n"
             );
+            // When standard error is gone, there is nowhere left to say so; the exit code still does.
+            let _ = std::io::stderr().write_all(text.as_bytes());
             return ExitCode::from(5);
         }
     };
+    let messages = MessageWriter::default();
     if let Err(error) = runtime.block_on(async { engine::outlive_file_size_limit() }) {
-        eprintln!(
-            "ftpq: the signal of file size limits can't be taken: {error}; check the limits on open files (ulimit -n)"
-        );
+        let text = "the signal of file size limits can't be taken";
+        say(&messages, &format!("ftpq: {text}: {error}; check the limits on open files (ulimit -n)\n"));
+        messages.finish();
         return ExitCode::from(5);
     }
+    tell_of_faults(messages.clone());
+    let program = Program { messages: messages.clone() };
+    let err = Box::new(messages.clone());
     // As a task: this thread would have to be woken for each word of a worker.
-    let program = runtime.spawn(cli::execute(args, door, &Program));
+    let program = runtime.spawn(async move { cli::execute(args, door, &program, err).await });
     let code = runtime.block_on(program).unwrap_or(FAULT);
+    messages.finish();
     // A thread that still hashes or looks up a name must not hold up the end.
     runtime.shutdown_timeout(Duration::from_millis(100));
     ExitCode::from(code)
@@ -53,7 +62,25 @@ fn main() -> ExitCode {
 /// Exit code when the program itself broke down; the panic's text was shown.
 const FAULT: u8 = 5;
 
-struct Program;
+/// What is said of a thread that breaks down must not hold that thread up where nobody reads.
+fn tell_of_faults(messages: MessageWriter) {
+    std::panic::set_hook(Box::new(move |fault| {
+        let backtrace = Backtrace::capture();
+        let backtrace = Some(&backtrace).filter(|it| it.status() == BacktraceStatus::Captured);
+        let text = backtrace.map_or_else(|| format!("{fault}\n"), |backtrace| format!("{fault}\n{backtrace}\n"));
+        say(&messages, &text);
+    }));
+}
+
+/// Says something on standard error.
+fn say(messages: &MessageWriter, text: &str) {
+    // When standard error is gone, there is nowhere left to say so.
+    let _ = messages.clone().write_all(text.as_bytes());
+}
+
+struct Program {
+    messages: MessageWriter,
+}
 
 /// Who has the queue.
 enum Owner {
@@ -67,7 +94,7 @@ impl House for Program {
             match reach(queue).await? {
                 Owner::This(desk, notices) => {
                     for notice in notices {
-                        eprintln!("ftpq: {}", printable(&notice, 2000));
+                        self.say(&notice);
                     }
                     Ok(Box::new(desk) as Box<dyn Desk>)
                 }
@@ -86,16 +113,16 @@ impl House for Program {
     }
 
     fn rehearse(&self, desk: LocalDesk, order: RunOrder) -> Reply<'_, RunReport> {
-        Box::pin(work(desk, Vec::new(), order))
+        Box::pin(self.work(desk, Vec::new(), order))
     }
 
     fn run(&self, order: RunOrder) -> Reply<'_, RunReport> {
         Box::pin(async move {
             loop {
                 match reach(&order.queue).await? {
-                    Owner::This(desk, notices) => return work(desk, notices, order).await,
+                    Owner::This(desk, notices) => return self.work(desk, notices, order).await,
                     Owner::Other(client) => {
-                        if let Some(report) = follow(&client, &order).await? {
+                        if let Some(report) = self.follow(&client, &order).await? {
                             return Ok(report);
                         }
                     }
@@ -127,80 +154,96 @@ async fn reach(dir: &Path) -> Result<Owner, DeskError> {
     }
 }
 
-/// Works on a queue that is this process's own.
-async fn work(desk: LocalDesk, notices: Vec<String>, order: RunOrder) -> Result<RunReport, DeskError> {
-    let stop = engine::stop_on_signals()
-        .map_err(|error| DeskError::Storage(format!("the signal handlers can't be installed: {error}")))?;
-    let board = Arc::new(Board::default());
-    let figures = Arc::clone(&board);
-    let snapshot: Arc<dyn Fn() -> Snapshot + Send + Sync> = Arc::new(move || figures.snapshot());
-    let screen = Screen::start(order.display, snapshot, Output::standard());
-    let observer: Arc<dyn Observer> = screen.observer();
-    for text in notices {
-        observer.event(&Event::Notice { text });
-    }
-    let (dir, rehearsal) = (order.queue.clone(), order.rehearsal);
-    let (desk, run) = engine::prepare(desk, order, Arc::clone(&observer), board, stop);
-    // A rehearsal is nobody else's business.
-    let opened = if rehearsal { Ok(None) } else { api::serve(Arc::new(desk.clone()), &dir).map(Some) };
-    let server = match opened {
-        Ok(server) => server,
-        Err(error) => {
-            let text = format!("other processes can't ask this run how it stands: {error}");
-            observer.event(&Event::Notice { text });
-            None
-        }
-    };
-    let outcome = run.await;
-    drop(server);
-    // What was rehearsed is still to be told.
-    let closed = if rehearsal { Ok(()) } else { desk.close().await };
-    let report = outcome?;
-    if rehearsal {
-        drop(screen);
-    } else {
-        screen.finish(&report);
-    }
-    closed?;
-    Ok(report)
+fn interrupt() -> Result<Interrupt, DeskError> {
+    Interrupt::listen().map_err(|error| DeskError::Storage(format!("the signal handlers can't be installed: {error}")))
 }
 
-/// Waits for the run of another process. Returns nothing when that process ended with work left: this one goes on.
-async fn follow(client: &api::Client, order: &RunOrder) -> Result<Option<RunReport>, DeskError> {
-    let selection = Selection { ids: order.only.clone(), ..Selection::default() };
-    // A run that ends meanwhile answers no more: then this process goes on.
-    let Ok(status) = client.status().await else { return Ok(None) };
-    let Some(pid) = status.pid else {
-        sleep(Duration::from_millis(50)).await;
-        return Ok(None);
-    };
-    if !order.display.quiet {
-        eprintln!("ftpq: process {pid} is working on this queue already; waiting for it");
+impl Program {
+    fn say(&self, text: &str) {
+        say(&self.messages, &format!("ftpq: {}\n", printable(text, 2000)));
     }
-    if order.trace.is_some() {
-        eprintln!("ftpq: nothing is written to the trace: the sessions are that process's");
-    }
-    let Ok(before) = client.counts(selection.clone()).await else { return Ok(None) };
-    let stop = engine::stop_on_signals()
-        .map_err(|error| DeskError::Storage(format!("the signal handlers can't be installed: {error}")))?;
-    loop {
-        let Ok(now) = client.counts(selection.clone()).await else { return Ok(None) };
-        let interrupted = *stop.borrow();
-        if now.left() == 0 || interrupted {
-            let base = if order.only.is_some() { Counts::default() } else { before };
-            if now.failed > 0 && !order.display.quiet {
-                eprintln!("ftpq: {} failed: `ftpq list --state failed` shows which", now.failed);
-            }
-            return Ok(Some(RunReport {
-                done: now.done.saturating_sub(base.done),
-                failed: now.failed.saturating_sub(base.failed),
-                failed_before: base.failed,
-                left: now.files_left(),
-                folders_left: now.folders,
-                interrupted,
-                ..RunReport::default()
-            }));
+
+    /// Works on a queue that is this process's own.
+    async fn work(&self, desk: LocalDesk, notices: Vec<String>, order: RunOrder) -> Result<RunReport, DeskError> {
+        let interrupt = interrupt()?;
+        // A run that is stopped puts everything away, which takes a bounded time.
+        let guard = interrupt.guard();
+        let board = Arc::new(Board::default());
+        let figures = Arc::clone(&board);
+        let snapshot: Arc<dyn Fn() -> Snapshot + Send + Sync> = Arc::new(move || figures.snapshot());
+        let screen = Screen::start(order.display, snapshot, Output::standard());
+        let observer: Arc<dyn Observer> = screen.observer();
+        for text in notices {
+            observer.event(&Event::Notice { text });
         }
-        sleep(Duration::from_millis(500)).await;
+        let (dir, rehearsal) = (order.queue.clone(), order.rehearsal);
+        let (desk, run) = engine::prepare(desk, order, Arc::clone(&observer), board, interrupt.stop());
+        // A rehearsal is nobody else's business.
+        let opened = if rehearsal { Ok(None) } else { api::serve(Arc::new(desk.clone()), &dir).map(Some) };
+        let server = match opened {
+            Ok(server) => server,
+            Err(error) => {
+                let text = format!("other processes can't ask this run how it stands: {error}");
+                observer.event(&Event::Notice { text });
+                None
+            }
+        };
+        let outcome = run.await;
+        drop(server);
+        // What was rehearsed is still to be told.
+        let closed = if rehearsal { Ok(()) } else { desk.close().await };
+        let last = outcome.as_ref().ok().filter(|_| !rehearsal);
+        let unread = screen.finish(last, &interrupt).await;
+        drop(guard);
+        if unread > 0 {
+            let s = if unread == 1 { "" } else { "s" };
+            self.say(&format!("{unread} line{s} of output were not read; `ftpq report` tells what became of the jobs"));
+        }
+        let report = outcome?;
+        closed?;
+        Ok(report)
+    }
+
+    /// Waits for the run of another process. Returns nothing when that process ended with work left: this one goes on.
+    async fn follow(&self, client: &api::Client, order: &RunOrder) -> Result<Option<RunReport>, DeskError> {
+        let selection = Selection { ids: order.only.clone(), ..Selection::default() };
+        // A run that ends meanwhile answers no more: then this process goes on.
+        let Ok(status) = client.status().await else { return Ok(None) };
+        let Some(pid) = status.pid else {
+            sleep(Duration::from_millis(50)).await;
+            return Ok(None);
+        };
+        if !order.display.quiet {
+            self.say(&format!("process {pid} is working on this queue already; waiting for it"));
+        }
+        if order.trace.is_some() {
+            self.say("nothing is written to the trace: the sessions are that process's");
+        }
+        let Ok(before) = client.counts(selection.clone()).await else { return Ok(None) };
+        let mut interrupt = interrupt()?;
+        let mut interrupted = false;
+        loop {
+            let Ok(now) = client.counts(selection.clone()).await else { return Ok(None) };
+            if now.left() == 0 || interrupted {
+                let base = if order.only.is_some() { Counts::default() } else { before };
+                if now.failed > 0 && !order.display.quiet {
+                    self.say(&format!("{} failed: `ftpq list --state failed` shows which", now.failed));
+                }
+                return Ok(Some(RunReport {
+                    done: now.done.saturating_sub(base.done),
+                    failed: now.failed.saturating_sub(base.failed),
+                    failed_before: base.failed,
+                    left: now.files_left(),
+                    folders_left: now.folders,
+                    interrupted,
+                    ..RunReport::default()
+                }));
+            }
+            tokio::select! {
+                biased;
+                () = interrupt.recv() => interrupted = true,
+                () = sleep(Duration::from_millis(500)) => {}
+            }
+        }
     }
 }

@@ -84,7 +84,7 @@ fn sound(entry: &Entry) {
     match entry.size {
         Some(Size::Exact(size) | Size::About(size)) => {
             assert!(i64::try_from(size).is_ok(), "{entry:?}");
-            assert_eq!(entry.kind, Kind::File, "only files have a length");
+            assert!(matches!(entry.kind, Kind::File | Kind::Unknown), "only files have a length");
         }
         None => {}
     }
@@ -104,7 +104,8 @@ fn written_again(entry: &Entry) {
         Kind::Folder => b"type=dir;".to_vec(),
         Kind::Link(None) => b"type=OS.unix=slink;".to_vec(),
         Kind::Link(Some(target)) => [b"Type=OS.unix=slink:", target.as_slice(), b";"].concat(),
-        Kind::Other => Vec::new(),
+        Kind::Other => b"type=OS.unix=chr-1/3;".to_vec(),
+        Kind::Unknown => b"type=;".to_vec(),
     };
     if let Some(Size::Exact(size)) = entry.size {
         line.extend(format!("SIZE={size};").bytes());
@@ -217,7 +218,8 @@ pub fn manifests(data: &[u8]) {
     let (whole, warnings) = read(text.clone(), 64 << 10, &options);
     let packed = text.starts_with(&[0x1F, 0x8B]);
     // A cell may be a list, and a document may be one line; CSV takes a CR alone for the end of a record.
-    let parts = text.iter().filter(|b| matches!(b, b'\n' | b'\r' | b';' | b'<' | b'{')).count() + 1;
+    let parts =
+        text.iter().filter(|b| matches!(b, b'\n' | b'\r' | b';' | b',' | b'\t' | b' ' | b'<' | b'{')).count() + 1;
     assert!(packed || whole.len() <= 2 * parts + 1, "{} of {parts} parts", whole.len());
     let (pieces, warned) = read(text.clone(), usize::from(choice >> 4) + 1, &options);
     if packed && ends_fatally(&whole) {

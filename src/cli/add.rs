@@ -9,14 +9,13 @@ use super::login::{Ask, Handed, Login};
 use super::options::{self, RunOptions};
 use super::rehearsal;
 use super::run::Start;
-use super::standing;
+use super::standing::DoneBefore;
 use super::words::{count, numbers};
-use crate::engine::{Added, Credential, Intake, contradiction};
+use crate::engine::{Added, Credential, Desk, Intake, Interrupt, contradiction};
 use crate::manifest::{Entry, LineError, ReadOptions, Warning};
-use crate::model::{Account, IdSet, JobSpec, Selection, Settings, Source};
+use crate::model::{Account, Change, Existing, IdSet, JobSpec, JobState, Selection, Settings, Source};
 use crate::policy::Pattern;
 use serde::Serialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Bad lines that are reported one by one.
 const REPORTED: u64 = 20;
@@ -44,9 +43,12 @@ pub(super) struct Queued {
     /// Bad lines left out, where that was allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     skipped: Option<u64>,
-    /// Known jobs that are done, but whose files are gone or not as recorded.
-    #[serde(skip_serializing_if = "IdSet::is_empty")]
-    gone: IdSet,
+    /// Known jobs that are done.
+    #[serde(flatten)]
+    before: DoneBefore,
+    /// How many of them the server is asked about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rechecked: Option<u64>,
     /// Passwords for the run that follows, and not to be stored.
     #[serde(skip)]
     pub(super) lent: Vec<Credential>,
@@ -64,27 +66,41 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
     let into = face.absolute(args.into.as_deref().unwrap_or_else(|| ".".as_ref()))?;
     let read = args.lists.read(into, &args.folder)?;
     let inputs = Input::sort(args.inputs);
+    // What `overwrite` wants of a file that is here, it wants of one that ftpq put there.
+    let replaces = settings.existing == Some(Existing::Overwrite);
+    let recheck = args.recheck.then_some(if replaces { Change::Retry } else { Change::Recheck });
     let order = Order { inputs, read, login, settings, skip_bad: args.lists.skip_bad, may_lend: !lends };
     let mut interrupt = interrupts()?;
     if args.dry_run {
         rehearsal::begin(face, Selection::default(), |_| true).await?;
         let config = order.login.config.clone();
         let Queued { added, lent, .. } = enqueue(face, Order { may_lend: true, ..order }, &mut interrupt).await?;
+        ask_again(&*face.desk().await?, &added.known, recheck).await?;
         let overrides = Settings::default();
-        let start =
-            Start { only: Some(all(&added)), overrides, password: None, lent, config, trace: None, survey: None };
+        let start = Start {
+            only: Some(all(&added)),
+            overrides,
+            password: None,
+            lent,
+            config,
+            trace: None,
+            survey: None,
+            gone: None,
+            backup_dir: None,
+        };
         drop(interrupt);
         return Ok(rehearsal::tell(face, &RunOptions::default(), start).await?.0);
     }
     let mut queued = enqueue(face, order, &mut interrupt).await?;
     if !queued.added.known.is_empty() {
         let desk = face.desk().await?;
-        queued.gone = tokio::select! {
+        queued.before = tokio::select! {
             biased;
             // The jobs are queued; who is in a hurry does without the look at the files.
-            _ = interrupt.recv() => IdSet::default(),
-            found = standing::look(&*desk, &queued.added.known) => found?.gone,
+            () = interrupt.recv() => DoneBefore::default(),
+            found = DoneBefore::look(&*desk, &queued.added.known) => found?,
         };
+        queued.rechecked = ask_again(&*desk, &queued.added.known, recheck).await?;
     }
     if face.global.json {
         face.say_json(&queued)?;
@@ -98,22 +114,67 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
 
 /// The jobs that were there already, and what to do about those that are done but whose files are not there as recorded.
 fn known(queued: &Queued) -> String {
-    let (known, gone) = (queued.added.known.len(), queued.gone.len());
+    let (known, gone) = (queued.added.known.len(), queued.before.gone.len());
     if known == 0 {
         return String::new();
     }
+    let still = if queued.before.done == 1 { "it is still" } else { "they are still" };
+    let done = match (queued.before.told(), queued.rechecked) {
+        (Some(done), None) => format!("; {done}, and --recheck asks the server whether {still} the same"),
+        (Some(done), Some(_)) => format!("; {done}: `ftpq run` asks the server whether {still} the same"),
+        (None, _) => String::new(),
+    };
     let who = match (known, gone) {
-        (_, 0) => return format!(" ({known} {} there already)", were(known)),
+        (_, 0) => return format!(" ({known} {} there already{done})", were(known)),
+        _ if queued.rechecked.is_some() => return format!(" ({known} {} there already{done})", were(known)),
         (1, _) => "it is done but its file is".to_owned(),
         (_, 1) => "1 of them is done but its file is".to_owned(),
         _ => format!("{gone} of them are done but their files are"),
     };
-    let which = if queued.gone.ranges().count() <= NAMED { numbers(&queued.gone) } else { "ID...".to_owned() };
+    let which = named(&queued.before.gone);
     let them = if gone == 1 { "it" } else { "them" };
     format!(
-        " ({known} {} there already; {who} gone or changed: `ftpq retry {which}` or `ftpq get` fetches {them} again)",
+        " ({known} {} there already{done}; {who} gone or changed: `ftpq retry {which}` or `ftpq get` fetches {them} again)",
         were(known)
     )
+}
+
+/// Has the server asked about those of the jobs that are done. Returns how many they are, where that is wished.
+async fn ask_again(desk: &dyn Desk, known: &IdSet, wish: Option<Change>) -> Result<Option<u64>, Failed> {
+    let Some(change) = wish else { return Ok(None) };
+    let selection = Selection { ids: Some(known.clone()), state: Some(JobState::Done), host: None };
+    Ok(Some(desk.change(selection, change).await?.changed))
+}
+
+/// What a list says of known jobs that is not what was said before.
+fn corrections(added: &Added) -> Vec<String> {
+    let mut lines = Vec::new();
+    let (corrected, again) = (added.corrected.len(), added.again.len());
+    if corrected > 0 {
+        let again = match again {
+            0 => String::new(),
+            1 if corrected == 1 => ": it was done, and `ftpq run` checks it again".to_owned(),
+            1 => ": 1 of them was done, and `ftpq run` checks it again".to_owned(),
+            _ => format!(": {again} of them were done, and `ftpq run` checks them again"),
+        };
+        lines.push(format!("{} took another checksum or size from the list{again}", count(corrected, "job")));
+    }
+    let lacking = &added.without_mirrors;
+    if !lacking.is_empty() {
+        let (jobs, which) = (count(lacking.len(), "job"), named(lacking));
+        lines.push(format!(
+            "{jobs} that {} known without some of the mirrors in the list {} without them: `ftpq remove {which}`, then add \
+             the list again, to have them",
+            if lacking.len() == 1 { "is" } else { "are" },
+            if lacking.len() == 1 { "stays" } else { "stay" },
+        ));
+    }
+    lines
+}
+
+/// Numbers for an advice, where they are few enough.
+fn named(ids: &IdSet) -> String {
+    if ids.ranges().count() <= NAMED { numbers(ids) } else { "ID...".to_owned() }
 }
 
 fn were(number: u64) -> &'static str {
@@ -131,13 +192,13 @@ pub(super) fn warn_of_password(face: &mut Face<'_>) {
     ));
 }
 
-/// Ctrl-C, which from now on no longer ends the process by itself.
-pub(super) fn interrupts() -> Result<Signal, Failed> {
-    signal(SignalKind::interrupt()).map_err(|e| Failed::Io("the signal handler can't be installed".to_owned(), e))
+/// Ctrl-C and its like, which from now on no longer end the process by themselves.
+pub(super) fn interrupts() -> Result<Interrupt, Failed> {
+    Interrupt::listen().map_err(|e| Failed::Io("the signal handlers can't be installed".to_owned(), e))
 }
 
 /// Reads all inputs and hands their jobs over; they are durable when this returns. Interrupted, it queues nothing.
-pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut Signal) -> Result<Queued, Failed> {
+pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut Interrupt) -> Result<Queued, Failed> {
     let Order { inputs, read, login, settings, skip_bad, may_lend } = order;
     if inputs.iter().any(Input::shows_password) {
         warn_of_password(face);
@@ -159,7 +220,7 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut S
         loop {
             let (rest, chunk) = tokio::select! {
                 biased;
-                _ = interrupt.recv() => return Err(Failed::Interrupted("nothing was queued")),
+                () = interrupt.recv() => return Err(Failed::Interrupted("nothing was queued")),
                 read = feed.next() => read?,
             };
             for warning in &chunk.warnings {
@@ -190,7 +251,13 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut S
         taking.hand_password(credential).await?;
     }
     let added = taking.intake.accept().await?;
-    Ok(Queued { added, skipped: skip_bad.then_some(bad.lines), gone: IdSet::default(), lent: taking.lent })
+    if !face.global.quiet {
+        for line in corrections(&added) {
+            face.complain(&line);
+        }
+    }
+    let skipped = skip_bad.then_some(bad.lines);
+    Ok(Queued { added, skipped, before: DoneBefore::default(), rechecked: None, lent: taking.lent })
 }
 
 /// An intake, and what completes the jobs on their way to it.

@@ -6,10 +6,12 @@ use super::options::{JobOptions, RunOptions, user_name};
 use super::report::ReportArgs;
 use super::verify::VerifyArgs;
 use crate::model::{JobId, JobState};
+use crate::policy::DeleteLimit;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 const AFTER_HELP: &str = "\
 Exit codes:
@@ -89,7 +91,8 @@ pub(super) enum Command {
     Run(RunArgs),
     /// Queue some files and download just those
     Get(GetArgs),
-    /// Take the new and changed files of a folder; can be done every hour
+    /// Take the new and changed files of a folder; can be done every hour. What changed on the server replaces what is
+    /// here; what was changed here is kept (--existing backup)
     Sync(SyncArgs),
     /// Show counts, hosts, and the run going on
     Status,
@@ -105,7 +108,7 @@ pub(super) enum Command {
     Report(ReportArgs),
     /// Check finished files against what is known of them
     Verify(VerifyArgs),
-    /// Try jobs again that failed, wait or were cancelled
+    /// Try jobs again that failed, wait or were cancelled, and such that are done, where the server has another file by now
     Retry(Which),
     /// Set jobs aside
     Pause(Which),
@@ -139,6 +142,9 @@ pub(super) struct AddArgs {
     /// Folder that destinations lie below; made when first needed [default: the current one]
     #[arg(long, value_name = "DIR")]
     pub(super) into: Option<PathBuf>,
+    /// Of files that are done already, ask the server whether it still has the same; the next run does
+    #[arg(long)]
+    pub(super) recheck: bool,
     /// Say what would be queued, files and bytes; folders are listed, nothing is changed
     #[arg(long)]
     pub(super) dry_run: bool,
@@ -196,9 +202,20 @@ pub(super) struct SyncArgs {
     /// Folder that its files go into; made when first needed
     #[arg(value_name = "DIR")]
     pub(super) dir: PathBuf,
-    /// Delete local files that were fetched from there and are gone on the server, once all of it was listed
-    #[arg(long)]
-    pub(super) delete: bool,
+    /// Delete local files that were fetched from there and are gone on the server: all of the folder was listed without
+    /// them, and the server, asked for each by name, has none. `force` says yes where so many are missing that nothing
+    /// would be deleted
+    #[arg(long, value_name = "HOW", num_args = 0..=1, require_equals = true, default_missing_value = "proved",
+        value_parser = ["proved", "force"])]
+    pub(super) delete: Option<String>,
+    /// Delete nothing where more files than that are missing: a number, or a share of those that are known, such as 20%
+    /// [default: half of them; fewer than 100 are never too many]
+    #[arg(long, value_name = "N|N%", requires = "delete", value_parser = DeleteLimit::from_str)]
+    pub(super) max_delete: Option<DeleteLimit>,
+    /// Move what was changed here to this folder before it is replaced, or where it is gone on the server
+    /// [default: what is replaced is kept as NAME.ftpq-changed, what is gone on the server stays]
+    #[arg(long, value_name = "DIR")]
+    pub(super) backup_dir: Option<PathBuf>,
     #[command(flatten)]
     pub(super) which: FolderWhich,
     /// Enter folders behind symbolic links too; files behind such links are always fetched

@@ -4,13 +4,13 @@ use super::add::interrupts;
 use super::exit::Failed;
 use super::face::Face;
 use super::words::{bytes, grouped, rate};
+use crate::engine::Interrupt;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
-use tokio::signal::unix::Signal;
 use tokio::sync::mpsc;
 
 /// Most threads: more only wait for each other's disk.
@@ -49,7 +49,7 @@ type Taker<'a, T, R> = dyn FnMut(&mut Face<'_>, (usize, &T), R) -> Result<(), Fa
 /// Threads that work on files, page by page.
 pub(super) struct Crew {
     hands: Arc<Hands>,
-    interrupt: Signal,
+    interrupt: Interrupt,
     begun: Instant,
     /// What is being done, as a sentence begins.
     verb: &'static str,
@@ -106,7 +106,7 @@ impl Crew {
         loop {
             tokio::select! {
                 biased;
-                _ = self.interrupt.recv() => {
+                () = self.interrupt.recv() => {
                     self.hands.stop.store(true, Relaxed);
                     face.undraw();
                     return Err(Failed::Interrupted(self.undone));

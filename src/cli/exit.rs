@@ -30,6 +30,11 @@ impl Exit {
         self as u8
     }
 
+    /// The same end, or that something failed where nothing did.
+    pub(super) fn or_failed(self) -> Self {
+        if self == Self::Done { Self::SomeFailed } else { self }
+    }
+
     /// The end of a run, and of the jobs it was asked for by number or URL where it was.
     #[must_use]
     pub fn of_run(report: &RunReport, asked: Option<&Counts>) -> Self {

@@ -13,6 +13,12 @@ use std::env;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+/// Time after which whoever reads standard output is taken not to read.
+const UNREAD: Duration = Duration::from_millis(200);
 
 /// What the process was started with.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +59,7 @@ pub(super) struct Face<'a> {
 
 impl<'a> Face<'a> {
     /// The face of this process.
-    pub(super) fn of_process(global: Global, door: Door, house: &'a dyn House) -> Self {
+    pub(super) fn of_process(global: Global, door: Door, house: &'a dyn House, err: Box<dyn Write + Send>) -> Self {
         let around = Surroundings {
             queue: env::var_os("FTPQ_QUEUE"),
             state: env::var_os("XDG_STATE_HOME"),
@@ -73,7 +79,7 @@ impl<'a> Face<'a> {
             around,
             input: Some(Box::new(BufReader::new(io::stdin()))),
             out: Box::new(BufWriter::new(io::stdout())),
-            err: Box::new(io::stderr()),
+            err,
             stand: None,
             rehearsal: None,
             drawn: false,
@@ -88,15 +94,36 @@ impl<'a> Face<'a> {
 
     /// Prints an object of the result as one line of JSON.
     pub(super) fn say_json(&mut self, value: &impl Serialize) -> Result<(), Failed> {
-        let line = json_line(value).map_err(|e| Failed::Io("can't write JSON".to_owned(), io::Error::other(e)))?;
-        self.say(&line)
+        self.say(&json(value)?)
+    }
+
+    /// Prints whole lines of the result, and gives the desk back, so that other processes can have the queue while nobody
+    /// reads (`| less`). Returns the desk where that was not needed.
+    pub(super) async fn print(&mut self, text: String, desk: Box<dyn Desk>) -> Result<Option<Box<dyn Desk>>, Failed> {
+        self.undraw();
+        let mut out = std::mem::replace(&mut self.out, Box::new(io::sink()));
+        let mut printing = spawn_blocking(move || {
+            let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            (out, printed)
+        });
+        let mut desk = Some(desk);
+        let printed = if let Ok(printed) = timeout(UNREAD, &mut printing).await {
+            printed
+        } else {
+            desk = None;
+            printing.await
+        };
+        let (out, printed) =
+            printed.map_err(|e| Failed::Io("can't write to standard output".to_owned(), io::Error::other(e)))?;
+        self.out = out;
+        printed.map_err(unheard).map(|()| desk)
     }
 
     /// Prints one line on standard error.
     pub(super) fn complain(&mut self, text: &str) {
         self.undraw();
         // When standard error is gone too, there is nowhere left to say so.
-        let _ = writeln!(self.err, "ftpq: {}", safe(&text));
+        let _ = self.err.write_all(format!("ftpq: {}\n", safe(&text)).as_bytes());
     }
 
     /// Draws figures in place of the former ones, where there is a terminal that can show them.
@@ -105,7 +132,7 @@ impl<'a> Face<'a> {
             return;
         }
         // When standard error is gone too, there is nowhere left to say so.
-        let _ = write!(self.err, "\r{figures}\x1b[K").and_then(|()| self.err.flush());
+        let _ = self.err.write_all(format!("\r{figures}\x1b[K").as_bytes()).and_then(|()| self.err.flush());
         self.drawn = !figures.is_empty();
     }
 
@@ -178,6 +205,11 @@ impl<'a> Face<'a> {
         // Drops `.` and doubled slashes.
         Ok(full.components().collect())
     }
+}
+
+/// An object of the result as one line of JSON.
+pub(super) fn json(value: &impl Serialize) -> Result<String, Failed> {
+    json_line(value).map_err(|e| Failed::Io("can't write JSON".to_owned(), io::Error::other(e)))
 }
 
 fn unheard(error: io::Error) -> Failed {

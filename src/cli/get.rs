@@ -8,7 +8,7 @@ use super::inputs::{Input, holds_password};
 use super::login::{Ask, Login};
 use super::options;
 use super::run::{Start, secrets};
-use super::{rehearsal, standing, words};
+use super::{rehearsal, words};
 use crate::engine::Added;
 use crate::model::{Change, IdSet, JobState, Selection};
 use std::path::{Path, PathBuf};
@@ -42,12 +42,22 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
     }
     tokio::select! {
         biased;
-        _ = interrupt.recv() => {
+        () = interrupt.recv() => {
             return Err(Failed::Interrupted("nothing was downloaded; `ftpq run` works on what is queued"));
         }
         woken = wake(face, &added.known) => woken?,
     }
-    let start = Start { only: Some(only), overrides, password, lent, config, trace, survey: None };
+    let start = Start {
+        only: Some(only),
+        overrides,
+        password,
+        lent,
+        config,
+        trace,
+        survey: None,
+        gone: None,
+        backup_dir: None,
+    };
     if args.run.dry_run {
         Ok(rehearsal::tell(face, &args.run, start).await?.0)
     } else {
@@ -80,35 +90,22 @@ pub(super) fn all(added: &Added) -> IdSet {
     ids
 }
 
-/// Jobs that were there get another chance, for the user asks for them now: those that ended otherwise than done, and
-/// those whose file is gone since or not as recorded.
+/// Jobs that were there get another chance, for the user asks for them now. Those that are done are asked about: nothing is
+/// there on the word of the queue alone.
 pub(super) async fn wake(face: &mut Face<'_>, known: &IdSet) -> Result<(), Failed> {
     if known.is_empty() {
         return Ok(());
     }
     let desk = face.desk().await?;
     for (state, change) in [
-        (JobState::Failed, Change::Retry),
-        (JobState::Cancelled, Change::Retry),
-        (JobState::Waiting, Change::Retry),
+        (JobState::Failed, Change::Recheck),
+        (JobState::Cancelled, Change::Recheck),
+        (JobState::Waiting, Change::Recheck),
         (JobState::Paused, Change::Resume),
+        (JobState::Done, Change::Recheck),
     ] {
         let selection = Selection { ids: Some(known.clone()), state: Some(state), host: None };
         desk.change(selection, change).await?;
-    }
-    let found = standing::look(&*desk, known).await?;
-    if !found.gone.is_empty() {
-        let selection = Selection { ids: Some(found.gone), state: Some(JobState::Done), host: None };
-        desk.change(selection, Change::Retry).await?;
-    }
-    if face.global.quiet || face.global.json {
-        return Ok(());
-    }
-    for path in &found.there {
-        face.complain(&format!("already there: {path}"));
-    }
-    if found.more > 0 {
-        face.complain(&format!("and {} more", found.more));
     }
     Ok(())
 }

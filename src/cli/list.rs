@@ -2,7 +2,7 @@
 
 use super::args::ListArgs;
 use super::exit::{Exit, Failed};
-use super::face::Face;
+use super::face::{self, Face};
 use super::words::{bytes, safe};
 use crate::model::{Job, JobRecord, Selection};
 
@@ -11,26 +11,29 @@ const PAGE: usize = 500;
 
 /// Runs the command.
 pub(super) async fn list(face: &mut Face<'_>, args: ListArgs) -> Result<Exit, Failed> {
-    let desk = face.desk().await?;
     let selection = Selection { ids: None, state: args.state, host: args.host };
-    let mut after = None;
+    let (mut after, mut desk) = (None, face.desk().await?);
     loop {
         let page = desk.list(selection.clone(), after, PAGE).await?;
-        for job in &page {
-            if face.global.json {
-                face.say_json(job)?;
-                continue;
-            }
-            if after.is_none() && page.first().is_some_and(|first| first.id == job.id) {
-                face.say("    ID  STATE            SIZE  DESTINATION  SOURCE")?;
-            }
-            face.say(&line(job))?;
+        let mut text = String::new();
+        if after.is_none() && !page.is_empty() && !face.global.json {
+            text.push_str("    ID  STATE            SIZE  DESTINATION  SOURCE\n");
         }
+        for job in &page {
+            text.push_str(&if face.global.json { face::json(job)? } else { line(job) });
+            text.push('\n');
+        }
+        let last = page.last().map(|job| job.id);
+        let kept = face.print(text, desk).await?;
         // A desk may give short pages; only an empty one is the end.
-        match page.last() {
-            Some(last) if after.is_none_or(|after| last.id > after) => after = Some(last.id),
+        match last {
+            Some(last) if after.is_none_or(|after| last > after) => after = Some(last),
             _ => return Ok(Exit::Done),
         }
+        desk = match kept {
+            Some(desk) => desk,
+            None => face.desk().await?,
+        };
     }
 }
 

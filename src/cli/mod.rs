@@ -45,6 +45,7 @@ use args::Command;
 use clap::Parser;
 use exit::Failed;
 use face::Face;
+use std::io::Write;
 
 /// Reads the command line. On a mistake, and for `--help` and `--version`, it prints what there is to say and ends the
 /// process.
@@ -55,15 +56,16 @@ pub fn parse(door: &Door) -> Args {
         Err(e) if !e.use_stderr() => e.exit(),
         Err(e) => {
             // clap quotes what it doesn't understand: a URL in the wrong place, with its password.
-            eprint!("{}", without_passwords(&e.to_string()));
+            // When standard error is gone, there is nowhere left to say so; the exit code still does.
+            let _ = std::io::stderr().write_all(without_passwords(&e.to_string()).as_bytes());
             std::process::exit(i32::from(Exit::Usage.code()));
         }
     }
 }
 
-/// Does what the command line asks, and returns the exit code.
-pub async fn execute(args: Args, door: Door, house: &dyn House) -> u8 {
-    let mut face = Face::of_process(args.global(), door, house);
+/// Does what the command line asks, and returns the exit code. What is no result is said on `err`.
+pub async fn execute(args: Args, door: Door, house: &dyn House, err: Box<dyn Write + Send>) -> u8 {
+    let mut face = Face::of_process(args.global(), door, house, err);
     if let Some(place) = face.around.exposed {
         face.complain(&format!("a password in the {place} is visible in ps and /proc; use --password-file"));
     }

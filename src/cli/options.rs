@@ -62,7 +62,7 @@ pub(super) struct FileOptions {
     no_split: bool,
     /// What to do with a file that is already there [default: check]
     #[arg(long, value_name = "WHAT",
-        value_parser = words::<Existing>(&["check", "resume", "overwrite", "skip", "error"]))]
+        value_parser = words::<Existing>(&["check", "resume", "overwrite", "backup", "skip", "error"]))]
     existing: Option<Existing>,
     /// How hard bytes are pushed to the disk before they count [default: full]
     #[arg(long, value_name = "HOW", value_parser = words::<Durability>(&["full", "none"]))]

@@ -164,27 +164,24 @@ impl Signals {
         self.go_on.recv().await;
     }
 
-    /// From now on: stopping, hanging up and quitting for as long as the process lives, and being told to end for as long as
+    /// From now on: stopping and quitting for as long as the process lives, and being told to end or hung up for as long as
     /// nobody else listens for that.
     fn stand_in(self) -> Stand {
         let Self { mut terminate, mut hangup, mut quit, stop: mut stopped, .. } = self;
         tokio::spawn(async move {
             loop {
-                let number = tokio::select! {
-                    _ = stopped.recv() => {
-                        stop();
-                        continue;
-                    }
-                    _ = hangup.recv() => SignalKind::hangup().as_raw_value(),
-                    _ = quit.recv() => SignalKind::quit().as_raw_value(),
-                };
-                std::process::exit(128 + number);
+                tokio::select! {
+                    _ = stopped.recv() => stop(),
+                    _ = quit.recv() => std::process::exit(128 + SignalKind::quit().as_raw_value()),
+                }
             }
         });
         Stand(tokio::spawn(async move {
-            if terminate.recv().await.is_some() {
-                std::process::exit(128 + SignalKind::terminate().as_raw_value());
-            }
+            let number = tokio::select! {
+                _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
+                _ = hangup.recv() => SignalKind::hangup().as_raw_value(),
+            };
+            std::process::exit(128 + number);
         }))
     }
 }

@@ -13,7 +13,7 @@ pub(super) struct ProofOptions {
     /// Where no other checksum is known, ask the server for its own, if it offers that [default: auto]
     #[arg(long, value_name = "WHEN", value_parser = words::<ServerHash>(&["auto", "off"]))]
     server_hash: Option<ServerHash>,
-    /// Compute and keep this digest of every file: sha-256, sha-512, sha-1, md5, crc32, bsd-sum [default: none]
+    /// Compute and keep this digest of every file: sha-256, sha-512, sha-1, md5, crc32, bsd-sum, cksum [default: none]
     #[arg(long, value_name = "ALGORITHM")]
     digest: Option<KeptDigest>,
 }

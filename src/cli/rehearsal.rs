@@ -31,6 +31,8 @@ pub(super) struct Forecast {
     folders_failed: u64,
     /// Folders that would still have to be listed.
     folders_left: u64,
+    /// Files that are done already, and of which the server would be asked whether they are still the same.
+    asked: u64,
     /// Files that are done already, or set aside, and would be left alone.
     left_alone: u64,
 }
@@ -83,7 +85,7 @@ pub(super) async fn tell(face: &mut Face<'_>, options: &RunOptions, start: Start
     let mut lines = Vec::new();
     each(&*desk, Some(concerned), |job| {
         forecast.add(job);
-        if verbose && job.spec.folder.is_none() && is_left(job.state) {
+        if verbose && job.spec.folder.is_none() && is_left(job.state) && job.record.receipt.is_none() {
             lines.push(format!("would fetch: {} to {}", safe(&job.spec.source), safe(&job.spec.destination)));
         }
     })
@@ -128,6 +130,10 @@ async fn each(desk: &dyn Desk, ids: Option<IdSet>, mut visit: impl FnMut(&Job) +
     }
 }
 
+fn are(files: u64) -> String {
+    if files == 1 { "1 done file is".to_owned() } else { format!("{files} done files are") }
+}
+
 impl Forecast {
     fn add(&mut self, job: &Job) {
         if job.spec.folder.is_some() {
@@ -135,6 +141,10 @@ impl Forecast {
         }
         if !is_left(job.state) {
             self.left_alone += 1;
+            return;
+        }
+        if job.record.receipt.is_some() {
+            self.asked += 1;
             return;
         }
         self.files += 1;
@@ -146,11 +156,12 @@ impl Forecast {
     }
 
     fn line(&self) -> String {
-        let Self { files, unsized_files, folders, folders_failed, folders_left, left_alone, .. } = self;
+        let Self { files, unsized_files, folders, folders_failed, folders_left, left_alone, asked, .. } = self;
         let some = |number: u64, text: String| if number > 0 { text } else { String::new() };
         [
             format!("would fetch {}: {}", count(*files, "file"), bytes(self.bytes)),
             some(*unsized_files, format!(" and {unsized_files} of unknown size")),
+            some(*asked, format!("; would ask the server whether {} still the same", are(*asked))),
             some(*left_alone, format!("; {left_alone} done already or set aside")),
             some(folders + folders_failed + folders_left, format!("; {} listed", count(*folders, "folder"))),
             some(*folders_failed, format!(", {folders_failed} not in whole")),

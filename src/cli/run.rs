@@ -8,8 +8,9 @@ use super::logins::keyring;
 use super::options::{self, RunOptions};
 use super::{rehearsal, words};
 use crate::config::Config;
-use crate::engine::{Credential, Given, RunOrder, RunReport, Survey, TraceFile};
+use crate::engine::{Credential, Given, GoneQuery, RunOrder, RunReport, Survey, TraceFile};
 use crate::model::{Counts, IdSet, JobId, JobState, Selection, Settings};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Paused jobs that are named one by one.
@@ -41,11 +42,36 @@ pub(super) async fn run(face: &mut Face<'_>, args: RunArgs) -> Result<Exit, Fail
         })
         .await?;
         let lent = ask(face, &mut login, None).await?;
-        let start = Start { only: None, overrides, password, lent, config: login.config, trace, survey: None };
+        let start = Start {
+            only: None,
+            overrides,
+            password,
+            lent,
+            config: login.config,
+            trace,
+            survey: None,
+            gone: None,
+            backup_dir: None,
+        };
         return Ok(rehearsal::tell(face, &args.run, start).await?.0);
     }
     let lent = ask(face, &mut login, only.as_ref()).await?;
-    start(face, &args.run, Start { only, overrides, password, lent, config: login.config, trace, survey: None }).await
+    start(
+        face,
+        &args.run,
+        Start {
+            only,
+            overrides,
+            password,
+            lent,
+            config: login.config,
+            trace,
+            survey: None,
+            gone: None,
+            backup_dir: None,
+        },
+    )
+    .await
 }
 
 /// Asks for passwords that the run will need, and stores them where that is allowed. Returns the others.
@@ -99,6 +125,10 @@ pub(super) struct Start {
     pub(super) trace: Option<TraceFile>,
     /// Where is put what is seen of folders.
     pub(super) survey: Option<Arc<Survey>>,
+    /// Which files are to be asked for, since they may be gone on the server.
+    pub(super) gone: Option<GoneQuery>,
+    /// Where files go that were changed here and are replaced.
+    pub(super) backup_dir: Option<PathBuf>,
 }
 
 /// Starts the run, and tells its end by what became of it and, where jobs were asked for by name, of those.
@@ -108,7 +138,7 @@ pub(super) async fn start(face: &mut Face<'_>, options: &RunOptions, start: Star
 
 /// The same, with the report.
 pub(super) async fn work(face: &mut Face<'_>, options: &RunOptions, start: Start) -> Result<(Exit, RunReport), Failed> {
-    let Start { only, overrides, password, lent, config, trace, survey } = start;
+    let Start { only, overrides, password, lent, config, trace, survey, gone, backup_dir } = start;
     let order = RunOrder {
         queue: face.queue()?,
         only: only.clone(),
@@ -122,6 +152,8 @@ pub(super) async fn work(face: &mut Face<'_>, options: &RunOptions, start: Start
         display: face.display(),
         trace,
         survey,
+        gone,
+        backup_dir,
         rehearsal: face.rehearsal.is_some(),
     };
     face.flush()?;

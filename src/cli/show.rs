@@ -53,6 +53,9 @@ fn lines(job: &Job) -> Result<Vec<String>, Failed> {
         field("kept", format!("{} durable{from}", exact(progress.durable)));
     }
     if let Some(receipt) = &job.record.receipt {
+        if job.state != JobState::Done {
+            lines.push(format!("{:<12} an earlier download of it:", "here"));
+        }
         lines.extend(proof(receipt));
     }
     Ok([lines, ends(job), history(job)].concat())
@@ -100,6 +103,10 @@ fn proof(receipt: &Receipt) -> Vec<String> {
     let mut lines = Vec::new();
     let mut field = |name: &str, text: String| lines.push(format!("{name:<12} {text}"));
     field("finished", time(receipt.finished_at));
+    if let Some(at) = receipt.checked_at {
+        let size = if receipt.identity.modified.is_some() { "file" } else { "size (it tells no time)" };
+        field("asked again", format!("{}: the server had the same {size}", time(at)));
+    }
     if let Some(source) = &receipt.source {
         field("came from", safe(source));
     }

@@ -261,7 +261,7 @@ fn get_runs_just_what_it_added_and_ends_by_what_became_of_it() {
         assert_eq!(order.overrides, state.accepted[0].settings);
         // What failed or was paused before is asked for now.
         assert!(state.changes.iter().all(|(selection, _)| selection.ids.as_ref() == Some(&state.known)));
-        assert!(state.changes.iter().any(|(s, c)| s.state == Some(JobState::Failed) && *c == Change::Retry));
+        assert!(state.changes.iter().any(|(s, c)| s.state == Some(JobState::Failed) && *c == Change::Recheck));
     }
     for (report, counts, exit) in [
         (RunReport { failed: 1, ..RunReport::default() }, Counts::default(), Exit::SomeFailed),
@@ -447,7 +447,8 @@ fn a_change_without_jobs_changes_nothing() {
 #[test]
 fn a_command_can_be_spawned() {
     fn spawnable(_: impl Future + Send) {}
-    spawnable(super::execute(Args::try_parse_from(["ftpq", "status"]).unwrap(), Door::default(), &Fake::default()));
+    let args = Args::try_parse_from(["ftpq", "status"]).unwrap();
+    spawnable(super::execute(args, Door::default(), &Fake::default(), Box::new(sink())));
 }
 
 #[test]
@@ -582,7 +583,7 @@ fn what_is_no_list_is_told_apart() {
 #[test]
 fn an_endless_stream_of_bad_lines_ends() {
     let trial = Trial::new();
-    let ended = trial.run_on("add -", Box::new(std::io::BufReader::new(Yes)));
+    let ended = trial.run_on("add - --format jsonl", Box::new(std::io::BufReader::new(Yes)));
     assert_eq!((ended.exit, ended.out.as_str()), (Exit::Usage, ""));
     assert!(ended.err.contains("after 1000 bad lines the rest was not read"), "{}", ended.err);
     assert!(ended.err.lines().count() < 30);

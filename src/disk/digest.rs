@@ -16,6 +16,7 @@ pub struct Hasher(Inner);
 enum Inner {
     Crc32(crc32fast::Hasher),
     BsdSum { sum: u16, length: u64 },
+    Cksum { crc: crc32fast::Hasher, length: u64 },
     Md5(Md5),
     Sha1(Sha1),
     Ring(Context),
@@ -28,6 +29,8 @@ impl Hasher {
         Self(match algorithm {
             Algorithm::Crc32 => Inner::Crc32(crc32fast::Hasher::new()),
             Algorithm::BsdSum => Inner::BsdSum { sum: 0, length: 0 },
+            // `cksum` begins with zeros, the usual CRC-32 with ones.
+            Algorithm::Cksum => Inner::Cksum { crc: crc32fast::Hasher::new_with_initial(u32::MAX), length: 0 },
             Algorithm::Md5 => Inner::Md5(Md5::new()),
             Algorithm::Sha1 => Inner::Sha1(Sha1::new()),
             Algorithm::Sha256 => Inner::Ring(Context::new(&SHA256)),
@@ -41,6 +44,10 @@ impl Hasher {
             Inner::Crc32(crc) => crc.update(bytes),
             Inner::BsdSum { sum, length } => {
                 *sum = bytes.iter().fold(*sum, |sum, &byte| sum.rotate_right(1).wrapping_add(u16::from(byte)));
+                *length += bytes.len() as u64;
+            }
+            Inner::Cksum { crc, length } => {
+                update_mirrored(crc, bytes);
                 *length += bytes.len() as u64;
             }
             Inner::Md5(md5) => md5.update(bytes),
@@ -57,10 +64,27 @@ impl Hasher {
             Inner::BsdSum { sum, length } => {
                 [sum.to_be_bytes().as_slice(), &length.div_ceil(1024).to_be_bytes()].concat()
             }
+            Inner::Cksum { mut crc, length } => {
+                let number = length.to_le_bytes();
+                let used = number.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+                update_mirrored(&mut crc, number.get(..used).unwrap_or_default());
+                [crc.finalize().reverse_bits().to_be_bytes().as_slice(), &length.to_be_bytes()].concat()
+            }
             Inner::Md5(md5) => md5.finalize().to_vec(),
             Inner::Sha1(sha1) => sha1.finalize().to_vec(),
             Inner::Ring(context) => context.finish().as_ref().to_vec(),
         }
+    }
+}
+
+/// POSIX `cksum` (IEEE 1003.1) has the polynomial of the usual CRC-32, and takes each byte's highest bit first instead of
+/// its lowest; so does the usual one, of bytes with their bits in the other order.
+fn update_mirrored(crc: &mut crc32fast::Hasher, bytes: &[u8]) {
+    let mut mirrored = [0; 4096];
+    for part in bytes.chunks(mirrored.len()) {
+        let mirrored = mirrored.get_mut(..part.len()).unwrap_or_default();
+        mirrored.iter_mut().zip(part).for_each(|(to, from)| *to = from.reverse_bits());
+        crc.update(mirrored);
     }
 }
 

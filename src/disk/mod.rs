@@ -24,7 +24,7 @@ mod unfit;
 pub use boot::boot_id;
 pub use digest::{Hasher, digest_of};
 pub use error::DiskError;
-pub use finished::{AtHand, Finished, at_hand, set_changed_aside};
+pub use finished::{AtHand, Finished, at_hand, move_to_backup, set_changed_aside};
 pub use label::Label;
 pub use output::NewFile;
 pub use part::{PartFile, Stamp};

@@ -95,6 +95,7 @@ impl Dispatcher {
 
     /// Lets a link rest, or ends it where there are more than are worth having, or another host waits for one.
     pub(super) fn put_by(&mut self, account: &Account, mut link: Link, signed_in: bool) {
+        self.hosts.books(account).turned_away |= link.is_turned_away();
         if !self.hosts.books(account).rechecks.is_empty() {
             self.hosts.unasked.insert(account.clone());
         }
@@ -163,6 +164,10 @@ impl Dispatcher {
                     self.failed(&failure);
                 }
                 self.logins.refused(account);
+                if self.logins.is_corrected(account) {
+                    // It came while the old one was being refused: the others go by the new one.
+                    return Ok(());
+                }
                 self.hosts.books(account).proof = Proof::Refused(failure.clone());
                 self.hold(std::slice::from_ref(account), account.to_string(), failure, false).await?;
             }
@@ -351,8 +356,8 @@ impl Dispatcher {
         let mut concerns_others = aloud;
         for account in accounts {
             let books = self.hosts.books(account);
-            // Those that wait for this login hold jobs too, and are turned away.
-            concerns_others |= books.is_dialling();
+            // Those that wait for this login hold jobs too, and are turned away, or were.
+            concerns_others |= books.is_dialling() || books.turned_away;
             concerns_others |= self.hosts.could_serve(account);
             let claims = std::mem::take(&mut self.hosts.books(account).work.claims);
             self.release(claims).await?;

@@ -4,11 +4,16 @@ use crate::model::{
     Account, Change, Clash, Counts, Event, IdSet, Job, JobId, JobSpec, Secret, Selection, StatusReport,
 };
 use std::{future::Future, pin::Pin};
+use tokio::sync::watch;
 
-/// Receives what happens during a run. Called from many tasks; must return quickly.
+/// Receives what happens during a run.
 pub trait Observer: Send + Sync {
-    /// Takes note of an event.
+    /// Takes note of an event. Called by whoever does the work: it never waits for a terminal, a pipe or a reader.
     fn event(&self, event: &Event);
+
+    /// Is `true` while more events wait for a reader that must miss none than memory should hold: nothing new is begun
+    /// meanwhile.
+    fn behind(&self) -> watch::Receiver<bool>;
 }
 
 /// A future that a trait object can return.
@@ -21,6 +26,15 @@ pub struct Added {
     pub new: IdSet,
     /// Jobs that were there already: same source, same destination.
     pub known: IdSet,
+    /// Jobs that took another checksum, size or digests of pieces than they had.
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    pub corrected: IdSet,
+    /// Those of them that were done, and are checked again.
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    pub again: IdSet,
+    /// Jobs that are not done, and lack mirrors that they are said to have.
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    pub without_mirrors: IdSet,
 }
 
 /// What became of a change.

@@ -119,7 +119,10 @@ impl Outlook {
 impl Dispatcher {
     /// Works until nothing is left that can be done now.
     pub(super) async fn run(mut self) -> Result<RunReport, QueueError> {
-        let outcome = Box::pin(self.begin_and_work()).await;
+        let mut outcome = Box::pin(self.begin_and_work()).await;
+        if outcome.is_ok() {
+            outcome = Box::pin(self.look_for_gone()).await;
+        }
         self.let_go().await;
         let released = self.release_all().await;
         outcome?;
@@ -152,6 +155,7 @@ impl Dispatcher {
     async fn work(&mut self) -> Result<(), QueueError> {
         // One timer for all turns: a new one each time would wake the runtime's timer thread each time.
         let mut alarm = std::pin::pin!(sleep_until(self.outlook.ticked + TICK));
+        let mut behind = self.shop.observer.behind();
         loop {
             if *self.stop.borrow() {
                 self.report.interrupted = true;
@@ -162,7 +166,11 @@ impl Dispatcher {
                 self.tick().await?;
             }
             self.refresh_if_due().await?;
-            self.fill().await?;
+            // What is not read yet is held in memory: nothing new is begun that would tell of more.
+            let is_behind = *behind.borrow_and_update();
+            if !is_behind {
+                self.fill().await?;
+            }
             self.recheck(false);
             self.help_out();
             if self.is_over() {
@@ -177,6 +185,8 @@ impl Dispatcher {
                 _ = stop.wait_for(|&stop| stop) => continue,
                 word = self.inbox.recv() => word,
                 () = &mut alarm => continue,
+                // Its sender lives as long as the observer.
+                _ = behind.changed(), if is_behind => continue,
             };
             Box::pin(self.hear(word)).await?;
         }
@@ -288,6 +298,7 @@ impl Dispatcher {
                 Link::new(dial, self.hosts.books(account).rechecks.clone())
             }),
         };
+        let next = self.hosts.questions_behind(&claim);
         let mut link = match link {
             Ok(link) => link,
             Err(failure) => return self.cannot_dial(account, claim, failure).await,
@@ -303,7 +314,9 @@ impl Dispatcher {
             since: clock::ticks(),
         };
         self.running.insert(claim.job().id, running);
-        tokio::spawn(Arc::clone(&self.shop).work(claim, Desk { link, options, reused, chosen, settings, bytes, stop }));
+        tokio::spawn(
+            Arc::clone(&self.shop).work(claim, Desk { link, options, reused, chosen, settings, bytes, stop, next }),
+        );
         Ok(())
     }
 
@@ -465,7 +478,7 @@ impl Dispatcher {
         self.descriptors.connections(wished)
     }
 
-    fn selection(&self) -> crate::model::Selection {
+    pub(super) fn selection(&self) -> crate::model::Selection {
         crate::model::Selection { ids: self.order.only.clone(), ..crate::model::Selection::default() }
     }
 }

@@ -72,6 +72,8 @@ pub(super) struct Books {
     gate: Gate,
     /// Links under way that are not signed in yet.
     dialling: u32,
+    /// Jobs of it were put back, since another one's login had failed.
+    pub(super) turned_away: bool,
     /// Links that exist.
     pub(super) links: u32,
     /// Files that its server is still to be asked about.
@@ -265,6 +267,7 @@ impl Hosts {
             proof: Proof::Unknown,
             gate: Gate::default(),
             dialling: 0,
+            turned_away: false,
             links: 0,
             rechecks: Rechecks::default(),
             idle: Vec::new(),
@@ -364,6 +367,7 @@ impl Hosts {
             if matches!(books.proof, Proof::Refused(_)) {
                 books.proof = Proof::Unknown;
                 books.gate = Gate::default();
+                books.turned_away = false;
             }
         }
     }
@@ -380,6 +384,7 @@ impl Hosts {
     pub(super) fn signed_in(&mut self, account: &Account) {
         let books = self.books(account);
         books.dialling = books.dialling.saturating_sub(1);
+        books.turned_away = false;
         if !matches!(books.proof, Proof::Refused(_)) {
             books.proof = Proof::Proved;
         }

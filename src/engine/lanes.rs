@@ -1,8 +1,11 @@
 //! Where claims come from: each account's jobs, and apart from them those that can be had from other accounts too.
 
 use super::hosts::Hosts;
-use crate::model::{Account, Claim};
+use crate::model::{Account, Claim, RemotePath};
 use std::collections::VecDeque;
+
+/// Most files about which a server is asked together with another: the questions fit in one segment or a few.
+const TOGETHER: usize = 15;
 
 /// Whether claims of a track are on their way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,6 +81,19 @@ impl Hosts {
         } else {
             &mut self.books(&track.account).work
         }
+    }
+
+    /// Files that come behind a claim and were finished before, as it was: the questions about them may go with its own.
+    pub(super) fn questions_behind(&mut self, claim: &Claim) -> Vec<RemotePath> {
+        let is_question = |claim: &Claim| {
+            let job = claim.job();
+            job.record.receipt.is_some() && job.spec.folder.is_none() && !job.spec.is_mirrored()
+        };
+        if !is_question(claim) {
+            return Vec::new();
+        }
+        let behind = self.work(&Track::of(claim)).claims.iter().filter(|&claim| is_question(claim));
+        behind.take(TOGETHER).map(|claim| claim.job().spec.source.path().clone()).collect()
     }
 
     /// All work there is.

@@ -2,11 +2,11 @@
 
 use super::worker::Word;
 use super::{AccountStanding, Added, Board, Changed, Credential, Desk, DeskError, Intake, KeptStanding, Reply};
-use crate::disk::remove_file;
+use crate::disk::{move_to_backup, remove_file};
 use crate::model::{
     Account, Change, Counts, Destination, IdSet, Job, JobId, JobSpec, JobState, Selection, StatusReport,
 };
-use crate::queue::{Credentials, Kept, Overview, Queue, QueueError};
+use crate::queue::{Accepted, Credentials, Kept, Overview, Queue, QueueError};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -179,6 +179,14 @@ pub fn remove_local(destination: &Destination, size: u64) -> Result<(), String> 
     remove_file(destination, size).map_err(|e| e.to_string())
 }
 
+/// Moves a local file to the same path below another folder. Returns its path there. Blocks for a moment.
+///
+/// # Errors
+/// When that can't be done; the text says why.
+pub fn back_up_local(destination: &Destination, dir: &Path) -> Result<PathBuf, String> {
+    move_to_backup(destination, dir).map_err(|e| e.to_string())
+}
+
 /// What is known of a queue that no process has open; nothing where it has to be opened to be known.
 #[must_use]
 pub fn peek(dir: &Path) -> Option<StatusReport> {
@@ -302,7 +310,8 @@ impl Intake for LocalIntake {
                 desk.tell(Word::NewLogin(name));
             }
             desk.tell(Word::Poke);
-            Ok(Added { new: accepted.new, known: accepted.known })
+            let Accepted { new, known, corrected, again, without_mirrors } = accepted;
+            Ok(Added { new, known, corrected, again, without_mirrors })
         })
     }
 }

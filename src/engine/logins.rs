@@ -128,6 +128,12 @@ impl Logins {
         self.note(account, None);
     }
 
+    /// Whether another password is kept for the account by now than the one that was handed out last.
+    pub(super) fn is_corrected(&self, account: &Account) -> bool {
+        let used = lock(&self.used).get(account).cloned();
+        used.is_some() && self.kept(account).is_some_and(|kept| kept.password != used)
+    }
+
     fn note(&self, account: &Account, refused_at: Option<u64>) {
         let Some(secret) = lock(&self.used).get(account).cloned() else { return };
         // It is a remark for the next failure; without it nothing is lost but that.

@@ -92,6 +92,9 @@ impl Dispatcher {
                 _ => Door::Full,
             };
             let speed = host.and_then(|host| host.speed(now.day));
+            // A file that came from there before is compared with what is there: each mirror has times of its own.
+            let came_from = job.record.receipt.as_ref().and_then(|receipt| receipt.source.as_ref());
+            let priority = if came_from == Some(source) { 0 } else { priority };
             Standing { priority, trouble: job.record.trouble(source), door, speed }
         };
         job.spec.sources().map(standing).collect()

@@ -1,6 +1,6 @@
 //! A run: what is asked for, and how it ended.
 
-use super::{Credential, Desk, DeskError, LocalDesk, Reply, TraceFile};
+use super::{Credential, Desk, DeskError, GoneFiles, GoneQuery, LocalDesk, Reply, TraceFile};
 use crate::config::Config;
 use crate::model::{IdSet, PerHost, Secret, Settings, StatusReport};
 use crate::transfer::Survey;
@@ -34,6 +34,10 @@ pub struct RunOrder {
     pub trace: Option<TraceFile>,
     /// Where is put what is seen of folders.
     pub survey: Option<Arc<Survey>>,
+    /// Which files are to be asked for, since they may be gone on the server.
+    pub gone: Option<GoneQuery>,
+    /// Where files go that were changed here and are replaced or deleted; beside the new ones where it is `None`.
+    pub backup_dir: Option<PathBuf>,
     /// Folders are read, and no file is fetched.
     pub rehearsal: bool,
 }
@@ -84,6 +88,8 @@ pub struct RunReport {
     pub storage: bool,
     /// The user stopped it.
     pub interrupted: bool,
+    /// Which files are gone on the server, where that was asked for and all of the folder was read.
+    pub gone: Option<GoneFiles>,
 }
 
 impl RunReport {

@@ -34,9 +34,22 @@ pub fn prepare(
     let desk = desk.with_run(RunLine { board: Arc::clone(&board), words: words.clone() });
     let (boot_id, blocked, finisher) = (crate::disk::boot_id(), Mutex::new(HashSet::new()), Finisher::start());
     let (survey, reading, findings) = (order.survey.clone(), OnceCell::new(), Findings::default());
+    let backup_dir = order.backup_dir.clone();
     let bounds = Bounds::default();
-    let workshop =
-        Shop { queue, observer, board, boot_id, blocked, finisher, findings, bounds, words, survey, reading };
+    let workshop = Shop {
+        queue,
+        observer,
+        board,
+        boot_id,
+        blocked,
+        finisher,
+        findings,
+        bounds,
+        words,
+        survey,
+        backup_dir,
+        reading,
+    };
     let dispatcher = Dispatcher {
         shop: Arc::new(workshop),
         order,

@@ -64,6 +64,7 @@ pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, moment: Moment) 
             let receipt = Receipt { finished_at: moment.now, source: chosen.told(job), ..(**receipt).clone() };
             Settlement::Done { receipt, attempt: attempt(report, None, moment) }
         }
+        End::Unchanged { same, .. } => Settlement::Unchanged { checked_at: same.map(|_| moment.now) },
         End::Stopped => Settlement::Release {
             attempt: (report.fetched > 0).then(|| attempt(report, None, moment)),
             progress: report.progress.clone(),
@@ -154,6 +155,7 @@ pub(super) fn attempt_source(settlement: &Settlement, job: &Job) -> Source {
             Some(attempt)
         }
         Settlement::Release { attempt, .. } => attempt.as_ref(),
+        Settlement::Unchanged { .. } => None,
     };
     attempt.and_then(|attempt| attempt.source.as_deref()).unwrap_or(&job.spec.source).clone()
 }

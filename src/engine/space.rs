@@ -94,7 +94,9 @@ impl Survey {
             let Some(size) = job.spec.likely_size().filter(|_| job.spec.folder.is_none()) else { continue };
             let Some(load) = self.load_of(job).filter(|load| load.needed > load.free) else { continue };
             // What can't be looked at is not counted as here.
-            let here = at_hand(&job.spec.destination).map_or(0, |here| at_rest(here, *existing, size));
+            // One that was finished before is likely to be the same.
+            let existing = if job.record.receipt.is_some() { Existing::Check } else { *existing };
+            let here = at_hand(&job.spec.destination).map_or(0, |here| at_rest(here, existing, size));
             load.needed = load.needed.saturating_sub(here);
             load.files -= u64::from(here == size && load.files > 0);
         }
@@ -113,7 +115,7 @@ fn at_rest(here: AtHand, existing: Existing, size: u64) -> u64 {
                 size
             }
         }
-        (_, Existing::Overwrite) | (None, _) => 0,
+        (_, Existing::Overwrite | Existing::Backup) | (None, _) => 0,
     };
     finished.max(here.part).min(size)
 }

@@ -9,8 +9,8 @@ use super::settle::{Chosen, Fate, Moment, fate, is_untrusted, not_signed_in, ret
 use super::{Board, Observer};
 use crate::ftp::SessionOptions;
 use crate::model::{
-    Account, Attempt, Cause, Claim, Destination, Event, Failure, Job, JobId, JobState, Progress, Protection, Settings,
-    Settlement, Source,
+    Account, Attempt, Cause, Claim, Destination, Event, Failure, Job, JobId, JobState, Progress, Protection, Receipt,
+    RemotePath, Settings, Settlement, Source,
 };
 use crate::queue::{Queue, QueueError, Reading};
 use crate::transfer::{
@@ -38,6 +38,8 @@ pub(super) struct Shop {
     pub(super) words: mpsc::UnboundedSender<Word>,
     /// What is seen of folders, where anybody wants to know.
     pub(super) survey: Option<Arc<Survey>>,
+    /// Where files go that were changed here and are replaced.
+    pub(super) backup_dir: Option<PathBuf>,
     /// Held from the first folder on that is read, to the end of the run.
     pub(super) reading: OnceCell<Reading>,
 }
@@ -110,6 +112,8 @@ pub(super) struct Desk {
     /// Counts the bytes of the host.
     pub(super) bytes: Arc<AtomicU64>,
     pub(super) stop: Stop,
+    /// Files that come next and were finished before.
+    pub(super) next: Vec<RemotePath>,
 }
 
 /// A link that its worker needs no more.
@@ -213,14 +217,14 @@ impl Shop {
 
     /// Works on one claim and tells the dispatcher how it ended.
     pub(super) async fn work(self: Arc<Self>, claim: Claim, desk: Desk) {
-        let Desk { mut link, options, reused, chosen, settings, bytes, stop } = desk;
+        let Desk { mut link, options, reused, chosen, settings, bytes, stop, next } = desk;
         link.change_options(options).await;
         let account = link.dial().account.clone();
         let (job, is_folder) = (claim.job().id, claim.job().spec.folder.is_some());
         let watch = Watch { shop: &self, worker: Some((account, job)) };
         let (settings, link) = (&settings, Some(link));
         let mut turn =
-            Turn { shop: &self, settings, chosen: &chosen, link, bytes, stop, signed_in: reused, sample: None };
+            Turn { shop: &self, settings, chosen: &chosen, next, link, bytes, stop, signed_in: reused, sample: None };
         let upshot = turn.take(claim).await;
         let Some((account, job)) = watch.worker_is_well() else { return };
         let ended = Ended { freed: turn.freed(job), sample: turn.sample, account, job, upshot, is_folder };
@@ -256,6 +260,7 @@ pub(super) struct Turn<'a> {
     pub(super) shop: &'a Arc<Shop>,
     settings: &'a Settings,
     chosen: &'a Chosen,
+    next: Vec<RemotePath>,
     /// The link, until it is given back.
     pub(super) link: Option<Link>,
     bytes: Arc<AtomicU64>,
@@ -329,7 +334,9 @@ impl Turn<'_> {
         let task = Task {
             job,
             source: &self.chosen.source,
+            next: &self.next,
             settings: self.settings,
+            backup_dir: self.shop.backup_dir.as_deref(),
             queue: &self.shop.queue,
             finisher: &self.shop.finisher,
             gauge,
@@ -347,7 +354,12 @@ impl Turn<'_> {
         let freed = Freed { account, job: job.id, link, signed_in: self.signed_in };
         match fetched {
             Fetched::Ended(report) => {
-                self.link = Some(freed.link);
+                if matches!(report.end, End::Unchanged { .. }) {
+                    // The session goes on with the next question while this answer is made durable.
+                    let _ = self.shop.words.send(Word::Freed(Box::new(freed)));
+                } else {
+                    self.link = Some(freed.link);
+                }
                 *report
             }
             Fetched::Whole(whole) => {
@@ -399,33 +411,43 @@ impl Turn<'_> {
             Err(error) => return Upshot::QueueBroken(error),
         };
         failpoint("engine-settled");
-        let failure = match report.end {
+        if state == JobState::Queued && !matches!(report.end, End::Stopped | End::Failed(_)) {
+            // A list said something else of it meanwhile: it is looked at once more.
+            return Upshot::Left;
+        }
+        let (receipt, unchanged) = match report.end {
             End::Completed(receipt) if receipt.folder.is_some() => {
                 if let Some(note) = receipt.note {
                     self.shop.observer.event(&Event::Notice { text: format!("{}: {note}", job.spec.source) });
                 }
                 return Upshot::Done;
             }
-            End::Completed(receipt) => {
-                self.shop.board.count_done(&receipt);
-                self.shop.observer.event(&Event::Done {
-                    job: job.id,
-                    source: self.chosen.source.clone(),
-                    destination: job.spec.destination,
-                    size: receipt.size,
-                    fetched: receipt.fetched,
-                    seconds: begun.elapsed().as_secs_f64(),
-                    checksum: receipt.checksum,
-                    note: receipt.note,
-                });
-                return Upshot::Done;
-            }
+            End::Completed(receipt) => (*receipt, None),
+            End::Unchanged { receipt, same } => (Receipt { fetched: 0, note: report.note, ..*receipt }, same),
             End::Stopped => return Upshot::Left,
-            End::Failed(failure) => failure,
+            End::Failed(failure) => {
+                let told = told.as_ref().unwrap_or(&failure);
+                self.shop.announce(&job, &self.chosen.source, state, told, retry_at);
+                return upshot(state, failure);
+            }
         };
-        let told = told.as_ref().unwrap_or(&failure);
-        self.shop.announce(&job, &self.chosen.source, state, told, retry_at);
-        upshot(state, failure)
+        self.shop.board.count_done(&receipt);
+        if let Some(kept) = &receipt.kept {
+            let text = format!("{}: replaced; what was changed here is kept as {kept}", job.spec.destination);
+            self.shop.observer.event(&Event::Notice { text });
+        }
+        self.shop.observer.event(&Event::Done {
+            job: job.id,
+            source: self.chosen.source.clone(),
+            destination: job.spec.destination,
+            size: receipt.size,
+            fetched: receipt.fetched,
+            seconds: begun.elapsed().as_secs_f64(),
+            checksum: receipt.checksum,
+            note: receipt.note,
+            unchanged,
+        });
+        Upshot::Done
     }
 
     async fn park(&self, claim: Claim, progress: Option<Progress>, report: Report) -> Upshot {

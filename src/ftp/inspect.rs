@@ -190,7 +190,7 @@ impl Session {
     }
 
     /// What is to be asked about a file.
-    fn questions(&self, name: &[u8]) -> Vec<Command> {
+    pub(super) fn questions(&self, name: &[u8]) -> Vec<Command> {
         let mut commands = Vec::new();
         let listed = self.has_listing();
         if listed {

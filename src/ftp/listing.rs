@@ -44,6 +44,29 @@ enum Phase {
     Failed(Failure),
 }
 
+/// How a folder is listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListingKind {
+    /// By MLSD where the server offers it, else by LIST.
+    Best,
+    /// By LIST.
+    People,
+    /// By LIST in the order of the names, as Pure-FTPd can.
+    Sorted {
+        /// Whether names that begin with a dot are wanted, which MLSD tells and LIST does not.
+        hidden: bool,
+        /// Whether the last name comes first.
+        reversed: bool,
+    },
+}
+
+/// A listing as it is wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WantedListing {
+    pub(super) kind: ListingKind,
+    pub(super) limits: Limits,
+}
+
 /// What a link leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LinkKind {
@@ -66,7 +89,15 @@ impl Session {
     /// When there is no such folder, the server refuses, or the data connection can't be made. An MLSD that is refused in
     /// spite of FEAT is among [`Session::quirks`] then.
     pub async fn list(&mut self, path: &RemotePath, now: i64) -> Result<Listing<'_>, Failure> {
-        self.list_within(path, now, Limits::default()).await
+        self.list_within(path, now, WantedListing { kind: ListingKind::Best, limits: Limits::default() }).await
+    }
+
+    /// As [`Session::list`], in another form or order.
+    ///
+    /// # Errors
+    /// As [`Session::list`].
+    pub async fn list_by(&mut self, path: &RemotePath, now: i64, kind: ListingKind) -> Result<Listing<'_>, Failure> {
+        self.list_within(path, now, WantedListing { kind, limits: Limits::default() }).await
     }
 
     /// The same under other limits.
@@ -74,12 +105,13 @@ impl Session {
         &mut self,
         path: &RemotePath,
         now: i64,
-        limits: Limits,
+        wanted: WantedListing,
     ) -> Result<Listing<'_>, Failure> {
         self.settle().await?;
         self.ask_for_utf8().await?;
         self.go_to(Stage::List, path).await?;
-        match self.begin_listing().await {
+        let limits = wanted.limits;
+        match self.begin_listing(wanted.kind).await {
             Ok((begun, form)) => Ok(Listing::new(Some(Retrieval::new(self, begun)), form, now, limits)),
             // MVS and others have no better words for a folder without files; that it is there, CWD has told.
             Err(failure) if says_empty(failure.reply.as_deref().unwrap_or_default()) => {
@@ -89,9 +121,13 @@ impl Session {
         }
     }
 
-    /// MLSD, or LIST where that is not known to the server.
-    async fn begin_listing(&mut self) -> Result<(Begun, Form), Failure> {
-        if self.features.mlsd && !self.quirks.no_mlsd {
+    /// MLSD, or LIST where that is not known to the server or not wanted.
+    async fn begin_listing(&mut self, kind: ListingKind) -> Result<(Begun, Form), Failure> {
+        if let ListingKind::Sorted { hidden, reversed } = kind {
+            let command = Command::ListSorted { hidden, reversed };
+            return self.begin(command, 0).await.map(|begun| (begun, Form::People));
+        }
+        if kind == ListingKind::Best && self.features.mlsd && !self.quirks.no_mlsd {
             match self.begin(Command::Mlsd, 0).await {
                 Err(failure) if is_unknown(&failure) => {
                     self.control.note("* MLSD is offered and refused: LIST is used from now on");

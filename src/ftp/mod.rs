@@ -8,7 +8,7 @@
 //! | `control` | the control connection: one command, one reply, within bounds of time |
 //! | `listener` | where the server connects to in active modes |
 //! | `session` | login, working directory, type, QUIT |
-//! | `inspect` | MLST, or SIZE and MDTM |
+//! | `inspect`, `several` | MLST, or SIZE and MDTM, of one file and of several |
 //! | `hash` | the server's own checksums |
 //! | `ahead` | several commands at once, and the next file's data connection early |
 //! | `opening` | from EPSV to the first byte |
@@ -32,8 +32,10 @@ mod listener;
 mod listing;
 mod opening;
 mod ports;
+mod presence;
 mod retrieval;
 mod session;
+mod several;
 mod tls;
 mod trouble;
 
@@ -44,8 +46,9 @@ pub use dial::{Dial, Login, SessionOptions, Trace};
 pub use gate::{Gate, Ticket};
 pub use hash::{Asked, NoAnswer};
 pub use inspect::Inspected;
-pub use listing::{LinkKind, Listing};
+pub use listing::{LinkKind, Listing, ListingKind};
 pub use ports::PassivePorts;
+pub use presence::PresenceQuery;
 pub use retrieval::{Retrieval, Verdict};
 pub use session::Session;
 pub use tls::{TlsMode, TlsPolicy};

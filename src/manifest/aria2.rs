@@ -1,7 +1,8 @@
 //! aria2's input files: the URLs of a file on one line, with tabs between them, and its options indented below.
 
+use super::columns::file_named;
 use super::draft::Draft;
-use super::entry::{Entry, Position, scheme_of};
+use super::entry::{Entry, Position};
 use super::error::{Problem, column_of};
 use super::lines::Lines;
 use super::mirrors::{Place, choose};
@@ -16,16 +17,11 @@ use std::path::{Component, Path};
 /// Most URLs of one file.
 const URLS: usize = 1000;
 
-/// Whether a text looks like an input file and not like a plain list: several URLs on a line, or an option below one.
+/// Whether a text looks like an input file and not like a plain list: an option below a URL. Several URLs on a line tell
+/// nothing: in other lists they are different files.
 pub(super) fn is_input(text: &str) -> bool {
     let mut lines = text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
-    let Some(first) = lines.next().filter(|line| !line.starts_with([' ', '\t'])) else { return false };
-    has_mirrors(first) || lines.any(|line| is_option(line) || has_mirrors(line))
-}
-
-fn has_mirrors(line: &str) -> bool {
-    let mut urls = line.split('\t');
-    urls.next().is_some_and(|url| scheme_of(url).is_some()) && urls.any(|url| scheme_of(url).is_some())
+    lines.next().is_some_and(|line| !line.starts_with([' ', '\t'])) && lines.any(is_option)
 }
 
 /// Whether a line is an indented option.
@@ -159,6 +155,14 @@ impl Open {
             return Err(problem);
         }
         let at = self.draft.at;
+        let mut names = self.urls.iter().map(|place| file_named(&place.url));
+        if let Some(first) = names.next().flatten()
+            && names.any(|name| name.is_some_and(|name| name != first))
+        {
+            let message = "URLs with different names are mirrors of one file in aria2's lists, and taken as that, here first; if \
+                           they are different files, write each on a line of its own";
+            reading.warnings.say_once("other names", at, message);
+        }
         let own = choose(self.urls, &mut self.draft.wanted, reading).map_err(|message| Problem::at(at, &message))?;
         self.draft.at = own;
         self.draft.place("mirrors", at);

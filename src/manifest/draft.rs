@@ -30,6 +30,11 @@ impl Draft {
         self.places.push((key, at));
     }
 
+    /// Where a part stands; the place of the whole where it was not told.
+    pub(super) fn place_of(&self, key: &str) -> Position {
+        self.places.iter().rev().find(|(known, _)| *known == key).map_or(self.at, |(_, place)| *place)
+    }
+
     /// The entry.
     ///
     /// # Errors
@@ -38,7 +43,7 @@ impl Draft {
         let Self { wanted, at, places } = self;
         entry(wanted, at, reading).map_err(|bad| {
             let place = places.iter().rev().find(|(key, _)| *key == bad.key).map_or(at, |(_, place)| *place);
-            Problem::line(place.line, place.column, &bad.message)
+            Problem::at(place, &bad.message)
         })
     }
 }

@@ -299,10 +299,19 @@ fn absolute(url: &str, options: &ReadOptions) -> Result<String, String> {
     if url.trim().is_empty() {
         return Err("`url` is missing; every job needs one".to_owned());
     }
+    if url.bytes().any(|b| matches!(b, b';' | b',')) && is_several(url) {
+        return Err("several URLs in one, with `;` or `,` between: write each on a line of its own".to_owned());
+    }
     Ok(match &options.base {
         Some(base) if scheme_of(url).is_none() => base.join(url.trim()),
         _ => url.to_owned(),
     })
+}
+
+/// Whether a text is several URLs that were pasted together: behind `;` or `,` in its path another one begins.
+fn is_several(url: &str) -> bool {
+    let path = url.split_once("://").and_then(|(_, rest)| rest.split_once('/')).map(|(_, path)| path);
+    path.is_some_and(|path| path.split([';', ',']).skip(1).any(|piece| scheme_of(piece).is_some()))
 }
 
 /// Reads a URL of a file, or what stands below the base.

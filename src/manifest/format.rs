@@ -1,14 +1,15 @@
 //! The formats of manifests, and how one is recognized.
 
-use super::entry::KEYS;
-use super::{aria2, assembly, bsd_sums, ena, sequence_index, sums};
+use super::entry::{KEYS, scheme_of};
+use super::number_sums::Tool;
+use super::{aria2, assembly, ena, sequence_index, sums};
 use crate::model::Settings;
 use std::path::Path;
 
 /// How a manifest is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// A URL a line, with an optional destination after white space; `#` starts a comment line.
+    /// A URL a line; after white space a destination, checksum, size, or other URLs; `#` starts a comment.
     List,
     /// A JSON object a line.
     Jsonl,
@@ -34,11 +35,13 @@ pub enum Format {
     Rclone,
     /// `sequence.index` of the 1000 Genomes Project.
     SequenceIndex,
+    /// What POSIX `cksum` prints.
+    Cksum,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::List,
         Self::Jsonl,
         Self::Csv,
@@ -52,6 +55,7 @@ impl Format {
         Self::Assembly,
         Self::Rclone,
         Self::SequenceIndex,
+        Self::Cksum,
     ];
 
     /// The name, as `--format` takes it.
@@ -71,6 +75,7 @@ impl Format {
             Self::Assembly => "assembly-summary",
             Self::Rclone => "rclone",
             Self::SequenceIndex => "sequence-index",
+            Self::Cksum => "cksum",
         }
     }
 
@@ -137,14 +142,33 @@ impl Format {
         if sums::is_signed(first) {
             return Some(Self::Sums);
         }
-        let line = text.lines().find(|line| !line.trim().is_empty() && !line.starts_with('#')).unwrap_or_default();
-        if sums::is_line(line) {
-            return Some(Self::Sums);
+        aria2::is_input(text).then_some(Self::Aria2).or_else(|| Self::of_sums(text))
+    }
+
+    /// The kind of a list of checksums, which may have words above and below.
+    fn of_sums(text: &str) -> Option<Self> {
+        let lines = || text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+        let is_url = |line: &str| line.split_whitespace().next().is_some_and(|word| scheme_of(word).is_some());
+        if lines().next().is_none_or(is_url) {
+            return None;
         }
-        if bsd_sums::is_line(line) {
-            return Some(Self::BsdSums);
+        // From its first line on, a table is at least half of the text.
+        let is_most = |is_line: &dyn Fn(&str) -> bool, is_kin: &dyn Fn(&str) -> bool| {
+            let mut rest = lines().skip_while(|line| !is_line(line)).peekable();
+            rest.peek().is_some() && {
+                let (kin, others): (Vec<_>, Vec<_>) = rest.partition(|line| is_kin(line));
+                kin.len() >= others.len()
+            }
+        };
+        let is_number = |line: &str| Tool::of(line).is_some();
+        if is_most(&sums::is_line, &sums::has_form) {
+            Some(Self::Sums)
+        } else if is_most(&is_number, &is_number) {
+            let is_cksum = lines().any(|line| Tool::of(line) == Some(Tool::Cksum));
+            Some(if is_cksum { Self::Cksum } else { Self::BsdSums })
+        } else {
+            None
         }
-        aria2::is_input(text).then_some(Self::Aria2)
     }
 }
 
@@ -210,7 +234,16 @@ mod tests {
             ("name,link\n", "m.csv", Format::Csv),
             ("", "m", Format::List),
             ("ftp://h/a\tb\nftp://h/c\n", "m", Format::List),
-            ("ftp://h/a\tftp://i/a\n", "m", Format::Aria2),
+            ("ftp://h/a\tftp://i/a\n", "m", Format::List),
+            ("ftp://h/a\tftp://i/a\n  out=b\n", "m", Format::Aria2),
+            (&format!("ftp://h/a\n{md5}  b\n"), "m", Format::List),
+            (&format!("These are the sums.\n\nMD5   Name\n{md5}  ./a\n{md5}  ./b\n"), "m", Format::Sums),
+            (&format!("untrusted comment: x\nRWQ/x=\nSHA256 (a) = {md5}{md5}\n"), "SHA256.sig", Format::Sums),
+            (&format!("TIMESTAMP = 1\nSHA256 (a) = {md5}{md5}\nSIZE (a) = 5\n"), "distinfo", Format::Sums),
+            (&format!("BLAKE2s (a) = 00\nSHA512 (a) = {md5}\nSize (a) = 5 bytes\n"), "distinfo", Format::Sums),
+            (&format!("{md5}  a\n1\n2\n3\n"), "m", Format::List),
+            ("Sums\n\nCRC Size Name\n3000000001 2002 ./a\n16 5 b\n", "m", Format::Cksum),
+            ("1 2 3\ngo\nand\nsee\n", "m", Format::List),
             ("# x\n\nftp://h/a\nftp://h/b\n  out=c\n", "m.txt", Format::Aria2),
             (" ftp://h/a=b\n", "m", Format::List),
             ("run_accession\tfastq_ftp\n", "filereport.tsv", Format::Ena),

@@ -1,65 +1,143 @@
-//! A plain list, as for `wget -i`: a URL a line, and after white space an optional destination.
+//! A plain list, as for `wget -i`: a URL a line. Behind white space may follow a destination, a checksum, the size, other
+//! URLs: each is told by its looks.
 
 use super::aria2;
-use super::entry::{Entry, Position, entry};
+use super::columns::{ending, is_digits};
+use super::entry::{Entry, MIRRORS, Position, Wanted, entry, scheme_of};
 use super::error::{Problem, column_of};
 use super::lines::Lines;
+use super::mirrors::{Place, choose};
 use super::reader::Body;
+use super::row::{Doubt, Misfit, RowFile, files, names_folder};
 use super::warning::Reading;
-use crate::model::ManifestLine;
+use std::collections::VecDeque;
 use std::io::BufRead;
 
 /// The lines of a list.
-pub(super) struct List(Lines);
+pub(super) struct List {
+    lines: Lines,
+    ready: VecDeque<Result<Entry, Problem>>,
+}
 
 impl List {
     pub(super) fn new(input: Box<dyn BufRead + Send>) -> Self {
-        Self(Lines::new(input))
+        Self { lines: Lines::new(input), ready: VecDeque::new() }
     }
 }
 
 impl Body for List {
     fn next(&mut self, reading: &mut Reading) -> Option<Result<Entry, Problem>> {
         loop {
-            let (number, bytes) = match self.0.next()? {
+            if let Some(ready) = self.ready.pop_front() {
+                return Some(ready);
+            }
+            let (number, bytes) = match self.lines.next()? {
                 Ok(line) => line,
                 Err(problem) => return Some(Err(problem)),
             };
             let start = bytes.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
             match bytes.get(start) {
                 None | Some(b'#') => {}
-                Some(_) => return Some(read(number, bytes, start, reading)),
+                Some(_) => match read(number, bytes, start, reading) {
+                    Ok(entries) => self.ready.extend(entries),
+                    Err(problem) => return Some(Err(problem)),
+                },
             }
         }
     }
 }
 
-fn read(number: u64, bytes: &[u8], start: usize, reading: &mut Reading) -> Result<Entry, Problem> {
+/// The jobs of a line.
+fn read(
+    number: u64,
+    bytes: &[u8],
+    start: usize,
+    reading: &mut Reading,
+) -> Result<Vec<Result<Entry, Problem>>, Problem> {
     let problem = |at: usize, message: &str| Problem::line(number, column_of(bytes, at), message);
     let line = std::str::from_utf8(bytes)
         .map_err(|e| problem(e.valid_up_to(), "not UTF-8; write other bytes in URLs as %XX"))?;
     if let Some(at) = bytes.iter().position(|&b| b == 0) {
         return Err(problem(at, "a NUL byte; a list is text in UTF-8"));
     }
-    let rest = line.get(start..).unwrap_or_default();
-    let (url, path) = rest.split_once([' ', '\t']).unwrap_or((rest, ""));
-    let path = path.trim_matches([' ', '\t']);
-    let fields = ManifestLine {
-        url: url.to_owned(),
-        path: (!path.is_empty()).then(|| path.to_owned()),
-        ..ManifestLine::default()
-    };
-    let place = Position { line: number, column: column_of(bytes, start) };
-    // A blank within a password would part it, and the rest be taken for a destination.
-    let parted = path.contains('@')
-        && !url.contains('@')
-        && url.split_once("://").is_some_and(|(_, authority)| authority.contains(':'));
-    entry(fields.into(), place, reading).map_err(|bad| match bad.key {
-        _ if parted => problem(start, "a blank within what looks like user and password; write it as %20"),
-        "path" => problem(line.rfind(path).unwrap_or(start), &bad.message),
-        _ if start > 0 && aria2::is_option(line) => {
-            problem(start, "an option as in aria2's input files; read the list with --format aria2")
+    let row = line.get(start..).unwrap_or_default();
+    let length = row.bytes().position(|b| matches!(b, b' ' | b'\t')).unwrap_or(row.len());
+    let url = row.get(..length).unwrap_or(row);
+    // A blank within a password would part it, and the rest be taken for something else.
+    let before_host = row.get(url.len()..).and_then(|rest| rest.rfind('@')).and_then(|at| row.get(..url.len() + at));
+    if before_host.is_some_and(|text| text.rsplit([' ', '\t']).skip(1).any(is_cut_in_password)) {
+        return Err(problem(start, "a blank within what looks like user and password; write it as %20"));
+    }
+    if start > 0 && scheme_of(url).is_none() && aria2::is_option(line) {
+        return Err(problem(start, "an option as in aria2's input files; read the list with --format aria2"));
+    }
+    let files =
+        files(line, start, reading.options.base.is_some()).map_err(|Misfit { at, message }| problem(at, &message))?;
+    let place = |at: usize| Position { line: number, column: column_of(bytes, at) };
+    Ok(files.into_iter().map(|file| job(file, &place, reading)).collect())
+}
+
+/// Whether a URL ends within a password, as far as it goes: what follows the colon is no port.
+fn is_cut_in_password(url: &str) -> bool {
+    let Some((_, rest)) = url.rsplit_once("://") else { return false };
+    let authority = rest.split('/').next().unwrap_or(rest);
+    let port = authority.rsplit_once(':').map(|(_, port)| port);
+    !url.contains('@') && port.is_some_and(|port| !is_digits(port) || authority.len() == rest.len())
+}
+
+/// The job of a file.
+fn job(file: RowFile, place: &dyn Fn(usize) -> Position, reading: &mut Reading) -> Result<Entry, Problem> {
+    let RowFile { urls, checksum, size, name, doubt, .. } = file;
+    let first = urls.first().map_or(0, |(_, at)| *at);
+    let mut wanted = Wanted::default();
+    let mut own = place(first);
+    warn(doubt, name.as_ref().map(|(name, _)| name.as_str()), urls.first().map(|(url, _)| url.as_str()), own, reading);
+    let mut urls = urls;
+    match urls.pop() {
+        Some((url, _)) if urls.is_empty() => wanted.line.url = url,
+        last => {
+            let places = urls.into_iter().chain(last).map(|(url, at)| Place { url, priority: 1, at: place(at) });
+            own = choose(places.collect(), &mut wanted, reading)
+                .map_err(|message| Problem::at(place(first), &message))?;
         }
-        _ => problem(start, &bad.message),
+    }
+    let sum_at = checksum.as_ref().map(|(_, at)| *at);
+    let name_at = name.as_ref().map(|(_, at)| *at);
+    wanted.line.checksum = checksum.map(|(sum, _)| sum.to_string());
+    wanted.line.size = size.map(|(size, _)| size);
+    wanted.line.path = name.map(|(name, _)| name);
+    entry(wanted, own, reading).map_err(|bad| match bad.key {
+        "path" => Problem::at(place(name_at.unwrap_or(first)), &bad.message),
+        "checksum" => Problem::at(place(sum_at.unwrap_or(first)), &bad.message),
+        MIRRORS => Problem::at(place(first), &bad.message),
+        _ => Problem::at(own, &bad.message),
     })
+}
+
+/// Says what may have been meant otherwise.
+fn warn(doubt: Option<Doubt>, name: Option<&str>, url: Option<&str>, at: Position, reading: &mut Reading) {
+    let mut say = |subject: &str, message: &str| reading.warnings.say_once(subject, at, message);
+    match doubt {
+        Some(Doubt::OneServer) => say(
+            "one server",
+            "URLs of one server with the same name in one row are taken as sources of one file, here first; if they are \
+             different files, write each on a line of its own",
+        ),
+        Some(Doubt::OtherNames) => say(
+            "other names",
+            "URLs with different names in one row are taken as different files, here first; if they are mirrors of one \
+             file, name them in a list in JSON Lines, or say --format aria2",
+        ),
+        None => {}
+    }
+    let url = url.filter(|url| !names_folder(url));
+    let loses_ending =
+        url.and_then(ending).is_some() && name.is_some_and(|name| ending(name).is_none() && !name.contains('/'));
+    if loses_ending {
+        say(
+            "ending",
+            "a second column without the ending of the file's name is taken as the destination, here first; if it is \
+             something else, leave it out or put a `#` before it",
+        );
+    }
 }

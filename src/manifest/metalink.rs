@@ -77,7 +77,10 @@ impl Metalink {
         self.depth += 1;
         let depth = self.depth;
         if depth == 1 && name != "metalink" {
-            return Err(Problem::fatal_at(at, "no Metalink: its outermost element is called `metalink`"));
+            return Err(Problem::fatal_at(
+                at,
+                "an HTML or XML document, and no Metalink; take the URLs out of it, one a line",
+            ));
         }
         let Some(file) = &mut self.file else {
             if name == "file" {
@@ -242,7 +245,7 @@ impl File {
             Some(Algorithm::Sha256) => ("sha256", &mut line.sha256),
             Some(Algorithm::Sha512) => ("sha512", &mut line.sha512),
             Some(Algorithm::Crc32) => ("crc32", &mut line.crc32),
-            Some(Algorithm::BsdSum) | None => {
+            Some(Algorithm::BsdSum | Algorithm::Cksum) | None => {
                 self.unknown_sums = true;
                 return;
             }

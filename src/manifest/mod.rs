@@ -6,7 +6,7 @@
 
 mod aria2;
 mod assembly;
-mod bsd_sums;
+mod columns;
 mod draft;
 mod ena;
 mod ena_json;
@@ -20,9 +20,12 @@ mod lines;
 mod list;
 mod metalink;
 mod mirrors;
+mod number_sums;
 mod options;
+mod prose;
 mod raw;
 mod reader;
+mod row;
 mod sequence_index;
 mod sums;
 mod sums_line;

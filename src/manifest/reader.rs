@@ -2,7 +2,6 @@
 
 use super::aria2::Aria2;
 use super::assembly::Assembly;
-use super::bsd_sums::BsdSums;
 use super::ena::EnaTable;
 use super::ena_json::EnaJson;
 use super::entry::{Entry, Position, entry};
@@ -10,6 +9,7 @@ use super::error::{LineError, Problem};
 use super::jsonl::Jsonl;
 use super::list::List;
 use super::metalink::Metalink;
+use super::number_sums::{NumberSums, Tool};
 use super::options::ReadOptions;
 use super::sequence_index::SequenceIndex;
 use super::sums::Sums;
@@ -70,7 +70,9 @@ impl Reader {
     fn choose(&mut self, text: Box<dyn BufRead + Send>, head: &[u8]) -> Box<dyn Body> {
         let format = self.reading.options.format.unwrap_or_else(|| Format::recognized(head, &self.name));
         self.warn_of_idle_options(format);
+        let nothing = if self.reading.options.base.is_none() { no_url_in(head) } else { None };
         match format {
+            Format::List if nothing.is_some() => Box::new(Nothing(nothing)),
             Format::List => Box::new(List::new(text)),
             Format::Jsonl => Box::new(Jsonl::new(text)),
             Format::Csv => Box::new(Table::new(text, b',')),
@@ -80,7 +82,8 @@ impl Reader {
             Format::EnaJson => Box::new(EnaJson::new(text)),
             Format::Metalink => Box::new(Metalink::new(text)),
             Format::Sums => Box::new(Sums::new(text)),
-            Format::BsdSums => Box::new(BsdSums::new(text)),
+            Format::BsdSums => Box::new(NumberSums::new(text, Tool::Sum)),
+            Format::Cksum => Box::new(NumberSums::new(text, Tool::Cksum)),
             Format::Assembly => Box::new(Assembly::new(text)),
             Format::Rclone => Box::new(Table::of_urls_and_names(text)),
             Format::SequenceIndex => Box::new(SequenceIndex::new(text)),
@@ -99,6 +102,45 @@ impl Reader {
             self.reading.warnings.say(at, &message);
         }
     }
+}
+
+/// A list that ends with its first word: why.
+struct Nothing(Option<Problem>);
+
+impl Body for Nothing {
+    fn next(&mut self, _: &mut Reading) -> Option<Result<Entry, Problem>> {
+        self.0.take().map(Err)
+    }
+}
+
+/// Why a text is no list of URLs, said once and not for each of its lines; nothing where it may be one.
+fn no_url_in(head: &[u8]) -> Option<Problem> {
+    // What is not text is told of at its place.
+    let text = std::str::from_utf8(head).ok()?;
+    let schemes = text.match_indices("://").map(|(at, _)| text.get(..at).unwrap_or_default());
+    let is_ftp = |before: &str| {
+        ["ftp", "ftps", "ftpes"].iter().any(|scheme| {
+            before
+                .len()
+                .checked_sub(scheme.len())
+                .and_then(|at| before.get(at..))
+                .is_some_and(|end| end.eq_ignore_ascii_case(scheme))
+        })
+    };
+    let has_others = text.contains("://");
+    let (number, line) =
+        (1..).zip(text.lines()).find(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))?;
+    if schemes.into_iter().any(is_ftp) {
+        return None;
+    }
+    let column = line.chars().take_while(|c| c.is_whitespace()).count() as u64 + 1;
+    let message = if has_others {
+        "no URL of FTP in this list: ftpq downloads over ftp://, ftpes:// and ftps:// alone; look for the archive's FTP address"
+    } else {
+        "no URL in this list: write one a line, such as ftp://HOST/FILE, or say where its files lie: --base ftp://HOST/FOLDER; \
+         other lists are named by --format"
+    };
+    Some(Problem { fatal: true, ..Problem::line(number, column, message) })
 }
 
 impl Iterator for Reader {

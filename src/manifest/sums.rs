@@ -1,32 +1,76 @@
 //! Lists of checksums as `md5sum` and its kin print them, also with `--tag`, as the BSDs do: `SHA256SUMS`, NCBI's
-//! `md5checksums.txt`, a single `.md5`.
+//! `md5checksums.txt`, a single `.md5`, `distinfo` of ports. What is written above and below is passed over.
 
+use super::columns::{is_digest, is_hex};
 use super::draft::Draft;
 use super::entry::{Entry, Position};
 use super::error::{Problem, column_of, offset_in};
 use super::lines::Lines;
+use super::prose::Prose;
 use super::raw;
 use super::reader::Body;
 use super::warning::Reading;
+use std::collections::VecDeque;
 use std::io::BufRead;
+
+/// What a line looks like, for people.
+const SHAPE: &str = "write HEX, two blanks and the name, or MD5 (NAME) = HEX";
 
 /// Whether a line begins a signed list (RFC 9580, section 7).
 pub(super) fn is_signed(line: &str) -> bool {
     line.trim_end() == "-----BEGIN PGP SIGNED MESSAGE-----"
 }
 
-/// Whether a line is one of a list of checksums.
+/// Whether a line is a checksum and a name, whole, by a function that ftpq knows.
 pub(super) fn is_line(line: &str) -> bool {
     let line = line.trim_end_matches('\r');
-    let by_length = split_gnu(line)
-        .is_some_and(|(sum, _)| [32, 40, 64, 128].contains(&sum.len()) && sum.bytes().all(|b| b.is_ascii_hexdigit()));
-    by_length || split_bsd(line).is_some_and(|(algorithm, ..)| algorithm_named(algorithm).is_some())
+    is_gnu(line) || split_bsd(line).is_some_and(|(algorithm, ..)| algorithm_named(algorithm).is_some())
+}
+
+/// Whether a line has the form of one of a list of checksums, whatever it says.
+pub(super) fn has_form(line: &str) -> bool {
+    let line = line.trim_end_matches('\r');
+    is_gnu(line) || split_bsd(line).is_some()
+}
+
+fn is_gnu(line: &str) -> bool {
+    split_gnu(line).is_some_and(|(sum, name)| [32, 40, 64, 128].contains(&sum.len()) && !name.is_empty())
+}
+
+/// Whether a line is words, and no part of a line of a list: nothing in it is a digest, whole or cut off.
+fn is_prose(line: &str) -> bool {
+    let is_cut_off = is_hex(line.trim());
+    let mut runs = line.split(|c: char| !c.is_ascii_hexdigit());
+    !has_form(line) && !is_cut_off && !runs.any(is_digest)
 }
 
 /// The lines of a list of checksums.
 pub(super) struct Sums {
     lines: Lines,
     signed: Signed,
+    /// The file whose lines are being read: there may be several of one.
+    open: Option<Summed>,
+    prose: Prose,
+    ready: VecDeque<Result<Entry, Problem>>,
+}
+
+/// A file, and what is said of it.
+struct Summed {
+    name: String,
+    draft: Draft,
+    /// A checksum of it that ftpq can't compute.
+    unknown: Option<Position>,
+    /// What is wrong with it: its other lines are passed over.
+    problem: Option<Problem>,
+}
+
+/// What a line says.
+enum Said<'l> {
+    /// A checksum of a function, in hexadecimal digits; of one that is known by its length where there is no name.
+    Checksum(Option<&'static str>, &'l str),
+    /// A checksum of another function.
+    Unknown,
+    Size(u64),
 }
 
 /// Where a line stands in a signed list.
@@ -42,16 +86,67 @@ enum Signed {
 
 impl Sums {
     pub(super) fn new(input: Box<dyn BufRead + Send>) -> Self {
-        Self { lines: Lines::new(input), signed: Signed::No }
+        let (open, prose, ready) = (None, Prose::default(), VecDeque::new());
+        Self { lines: Lines::new(input), signed: Signed::No, open, prose, ready }
+    }
+
+    /// Takes a line of the text.
+    fn take(&mut self, number: u64, bytes: &[u8], reading: &mut Reading) {
+        let place = |at: usize| Position { line: number, column: column_of(bytes, at) };
+        let read = match std::str::from_utf8(bytes) {
+            // The time when the list was made, in FreeBSD's ports.
+            Ok(line) if line.starts_with("TIMESTAMP = ") => return,
+            Ok(line) if is_prose(line) => return self.prose.pass(number),
+            Ok(line) => read(line, &place),
+            Err(e) => {
+                let message = "not UTF-8; write such names as URLs with %XX, one a line";
+                Err(Problem::at(place(e.valid_up_to()), message))
+            }
+        };
+        self.prose.see_table();
+        let (said, next) = match read {
+            Ok(read) => read,
+            Err(problem) => {
+                self.close(reading);
+                return self.ready.push_back(Err(problem));
+            }
+        };
+        if self.open.as_ref().is_none_or(|open| open.name != next.name || matches!(said, (Said::Checksum(None, _), _)))
+        {
+            self.close(reading);
+            self.open = Some(next);
+        }
+        if let Some(open) = &mut self.open
+            && let Err(problem) = open.take(said)
+        {
+            open.problem.get_or_insert(problem);
+        }
+    }
+
+    /// Ends the file that is being read.
+    fn close(&mut self, reading: &mut Reading) {
+        self.ready.extend(self.open.take().map(|open| open.close(reading)));
     }
 }
 
 impl Body for Sums {
     fn next(&mut self, reading: &mut Reading) -> Option<Result<Entry, Problem>> {
         loop {
-            let (number, bytes) = match self.lines.next()? {
-                Ok(line) => line,
-                Err(problem) => return Some(Err(problem)),
+            if let Some(ready) = self.ready.pop_front() {
+                return Some(ready);
+            }
+            let (number, bytes) = match self.lines.next() {
+                Some(Ok((number, bytes))) => (number, bytes.to_vec()),
+                Some(Err(problem)) => {
+                    self.close(reading);
+                    self.ready.push_back(Err(problem));
+                    continue;
+                }
+                None => {
+                    self.close(reading);
+                    self.ready.extend(self.prose.close(SHAPE, reading).err().map(Err));
+                    return self.ready.pop_front();
+                }
             };
             let trimmed = bytes.trim_ascii();
             match (self.signed, trimmed) {
@@ -64,40 +159,87 @@ impl Body for Sums {
                 (Signed::Head, b"") | (Signed::Signature, b"-----END PGP SIGNATURE-----") => self.signed = Signed::No,
                 (Signed::Head | Signed::Signature, _) | (Signed::No, b"") => {}
                 (Signed::No, _) if bytes.starts_with(b"#") || bytes.starts_with(b";") => {}
-                (Signed::No, _) => return Some(read(number, bytes, reading)),
+                (Signed::No, _) => self.take(number, &bytes, reading),
             }
         }
     }
 }
 
-fn read(number: u64, bytes: &[u8], reading: &mut Reading) -> Result<Entry, Problem> {
-    let place = |at: usize| Position { line: number, column: column_of(bytes, at) };
-    let line = std::str::from_utf8(bytes)
-        .map_err(|e| Problem::at(place(e.valid_up_to()), "not UTF-8; write such names as URLs with %XX, one a line"))?;
-    let offset = |part: &str| offset_in(line, part);
-    let mut draft = Draft::new(place(0));
-    let name;
-    if let Some((algorithm, file, hex)) = split_bsd(line) {
-        let Some(algorithm) = algorithm_named(algorithm) else {
-            let message = "this checksum is none that ftpq knows; it knows MD5, SHA1, SHA256, SHA512 and CRC32";
-            return Err(Problem::at(place(0), message));
+/// What a line says, and the file of which it does.
+fn read<'l>(line: &'l str, place: &dyn Fn(usize) -> Position) -> Result<((Said<'l>, Position), Summed), Problem> {
+    let at = |part: &str| place(offset_in(line, part));
+    let (said, name) = if let Some((algorithm, name, value)) = split_bsd(line) {
+        let size = algorithm.eq_ignore_ascii_case("size").then(|| value.trim_end_matches("bytes").trim_end());
+        let said = match (size.map(str::parse), algorithm_named(algorithm)) {
+            (Some(Ok(size)), _) => Said::Size(size),
+            (Some(Err(_)), _) => return Err(Problem::at(at(value), "a size is a whole number of bytes")),
+            (None, Some(algorithm)) => Said::Checksum(Some(algorithm), value),
+            (None, None) => Said::Unknown,
         };
-        draft.line().checksum = Some(format!("{algorithm}={hex}"));
-        draft.place("checksum", place(offset(hex)));
-        name = (unescape(line, file), offset(file));
-    } else if let Some((hex, file)) = split_gnu(line) {
-        draft.line().checksum = Some(hex.to_owned());
-        draft.place("checksum", place(offset(hex)));
-        name = (unescape(line, file), offset(file));
+        ((said, at(value)), name)
+    } else if let Some((hex, name)) = split_gnu(line) {
+        ((Said::Checksum(None, hex), at(hex)), name)
     } else {
-        let message = "no line of a list of checksums: write HEX, two blanks and the name, or MD5 (NAME) = HEX";
-        return Err(Problem::at(place(0), message));
+        return Err(Problem::at(place(0), &format!("no line of a list of checksums: {SHAPE}")));
+    };
+    let mut draft = Draft::new(place(0));
+    draft.place("path", at(name));
+    draft.place("url", at(name));
+    Ok((said, Summed { name: unescape(line, name), draft, unknown: None, problem: None }))
+}
+
+impl Summed {
+    fn take(&mut self, (said, at): (Said<'_>, Position)) -> Result<(), Problem> {
+        let line = self.draft.line();
+        match said {
+            Said::Unknown => self.unknown = Some(at),
+            Said::Size(size) if line.size.is_some_and(|known| known != size) => {
+                return Err(Problem::at(at, "a second size of the same file, and another one"));
+            }
+            Said::Size(size) => {
+                line.size = Some(size);
+                self.draft.place("size", at);
+            }
+            Said::Checksum(algorithm, hex) => {
+                let (key, field) = match algorithm {
+                    None => ("checksum", &mut line.checksum),
+                    Some("md5") => ("md5", &mut line.md5),
+                    Some("sha-1") => ("sha1", &mut line.sha1),
+                    Some("sha-256") => ("sha256", &mut line.sha256),
+                    Some("sha-512") => ("sha512", &mut line.sha512),
+                    Some(_) => ("crc32", &mut line.crc32),
+                };
+                if field.as_ref().is_some_and(|known| !known.eq_ignore_ascii_case(hex)) {
+                    return Err(Problem::at(at, "a second checksum of the same file and kind, and another one"));
+                }
+                *field = Some(hex.to_owned());
+                self.draft.place(key, at);
+            }
+        }
+        Ok(())
     }
-    let (name, at) = (name.0, place(name.1));
-    draft.place("path", at);
-    draft.place("url", at);
-    name_file(&mut draft, &name, at, reading)?;
-    draft.finish(reading)
+
+    fn close(mut self, reading: &mut Reading) -> Result<Entry, Problem> {
+        if let Some(problem) = self.problem {
+            return Err(problem);
+        }
+        let line = self.draft.line();
+        let sums = [&line.checksum, &line.md5, &line.sha1, &line.sha256, &line.sha512, &line.crc32];
+        match self.unknown {
+            Some(at) if sums.into_iter().all(Option::is_none) => {
+                let message = "this checksum is none that ftpq knows; it knows MD5, SHA1, SHA256, SHA512 and CRC32";
+                return Err(Problem::at(at, message));
+            }
+            Some(at) => {
+                let message = "checksums that ftpq can't compute are left out, here first: another one is known";
+                reading.warnings.say_once("unknown checksum", at, message);
+            }
+            None => {}
+        }
+        let at = self.draft.place_of("path");
+        name_file(&mut self.draft, &self.name, at, reading)?;
+        self.draft.finish(reading)
+    }
 }
 
 /// Gives a draft the file of that name; one that is a URL needs no base.

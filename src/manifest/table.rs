@@ -1,6 +1,7 @@
 //! CSV (RFC 4180) and TSV with a header that names the columns; rclone's `URL,FILENAME` without one.
 
 use super::MAX_LINE;
+use super::columns::{Column, are_partners, file_named, last_part};
 use super::entry::{Entry, KEYS, MIRRORS, PASSWORD, Position, entry, set, unknown};
 use super::error::{Problem, column_of};
 use super::reader::Body;
@@ -143,6 +144,10 @@ impl Table {
                 let before = column_of(cell, e.valid_up_to()) - 1;
                 Problem::line(line, column + before, "not UTF-8; a table is text in UTF-8")
             })?;
+            if self.short && index > 0 {
+                set_unnamed(&mut line, cell).map_err(|message| self.problem(index, &message))?;
+                continue;
+            }
             set(&mut line, name, value(name, cell), veiled).map_err(|message| self.problem(index, &message))?;
         }
         entry(line.into(), self.place(0), reading).map_err(|bad| {
@@ -178,6 +183,32 @@ impl Table {
         let line = before.get(line_start..).unwrap_or_default();
         Position { line: start.line() + newlines as u64, column: column_of(line, line.len()) }
     }
+}
+
+/// Takes what stands behind the URL where no header tells what it is.
+fn set_unnamed(line: &mut ManifestLine, cell: &str) -> Result<(), String> {
+    match Column::of(cell)? {
+        Column::Url => {
+            return Err(
+                "a second URL: is it a mirror or another file? a row has one URL and the file's name".to_owned()
+            );
+        }
+        Column::Checksum(sum) => line.checksum = Some(sum.to_string()),
+        Column::Size(size) => line.size = Some(size),
+        Column::Absent => {}
+        Column::Name => {
+            let own = file_named(&line.url).unwrap_or_default();
+            if are_partners(&own, last_part(cell)) {
+                return Err(
+                    "a second file that belongs to the first, or a destination? write each URL on a line of its \
+                            own, or give destinations in a list in JSON Lines"
+                        .to_owned(),
+                );
+            }
+            line.path = Some(cell.to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// A cell as JSON would have it.

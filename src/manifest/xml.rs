@@ -93,6 +93,9 @@ fn token(event: &Event<'_>) -> Result<Option<Token>, String> {
         Event::CData(text) => Token::Text(text.xml10_content().into_owned()),
         Event::GeneralRef(reference) => Token::Text(resolve(reference)?),
         Event::Eof => Token::End,
+        Event::DocType(kind) if kind.trim_start().to_ascii_lowercase().starts_with("html") => {
+            return Err("an HTML page, and no list; take the URLs out of it, one a line".to_owned());
+        }
         Event::DocType(_) => return Err("a document type definition; ftpq reads none, for what it could do".to_owned()),
         Event::Decl(declaration) => {
             let other = declaration.encoding().is_some_and(|name| {

@@ -14,6 +14,10 @@ pub enum Algorithm {
     /// BSD `sum`: 16 bits and the number of 1024-byte blocks, 10 bytes together: against accidents alone.
     #[serde(rename = "bsd-sum")]
     BsdSum,
+    /// POSIX `cksum`: a CRC of 32 bits over the bytes and their number, and that number, 12 bytes together: against
+    /// accidents alone.
+    #[serde(rename = "cksum")]
+    Cksum,
     /// MD5, 16 bytes.
     #[serde(rename = "md5")]
     Md5,
@@ -30,7 +34,8 @@ pub enum Algorithm {
 
 impl Algorithm {
     /// Every algorithm, shortest digest first.
-    pub const ALL: [Self; 6] = [Self::Crc32, Self::BsdSum, Self::Md5, Self::Sha1, Self::Sha256, Self::Sha512];
+    pub const ALL: [Self; 7] =
+        [Self::Crc32, Self::BsdSum, Self::Cksum, Self::Md5, Self::Sha1, Self::Sha256, Self::Sha512];
 
     /// Length of the digest in bytes.
     #[must_use]
@@ -38,6 +43,7 @@ impl Algorithm {
         match self {
             Self::Crc32 => 4,
             Self::BsdSum => 10,
+            Self::Cksum => 12,
             Self::Md5 => 16,
             Self::Sha1 => 20,
             Self::Sha256 => 32,
@@ -45,12 +51,13 @@ impl Algorithm {
         }
     }
 
-    /// The name as it is written: `crc32`, `bsd-sum`, `md5`, `sha-1`, `sha-256`, `sha-512`.
+    /// The name as it is written: `crc32`, `bsd-sum`, `cksum`, `md5`, `sha-1`, `sha-256`, `sha-512`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Crc32 => "crc32",
             Self::BsdSum => "bsd-sum",
+            Self::Cksum => "cksum",
             Self::Md5 => "md5",
             Self::Sha1 => "sha-1",
             Self::Sha256 => "sha-256",
@@ -79,7 +86,7 @@ pub struct Checksum {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChecksumError {
     /// The name before `=` or `:` is none that ftpq knows.
-    #[error("the checksum algorithm {0:?} is unknown; use md5, sha-1, sha-256, sha-512, crc32 or bsd-sum")]
+    #[error("the checksum algorithm {0:?} is unknown; use md5, sha-1, sha-256, sha-512, crc32, bsd-sum or cksum")]
     UnknownAlgorithm(String),
     /// Not a hexadecimal digest of the right length.
     #[error("a {algorithm} checksum is {expected} hexadecimal digits, not {found:?}")]
@@ -97,10 +104,16 @@ pub enum ChecksumError {
          55610:198719, not {0:?}"
     )]
     BadBsdSum(String),
+    /// Not the two numbers of POSIX `cksum`.
+    #[error(
+        "a cksum checksum is two decimal numbers with a colon between, the checksum (at most 4294967295) and the length in \
+         bytes, such as 930766865:9, not {0:?}"
+    )]
+    BadCksum(String),
     /// Bare digits of no known length.
     #[error(
         "{0} characters fit no known checksum; 32 hexadecimal digits are md5, 40 sha-1, 64 sha-256, 128 sha-512; others are \
-         named: crc32=HEX, bsd-sum=SUM:BLOCKS"
+         named: crc32=HEX, bsd-sum=SUM:BLOCKS, cksum=SUM:BYTES"
     )]
     UnknownLength(usize),
 }
@@ -125,23 +138,28 @@ impl Checksum {
         Self { algorithm: Algorithm::BsdSum, digest }
     }
 
-    /// Reads the digest's hexadecimal digits, in either case; for BSD `sum` its two decimal numbers with a colon between.
+    /// The checksum that POSIX `cksum` prints: 32 bits, and the length in bytes.
+    #[must_use]
+    pub fn cksum(sum: u32, length: u64) -> Self {
+        let digest = [sum.to_be_bytes().as_slice(), &length.to_be_bytes()].concat();
+        Self { algorithm: Algorithm::Cksum, digest }
+    }
+
+    /// Reads the digest's hexadecimal digits, in either case; for BSD `sum` and `cksum` their two decimal numbers with a
+    /// colon between.
     ///
     /// # Errors
     /// When they are not as many hexadecimal digits as the algorithm has.
     pub fn from_hex(algorithm: Algorithm, hex: &str) -> Result<Self, ChecksumError> {
         let hex = hex.trim();
-        if algorithm == Algorithm::BsdSum {
-            // `parse` would take a sign.
-            let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-            let numbers = hex.split_once(':').filter(|(sum, blocks)| digits(sum) && digits(blocks));
-            let numbers = numbers.and_then(|(sum, blocks)| Some((sum.parse().ok()?, blocks.parse().ok()?)));
-            return numbers.map(|(sum, blocks)| Self::bsd_sum(sum, blocks)).ok_or_else(|| Self::bad(algorithm, hex));
-        }
-        match parse_hex(hex) {
-            Some(digest) if digest.len() == algorithm.digest_len() => Ok(Self { algorithm, digest }),
-            _ => Err(Self::bad(algorithm, hex)),
-        }
+        let read = match algorithm {
+            Algorithm::BsdSum => two_numbers(hex).map(|(sum, blocks)| Self::bsd_sum(sum, blocks)),
+            Algorithm::Cksum => two_numbers(hex).map(|(sum, length)| Self::cksum(sum, length)),
+            _ => parse_hex(hex)
+                .filter(|digest| digest.len() == algorithm.digest_len())
+                .map(|digest| Self { algorithm, digest }),
+        };
+        read.ok_or_else(|| Self::bad(algorithm, hex))
     }
 
     /// The hash function.
@@ -156,26 +174,29 @@ impl Checksum {
         &self.digest
     }
 
-    /// The digest as its own tools print it: hexadecimal digits, for BSD `sum` two decimal numbers with a colon between.
+    /// The digest as its own tools print it: hexadecimal digits, for BSD `sum` and `cksum` two decimal numbers with a colon
+    /// between.
     #[must_use]
     pub fn text(&self) -> String {
-        match (self.algorithm, self.digest.split_first_chunk::<2>()) {
-            (Algorithm::BsdSum, Some((sum, blocks))) => {
-                let blocks = blocks.iter().fold(0u64, |blocks, &byte| blocks << 8 | u64::from(byte));
-                format!("{}:{blocks}", u16::from_be_bytes(*sum))
-            }
-            _ => to_hex(&self.digest),
-        }
+        let number = |bytes: &[u8]| bytes.iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
+        let sum_bytes = match self.algorithm {
+            Algorithm::BsdSum => 2,
+            Algorithm::Cksum => 4,
+            _ => return to_hex(&self.digest),
+        };
+        let (sum, rest) = self.digest.split_at_checked(sum_bytes).unwrap_or_default();
+        format!("{}:{}", number(sum), number(rest))
     }
 
     fn bad(algorithm: Algorithm, found: &str) -> ChecksumError {
-        if algorithm == Algorithm::BsdSum {
-            return ChecksumError::BadBsdSum(super::printable(found, 140));
-        }
-        ChecksumError::BadDigest {
-            algorithm: algorithm.name(),
-            expected: algorithm.digest_len() * 2,
-            found: super::printable(found, 140),
+        let found = super::printable(found, 140);
+        match algorithm {
+            Algorithm::BsdSum => ChecksumError::BadBsdSum(found),
+            Algorithm::Cksum => ChecksumError::BadCksum(found),
+            _ => {
+                let (algorithm, expected) = (algorithm.name(), algorithm.digest_len() * 2);
+                ChecksumError::BadDigest { algorithm, expected, found }
+            }
         }
     }
 }
@@ -225,6 +246,13 @@ impl fmt::Debug for Checksum {
     }
 }
 
+/// Two decimal numbers with a colon between; `parse` alone would take a sign.
+fn two_numbers<A: FromStr, B: FromStr>(text: &str) -> Option<(A, B)> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let (first, second) = text.split_once(':').filter(|(first, second)| digits(first) && digits(second))?;
+    Some((first.parse().ok()?, second.parse().ok()?))
+}
+
 pub(super) fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, b| {
         let _ = write!(hex, "{b:02x}");
@@ -265,6 +293,9 @@ mod tests {
         let said = |text: &str| text.parse::<Checksum>().unwrap_err().to_string();
         assert!(said("crc32=12").contains("a crc32 checksum is 8 hexadecimal digits"), "{}", said("crc32=12"));
         assert!(said("deadbeef").contains("crc32=HEX"), "eight digits may be anything");
+        for text in ["cksum=4294967296:1", "cksum=1", "cksum=-1:2", "cksum=cbf43926"] {
+            assert!(said(text).contains("the length in bytes"), "{}", said(text));
+        }
         for text in ["bsd-sum=70000:1", "bsd-sum=1", "bsd-sum=+1:2", "bsd-sum=1:", "bsd-sum=a:b", "bsd-sum=d41d8cd9"] {
             assert!(said(text).contains("two decimal numbers"), "{}", said(text));
         }
@@ -272,7 +303,7 @@ mod tests {
 
     #[test]
     fn checksums_against_accidents_are_read_and_written_as_their_tools_print_them() {
-        for text in ["crc32=cbf43926", "bsd-sum=55610:198719", "bsd-sum=0:0"] {
+        for text in ["crc32=cbf43926", "bsd-sum=55610:198719", "bsd-sum=0:0", "cksum=4294967295:18446744073709551615"] {
             assert_eq!(text.parse::<Checksum>().unwrap().to_string(), text);
         }
         assert_eq!("CRC32:CBF43926".parse::<Checksum>().unwrap().text(), "cbf43926");

@@ -1,6 +1,6 @@
 //! What happens during a run, as it is shown and printed.
 
-use super::{Checksum, Destination, Failure, FolderTally, JobId, LaxHost, ProofCounts, Source};
+use super::{Checksum, Destination, Failure, FolderTally, JobId, LaxHost, ProofCounts, SameBy, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +41,9 @@ pub enum Event {
         checksum: Option<Checksum>,
         /// What is worth knowing.
         note: Option<String>,
+        /// It was here already, and the server still has the same: by what that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unchanged: Option<SameBy>,
     },
     /// A folder was read to its end; its files are jobs of their own.
     Folder {

@@ -111,6 +111,8 @@ pub enum Cause {
     Changed,
     /// A mirror has another file than the source that the part file was begun with.
     OtherContent,
+    /// A listing is not all that is in its folder.
+    Incomplete,
     /// The number of bytes is wrong.
     WrongSize,
     /// The checksum is wrong.

@@ -148,6 +148,9 @@ pub struct FolderTally {
     pub left_out: u64,
     /// Links to folders that were not entered.
     pub links: u64,
+    /// Files that were done before and are listed as they were then.
+    #[serde(default, skip_serializing_if = "is_never")]
+    pub same: u64,
     /// Entries that no job can be made of, by name and reason: the first of them, safe to show.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,

@@ -21,6 +21,32 @@ pub struct Expectation {
     pub pieces: Option<Box<PieceDigests>>,
 }
 
+impl Expectation {
+    /// What is known once a later list was read: its word counts, and what it leaves out stays known, unless it tells of
+    /// another content than before.
+    #[must_use]
+    pub fn corrected_by(&self, later: &Self) -> Self {
+        if self.contradicts(later) {
+            return later.clone();
+        }
+        Self {
+            size: later.size.or(self.size),
+            checksum: later.checksum.clone().or_else(|| self.checksum.clone()),
+            pieces: later.pieces.clone().or_else(|| self.pieces.clone()),
+        }
+    }
+
+    /// Whether no file can be as both say.
+    fn contradicts(&self, other: &Self) -> bool {
+        let sizes = matches!((self.size, other.size), (Some(a), Some(b)) if a != b);
+        let sums =
+            matches!((&self.checksum, &other.checksum), (Some(a), Some(b)) if a.algorithm() == b.algorithm() && a != b);
+        let alike = |a: &PieceDigests, b: &PieceDigests| (a.length(), a.algorithm()) == (b.length(), b.algorithm());
+        let pieces = matches!((&self.pieces, &other.pieces), (Some(a), Some(b)) if alike(a, b) && a != b);
+        sizes || sums || pieces
+    }
+}
+
 /// Another place with the same file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mirror {
@@ -148,8 +174,14 @@ pub struct Receipt {
     /// What is worth knowing: how it was finished without a download, what could not be confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Where the file is kept that was under the final name before, and was not as it was fetched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<String>,
     /// When it was finished, in seconds since 1970-01-01 UTC.
     pub finished_at: u64,
+    /// When the server was asked last whether it still has this file, and had it, in seconds since 1970-01-01 UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_at: Option<u64>,
 }
 
 impl Receipt {
@@ -216,6 +248,12 @@ pub enum Settlement {
         /// The attempt's story.
         attempt: Attempt,
     },
+    /// The file stays as it was finished before, and its receipt with it.
+    Unchanged {
+        /// When the server said that it has the same file, in seconds since 1970-01-01 UTC; `None` where it was not to count
+        /// what it has.
+        checked_at: Option<u64>,
+    },
     /// Try again, not before a time in seconds since 1970-01-01 UTC.
     RetryAt {
         /// Seconds since 1970-01-01 UTC.
@@ -246,7 +284,7 @@ impl Settlement {
     #[must_use]
     pub fn as_move(&self) -> Move {
         match self {
-            Self::Done { .. } => Move::Complete,
+            Self::Done { .. } | Self::Unchanged { .. } => Move::Complete,
             Self::RetryAt { .. } => Move::Defer,
             Self::Release { .. } => Move::Release,
             Self::GiveUp { .. } => Move::GiveUp,
@@ -257,13 +295,16 @@ impl Settlement {
     pub fn write_to(self, record: &mut JobRecord) {
         record.not_before = None;
         match self {
+            Self::Unchanged { checked_at } => {
+                record.end_well();
+                if let Some(receipt) = &mut record.receipt {
+                    receipt.checked_at = checked_at.or(receipt.checked_at);
+                }
+            }
             Self::Done { receipt, attempt } => {
                 record.remember(attempt);
-                record.fruitless = 0;
-                record.progress = None;
-                record.failure = None;
+                record.end_well();
                 let (attempts, fetched_in_all, millis) = (record.attempts, record.fetched, record.millis);
-                record.troubles.clear();
                 record.receipt = Some(Receipt { attempts, fetched_in_all, millis, ..receipt });
             }
             Self::RetryAt { at, attempt, progress } => {
@@ -290,8 +331,11 @@ impl Settlement {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
-    /// Try again now; counts of failures start anew.
+    /// Try again now; counts of failures start anew. Of a file that was finished before, what the server has now is fetched
+    /// where it is another.
     Retry,
+    /// Ask the server whether a file that was finished before is still the same; what failed or waits is tried again.
+    Recheck,
     /// Set aside.
     Pause,
     /// Take up again.
@@ -307,7 +351,7 @@ impl Change {
     #[must_use]
     pub fn as_move(self) -> Option<Move> {
         match self {
-            Self::Retry => Some(Move::Retry),
+            Self::Retry | Self::Recheck => Some(Move::Retry),
             Self::Pause => Some(Move::Pause),
             Self::Resume => Some(Move::Resume),
             Self::Cancel => Some(Move::Cancel),
@@ -359,6 +403,42 @@ mod tests {
         // Another download of the same job goes on counting.
         Settlement::Done { receipt: Receipt::default(), attempt: attempt(7, 1) }.write_to(&mut record);
         assert_eq!(record.receipt.unwrap().fetched_in_all, 130);
+    }
+
+    #[test]
+    fn a_later_word_counts_and_takes_away_only_what_it_contradicts() {
+        let sum = |text: &str| Some(text.parse::<Checksum>().unwrap());
+        let (a, b) = (sum("md5=d41d8cd98f00b204e9800998ecf8427e"), sum("md5=00000000000000000000000000000000"));
+        let other = sum("crc32=00000000");
+        let expect = |size, checksum: &Option<Checksum>| Expectation { size, checksum: checksum.clone(), pieces: None };
+        for (before, later, after) in [
+            (expect(Some(5), &a), expect(None, &None), expect(Some(5), &a)),
+            (expect(None, &None), expect(Some(5), &a), expect(Some(5), &a)),
+            (expect(Some(5), &None), expect(None, &a), expect(Some(5), &a)),
+            (expect(Some(5), &a), expect(None, &other), expect(Some(5), &other)),
+            // Of another content nothing that was said of the first holds.
+            (expect(Some(5), &a), expect(None, &b), expect(None, &b)),
+            (expect(Some(5), &a), expect(Some(6), &None), expect(Some(6), &None)),
+        ] {
+            assert_eq!(before.corrected_by(&later), after, "{before:?} {later:?}");
+        }
+    }
+
+    #[test]
+    fn what_stays_as_it_was_keeps_receipt_and_history() {
+        let mut record = JobRecord::default();
+        Settlement::Done {
+            receipt: Receipt { size: 7, finished_at: 5, ..Receipt::default() },
+            attempt: Attempt::default(),
+        }
+        .write_to(&mut record);
+        let before = record.clone();
+        record.replace = true;
+        Settlement::Unchanged { checked_at: Some(9) }.write_to(&mut record);
+        Settlement::Unchanged { checked_at: None }.write_to(&mut record);
+        assert_eq!(record.receipt.as_ref().unwrap().checked_at, Some(9));
+        record.receipt.as_mut().unwrap().checked_at = None;
+        assert_eq!(record, before);
     }
 
     #[test]

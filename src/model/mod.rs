@@ -41,7 +41,7 @@ pub use ids::{IdSet, JobId};
 pub use job::{Change, Claim, Clash, Expectation, Job, JobSpec, Mirror, Receipt, Selection, Settlement};
 pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
-pub use proof::{KeptDigest, PieceDigests, Proof, ProofCounts, ServerHash};
+pub use proof::{KeptDigest, PieceDigests, Proof, ProofCounts, SameBy, ServerHash};
 pub use protection::{CertificateCheck, Protection, TlsInUse};
 pub use record::{Attempt, JobRecord, SourceTrouble};
 pub use report::{

@@ -67,6 +67,16 @@ impl fmt::Display for Proof {
     }
 }
 
+/// By what it is known that a server still has the file that was fetched from it before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SameBy {
+    /// Size and time, or the time alone where the server told no size then either.
+    Time,
+    /// The size alone.
+    Size,
+}
+
 /// How many files were proved in which way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]

@@ -1,6 +1,6 @@
 //! What happened to a job: its attempts, what is kept of them, and how its sources failed.
 
-use super::{Failure, Folder, Listed, Progress, Receipt, Source};
+use super::{Expectation, Failure, Folder, Listed, Progress, Receipt, Source};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -94,7 +94,16 @@ pub struct JobRecord {
     /// The rules of a folder as they were asked for last, where those are not the ones the job was made from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub folder: Option<Box<Folder>>,
-    /// Proof of success.
+    /// What later lists said of the content, where that is not what the job was made from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect: Option<Box<Expectation>>,
+    /// Whether the file under the final name is still to be compared with a later list's word.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub compare: bool,
+    /// Whether the file that the receipt tells of is to be replaced where the server has another one now.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replace: bool,
+    /// Proof of success; of a job that is not done, that of an earlier file, which is still to be asked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
     /// The last attempts, oldest first, [`JobRecord::HISTORY`] at most.
@@ -164,6 +173,15 @@ impl JobRecord {
         Some(failure.with_advice(
             "see to one of the sources, then `ftpq retry --state failed`; `ftpq show` has what to do about each",
         ))
+    }
+
+    /// Forgets what only concerned the way to the end.
+    pub(super) fn end_well(&mut self) {
+        self.fruitless = 0;
+        self.progress = None;
+        self.failure = None;
+        self.troubles.clear();
+        (self.compare, self.replace) = (false, false);
     }
 
     pub(super) fn note_failure(&mut self, attempt: Attempt, progress: Option<Progress>) {

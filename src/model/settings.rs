@@ -64,6 +64,9 @@ pub enum Existing {
     Resume,
     /// As `check`, but a file that differs is replaced once the new one is whole.
     Overwrite,
+    /// As `overwrite`, but a file that is not as it was fetched, since it was changed here or never fetched, is kept under
+    /// another name.
+    Backup,
     /// Done, whatever is there.
     Skip,
     /// An error, whatever is there.

@@ -39,7 +39,8 @@ pub fn same_identity(before: &Identity, after: &Identity) -> bool {
     compare(before, after) == Sameness::Same
 }
 
-fn changes(old: &Identity, new: &Identity) -> Vec<String> {
+/// In what two descriptions differ that both tell.
+pub(super) fn changes(old: &Identity, new: &Identity) -> Vec<String> {
     let mut parts = Vec::new();
     if let (Some(a), Some(b)) = (old.size, new.size)
         && a != b

@@ -2,7 +2,9 @@
 
 mod advice;
 mod age;
+mod both_ends;
 mod budget;
+mod delete_limit;
 mod descriptors;
 mod fairness;
 mod identity;
@@ -13,13 +15,16 @@ mod pace;
 mod pattern;
 mod pieces;
 mod rate;
+mod recheck;
 mod resume;
 mod retry;
 mod tuning;
 
 pub use advice::{given_up, left_alone};
 pub use age::ServerClock;
+pub use both_ends::{ReversedNames, SortedNames};
 pub use budget::Budget;
+pub use delete_limit::{DeleteLimit, NoLimit};
 pub use descriptors::{Descriptors, Shortage};
 pub use fairness::{Demand, Transfer, give_way};
 pub use identity::{Sameness, compare, same_identity};
@@ -30,6 +35,7 @@ pub use pace::{LEAST, Pace};
 pub use pattern::{Pattern, PatternError, split_pattern};
 pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
 pub use rate::Bucket;
+pub use recheck::{Comparison, compare_with_receipt, is_as_finished};
 pub use resume::{
     Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, other_content, overshoots, plan, unix_seconds,
 };

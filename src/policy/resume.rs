@@ -178,14 +178,14 @@ fn with_final(facts: &Facts<'_>, found: FinalFile) -> Plan {
         Existing::Error if facts.progress.is_none() || facts.part.is_some() => {
             return refuse_existing("a file stands under the final name", Existing::Error);
         }
-        Existing::Error | Existing::Check | Existing::Resume | Existing::Overwrite => {}
+        Existing::Error | Existing::Check | Existing::Resume | Existing::Overwrite | Existing::Backup => {}
     }
     let difference = match difference(facts, found) {
         Ok(plan) => return plan,
         Err(difference) => difference,
     };
     match (facts.existing, size_of(facts)) {
-        (Existing::Overwrite, _) => with_part(facts),
+        (Existing::Overwrite | Existing::Backup, _) => with_part(facts),
         // A part file that is as long already is the better beginning.
         (Existing::Resume, Some(size)) if found.size < size && facts.part.unwrap_or(0) >= found.size.max(1) => {
             with_part(facts)
@@ -250,7 +250,7 @@ fn refuse_existing(difference: &str, existing: Existing) -> Plan {
         Existing::Check => {
             "--existing resume continues it (the overlap is compared), --existing overwrite replaces it, or move it away"
         }
-        Existing::Resume | Existing::Overwrite | Existing::Skip => {
+        Existing::Resume | Existing::Overwrite | Existing::Backup | Existing::Skip => {
             "--existing overwrite replaces it once the new file is whole, --existing skip leaves it, or move it away"
         }
         Existing::Error => "move it away, or choose another --existing",

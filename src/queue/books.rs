@@ -179,6 +179,9 @@ impl Books {
         if record.folder.is_some() {
             spec.folder.clone_from(&record.folder);
         }
+        if let Some(expect) = &record.expect {
+            spec.expect = (**expect).clone();
+        }
         Ok(Some(Job { id: JobId(id), state: self.effective(id, stored), spec, record }))
     }
 

@@ -178,6 +178,13 @@ impl Books {
         let (before, _) = self.record(id.0)?;
         let mut record = before.clone();
         settlement.write_to(&mut record);
+        // Meanwhile a list said something else of the content: by that it was not looked at.
+        let is_outdated = record.expect.as_ref().is_some_and(|expect| **expect != claim.job().spec.expect);
+        let to = match to {
+            JobState::Done | JobState::Failed if is_outdated => to.apply(Move::Retry).unwrap_or(to),
+            to => to,
+        };
+        record.compare |= is_outdated && record.receipt.is_some();
         if to != stored || record != before {
             self.stage_job(id.0, to, record)?;
         }
@@ -269,6 +276,9 @@ impl Books {
             self.stage_removal(id)?;
             return Ok(Step::Removed);
         };
+        if change == Change::Recheck && state == JobState::Done && self.index.is_folder(id) {
+            return Ok(Step::Refused("it is a folder; `ftpq get` and `ftpq add` have it read again".to_owned()));
+        }
         let to = match state.apply(attempted) {
             Ok(to) => to,
             Err(e) => return Ok(Step::Refused(e.to_string())),
@@ -280,8 +290,11 @@ impl Books {
             if attempted == Move::Retry {
                 record.fruitless = 0;
                 record.troubles.clear();
-                // Of a file that is looked for anew there is no proof.
-                record.receipt = None;
+                // A folder is read anew; of a file the server is asked whether it is still the same.
+                record.receipt.take_if(|receipt| receipt.folder.is_some());
+                // One that waits to be tried again was wished for already.
+                let is_wished = change == Change::Retry || (stored == JobState::Waiting && record.replace);
+                record.replace = is_wished && record.receipt.is_some();
             }
             if record != before {
                 self.stage_job(id, to, record)?;

@@ -3,7 +3,9 @@
 use super::books::Numbers;
 use super::tests::{account, attempt, specs};
 use super::{frame, journal, manifests, pack};
-use crate::model::{Change, Counts, Expectation, HostFacts, JobRecord, JobSpec, JobState, Progress, Selection, Span};
+use crate::model::{
+    Change, Counts, Expectation, HostFacts, JobRecord, JobSpec, JobState, Progress, Receipt, Selection, Span,
+};
 use std::fmt::Write;
 use std::fs;
 use std::path::PathBuf;
@@ -82,6 +84,13 @@ fn the_stored_values_are_still_read() {
     pieces.progress = pieces.progress.map(|p| Progress { durable_ranges: ranges[..1].to_vec(), ranges, ..p });
     let value = golden("r-record-pieces.hex", || frame::seal_json(&pieces).unwrap());
     assert_eq!(frame::open_json::<JobRecord>(&value).unwrap(), pieces);
+
+    let mut asked = record();
+    let expect = Expectation { size: Some(7), ..Expectation::default() };
+    (asked.expect, asked.compare, asked.replace) = (Some(Box::new(expect)), true, true);
+    asked.receipt = Some(Receipt { size: 7, checked_at: Some(9), ..Receipt::default() });
+    let value = golden("r-record-asked-again.hex", || frame::seal_json(&asked).unwrap());
+    assert_eq!(frame::open_json::<JobRecord>(&value).unwrap(), asked);
 
     let facts = HostFacts { connection_limit: Some(2), limit_learned_at: Some(9), ..HostFacts::default() };
     let value = golden("h-facts.hex", || frame::seal_json(&facts).unwrap());

@@ -2,6 +2,7 @@
 
 use super::backend::Batch;
 use super::books::Books;
+use super::correct::Correction;
 use super::destinations::Destinations;
 use super::frame::FrameError;
 use super::index::{Index, set_of, wide};
@@ -34,6 +35,8 @@ pub(super) struct OpenIntake {
     known: Vec<u64>,
     /// Folders that are known and asked for once more, with the rules as they are now.
     again: Vec<(u64, Box<Folder>)>,
+    /// What is said of known jobs, where that is news.
+    corrections: Vec<Correction>,
     draft: Option<Draft>,
 }
 
@@ -46,10 +49,11 @@ impl OpenIntake {
         (offset < pack.classes.len()).then_some((pack.first, offset))
     }
 
-    /// Takes a job that is not stored; one that was handed over before is left out.
+    /// Takes a job that is not stored; of one that was handed over before, what is said of its content.
     fn gather(&mut self, spec: JobSpec, hash: u64) -> Result<(), QueueError> {
         for &at in self.by_hash.get(&hash).into_iter().flatten() {
-            if let Some((other, _)) = self.gathered.get(at).filter(|(other, _)| same_place(&spec, other)) {
+            if let Some((other, _)) = self.gathered.get_mut(at).filter(|(other, _)| same_place(&spec, other)) {
+                other.expect = other.expect.corrected_by(&spec.expect);
                 return same_source(&spec, other, self.next + wide(at));
             }
         }
@@ -79,6 +83,7 @@ impl Books {
             fresh: Destinations::default(),
             known: Vec::new(),
             again: Vec::new(),
+            corrections: Vec::new(),
             draft,
         });
         Ok(())
@@ -141,7 +146,15 @@ impl Books {
     fn gather(&mut self, jobs: Vec<JobSpec>) -> Result<(), QueueError> {
         let hashes: Vec<u64> = jobs.iter().map(pack::hash).collect();
         let stored = self.stored(&jobs, &hashes)?;
+        let mut news = Vec::new();
+        for (&at, &id) in &stored {
+            let Some(spec) = jobs.get(at) else { continue };
+            news.extend(self.correction(id, spec)?.map(|correction| (at, correction)));
+        }
+        // In the order of the list: its last word counts.
+        news.sort_unstable_by_key(|(at, _)| *at);
         let Some(intake) = &mut self.intake else { return Err(QueueError::IntakeEnded) };
+        intake.corrections.extend(news.into_iter().map(|(_, correction)| correction));
         for (at, (spec, hash)) in jobs.into_iter().zip(hashes).enumerate() {
             match stored.get(&at) {
                 Some(&id) if id < self.numbers.next_id => {
@@ -254,11 +267,12 @@ impl Books {
         let first = self.numbers.next_id;
         let known = set_of(std::mem::take(&mut intake.known));
         let again = std::mem::take(&mut intake.again);
+        let corrections = std::mem::take(&mut intake.corrections);
         if intake.next == first {
             self.intake = Some(intake);
             self.drop_intake()?;
             self.read_again(&again)?;
-            return Ok(Accepted { new: set_of([]), known });
+            return Ok(Accepted { known, ..self.correct(&corrections)? });
         }
         let last = intake.next - 1;
         // A manifest without its line in the journal was not accepted: it goes away when the queue is opened.
@@ -280,10 +294,11 @@ impl Books {
         }
         self.drop_destinations();
         self.read_again(&again)?;
+        let accepted = self.correct(&corrections)?;
         self.commit()?;
         let mut new = set_of([]);
         new.insert_range(JobId(first), JobId(last));
-        Ok(Accepted { new, known })
+        Ok(Accepted { new, known, ..accepted })
     }
 }
 

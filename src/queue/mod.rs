@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `handle` | the handle and the thread: requests in order, one durable change for all that wait |
 //! | `books` | what is known, and the one way a change gets into memory, journal and store |
-//! | `change`, `intake`, `admit` | what workers, users, manifests and folders do to jobs |
+//! | `change`, `intake`, `correct`, `admit` | what workers, users, manifests and folders do to jobs |
 //! | `index`, `order`, `destinations` | what is kept in memory: state and length of a job, what is claimed next, who goes where |
 //! | `backend`, `sled_store` | the store's interface; in memory, on disk |
 //! | `frame`, `keys`, `pack` | the stored form |
@@ -21,6 +21,7 @@ mod admit;
 mod backend;
 mod books;
 mod change;
+mod correct;
 mod credentials;
 mod destinations;
 mod error;
@@ -76,6 +77,12 @@ pub struct Accepted {
     pub new: IdSet,
     /// Jobs that were there already: same source, same destination.
     pub known: IdSet,
+    /// Jobs that took another checksum, size or digests of pieces than they had.
+    pub corrected: IdSet,
+    /// Those of them that were done, and are checked again.
+    pub again: IdSet,
+    /// Jobs that are not done, and lack mirrors that they are said to have.
+    pub without_mirrors: IdSet,
 }
 
 /// What can be claimed of an account's jobs; those with mirrors are a group of their own.

@@ -86,6 +86,9 @@ contract! {
     illegal_changes_are_named_only_for_named_jobs
     missing_numbers_are_named_a_gap_at_a_time
     a_job_that_is_done_is_retried_only_where_it_is_meant
+    a_recheck_moves_jobs_and_leaves_their_story
+    later_lists_correct_what_is_known_whatever_its_state
+    one_list_may_say_more_of_a_job_than_its_first_line
     selections_narrow_by_state_host_and_number
     packs_hold_many_accounts_in_order
     progress_and_facts_are_kept
@@ -315,11 +318,89 @@ async fn a_job_that_is_done_is_retried_only_where_it_is_meant(queue: Queue) {
     assert_eq!((all(&queue).await.done, all(&queue).await.queued), (1, 1));
     assert_eq!(queue.change(by_ids([1]), Change::Retry).await.unwrap().changed, 1);
     let job = queue.get(JobId(1)).await.unwrap().unwrap();
-    assert_eq!((job.state, job.record.receipt), (JobState::Queued, None));
+    // What is here is proved until the server was asked; where it has another file, that one is wished for.
+    assert_eq!((job.state, job.record.receipt.is_some(), job.record.replace), (JobState::Queued, true, true));
     let claim = claim_one(&queue, "h", 0).await;
     assert_eq!((claim.job().id, queue.settle(claim, done()).await.unwrap()), (JobId(1), JobState::Done));
     let finished = Selection { state: Some(JobState::Done), ..Selection::default() };
     assert_eq!(queue.change(finished, Change::Retry).await.unwrap().changed, 1);
+}
+
+async fn a_recheck_moves_jobs_and_leaves_their_story(queue: Queue) {
+    let folder = JobSpec {
+        folder: Some(Box::default()),
+        ..JobSpec::new("ftp://h/x/".parse().unwrap(), Destination::folder("/data").unwrap())
+    };
+    add(&queue, [specs("h", 0..3), vec![folder]].concat()).await.unwrap();
+    for claim in queue.claim(&account("ftp://h"), 4, None, 0).await.unwrap() {
+        let settlement = if claim.job().id == JobId(3) {
+            Settlement::GiveUp { attempt: attempt(0, true), progress: None }
+        } else {
+            done()
+        };
+        queue.settle(claim, settlement).await.unwrap();
+    }
+    let before = queue.list(Selection::default(), None, 9).await.unwrap();
+    let changes = queue.change(by_ids(1..=4), Change::Recheck).await.unwrap();
+    let refused: Vec<JobId> = changes.refused.iter().map(|(id, _)| *id).collect();
+    assert_eq!((changes.changed, refused), (3, vec![JobId(4)]), "a folder is read again by a wish of its own");
+    let after = queue.list(Selection::default(), None, 9).await.unwrap();
+    for (before, after) in before.iter().zip(&after).take(2) {
+        assert_eq!((after.state, &after.record), (JobState::Queued, &before.record));
+    }
+    assert_eq!((after[2].state, after[2].record.fruitless), (JobState::Queued, 0));
+    let claim = claim_one(&queue, "h", 0).await;
+    let id = claim.job().id;
+    assert_eq!(queue.settle(claim, Settlement::Unchanged { checked_at: Some(9) }).await.unwrap(), JobState::Done);
+    let job = queue.get(id).await.unwrap().unwrap();
+    assert_eq!((job.record.attempts, job.record.receipt.unwrap().checked_at), (1, Some(9)));
+}
+
+async fn later_lists_correct_what_is_known_whatever_its_state(queue: Queue) {
+    let say = |n: u64, size: u64| {
+        let mut spec = specs("h", n..n + 1).remove(0);
+        spec.expect.size = Some(size);
+        spec
+    };
+    add(&queue, (0..6).map(|n| say(n, 7)).collect()).await.unwrap();
+    let mut claims = queue.claim(&account("ftp://h"), 3, None, 0).await.unwrap();
+    let running = claims.remove(2);
+    queue.settle(claims.remove(0), done()).await.unwrap();
+    queue.settle(claims.remove(0), Settlement::GiveUp { attempt: attempt(0, true), progress: None }).await.unwrap();
+    queue.change(by_ids([4]), Change::Pause).await.unwrap();
+    // The sixth says what was said; what says less takes nothing away.
+    let accepted = add(&queue, [(0..5).map(|n| say(n, 8)).collect(), vec![say(5, 7)], specs("h", 0..6)].concat());
+    let accepted = accepted.await.unwrap();
+    assert_eq!((accepted.new, accepted.known, accepted.corrected), (ids([]), ids(1..=6), ids(1..=5)));
+    assert_eq!(accepted.again, ids([1]));
+    let states: Vec<JobState> =
+        queue.list(Selection::default(), None, 9).await.unwrap().iter().map(|job| job.state).collect();
+    let queued = JobState::Queued;
+    assert_eq!(states, [queued, queued, JobState::Running, JobState::Paused, queued, queued]);
+    for id in 1..=5 {
+        assert_eq!(queue.get(JobId(id)).await.unwrap().unwrap().spec.expect.size, Some(8), "{id}");
+    }
+    // What was done by the earlier word is not done.
+    assert_eq!(queue.settle(running, done()).await.unwrap(), queued);
+    let job = queue.get(JobId(3)).await.unwrap().unwrap();
+    assert!(job.record.compare && job.record.receipt.is_some(), "{job:?}");
+    let again = add(&queue, (0..5).map(|n| say(n, 8)).collect()).await.unwrap();
+    assert_eq!(again.corrected, ids([]), "the same list again is no news");
+}
+
+async fn one_list_may_say_more_of_a_job_than_its_first_line(queue: Queue) {
+    let sized = |n: u64| {
+        let mut spec = specs("h", n..n + 1).remove(0);
+        spec.expect.size = Some(9);
+        spec
+    };
+    // Once among those that are gathered, and once behind a pack that was written.
+    let jobs: Vec<JobSpec> = specs("h", 0..9_000).into_iter().chain([sized(1), sized(8_999)]).collect();
+    let accepted = add(&queue, jobs).await.unwrap();
+    assert_eq!(accepted.new.len(), 9_000);
+    for id in [2, 9_000] {
+        assert_eq!(queue.get(JobId(id)).await.unwrap().unwrap().spec.expect.size, Some(9), "{id}");
+    }
 }
 
 async fn selections_narrow_by_state_host_and_number(queue: Queue) {

@@ -35,7 +35,7 @@ impl Run<'_> {
             super::prove::Proved { proof, digests: surveyed.digests, checksum: None }
         };
         let note = self.note.clone().map_or(note.clone(), |told| format!("{note}; {told}"));
-        Ok(Receipt {
+        Ok(self.keep_digests(Receipt {
             size,
             identity: remote,
             proof: Some(proved.proof),
@@ -43,7 +43,7 @@ impl Run<'_> {
             checksum: proved.checksum,
             note: Some(note),
             ..Receipt::default()
-        })
+        }))
     }
 
     /// Asks the server for the checksum that a file under its final name is to have, once. Returns whether it gave one.

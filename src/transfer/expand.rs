@@ -3,18 +3,17 @@
 use super::bounds::{Bounds, Loops, Share};
 use super::gauge::{Gauge, Phase};
 use super::link::Link;
+use super::parts::FirstPart;
 use super::renew::{Look, judge};
 use super::rules::{Fate, Rules};
 use super::survey::Survey;
 use super::task::{End, Report, Stop};
-use crate::ftp::LinkKind;
 use crate::model::{
-    Cause, Failure, Folder, FolderTally, IdSet, Identity, Job, JobId, JobSpec, Listed, Receipt, RemotePath, Stage,
-    printable,
+    Cause, Failure, Folder, FolderTally, IdSet, Job, JobId, JobSpec, JobState, Receipt, RemotePath, Stage, printable,
 };
-use crate::policy::{Collision, FoldedNames};
+use crate::policy::{Collision, FoldedNames, SortedNames};
 use crate::queue::{Admission, Known, Queue, QueueError, Renewal};
-use crate::wire::listing::{Entry, Item, Kind};
+use crate::wire::listing::{Entry, Item, Kind, Refusal};
 use std::fs::metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -29,8 +28,8 @@ const MOMENT: Duration = Duration::from_millis(300);
 const NAMED: usize = 20;
 /// Refused entries that the failure names.
 const TOLD: usize = 3;
-/// Bytes of names of links that are kept until the listing has ended: only then they can be asked for.
-const LINKS: usize = 16 * 1024 * 1024;
+/// Bytes of entries that are kept until the listing has ended: only then they can be asked for.
+const UNSURE: usize = 16 * 1024 * 1024;
 
 /// A folder to read, and all that it takes besides the link.
 pub struct Expansion<'a> {
@@ -55,7 +54,7 @@ pub struct Expansion<'a> {
 }
 
 /// Why reading does not go on.
-enum Halt {
+pub(super) enum Halt {
     Stopped,
     Failed(Failure),
     /// The queue can't be written.
@@ -113,11 +112,11 @@ fn told(tally: &FolderTally) -> String {
 }
 
 /// A folder being read.
-struct Run<'a> {
-    task: &'a Expansion<'a>,
-    tally: FolderTally,
+pub(super) struct Run<'a> {
+    pub(super) task: &'a Expansion<'a>,
+    pub(super) tally: FolderTally,
     /// Jobs to be handed over.
-    batch: Vec<JobSpec>,
+    pub(super) batch: Vec<JobSpec>,
     /// Jobs of files that the rules leave out.
     left_out: Vec<JobSpec>,
     since: Instant,
@@ -126,8 +125,13 @@ struct Run<'a> {
     collisions: u64,
     collision: String,
     folds_case: bool,
-    links: Vec<Entry>,
-    link_bytes: usize,
+    /// Links, and entries of which the listing does not tell what they are.
+    pub(super) unsure: Vec<Entry>,
+    unsure_bytes: usize,
+    /// Lines and entries that may stand for any file: what is known of the folder is not all that is in it.
+    pub(super) hiding: u64,
+    /// The listing ended in the middle of a line.
+    is_cut_off: bool,
     share: Share<'a>,
     loops: Loops<'a>,
     /// The listing was read to its end.
@@ -146,8 +150,10 @@ impl<'a> Run<'a> {
             collisions: 0,
             collision: String::new(),
             folds_case: false,
-            links: Vec::new(),
-            link_bytes: 0,
+            unsure: Vec::new(),
+            unsure_bytes: 0,
+            hiding: 0,
+            is_cut_off: false,
             share: Share::new(task.bounds, task.rules),
             loops: Loops::below(&task.rules.above),
             whole: false,
@@ -168,9 +174,9 @@ impl<'a> Run<'a> {
             () = stopped => return Err(Halt::Stopped),
             done = self.take(&rules, link, now) => done?,
         }
-        self.whole = true;
-        if let Some(survey) = task.survey {
-            survey.read(&task.job.spec.source);
+        self.whole = self.hiding == 0;
+        if let Some(survey) = task.survey.filter(|_| self.whole) {
+            survey.read(&task.job.spec.source, self.tally.entries);
         }
         Ok(())
     }
@@ -178,26 +184,66 @@ impl<'a> Run<'a> {
     async fn take(&mut self, rules: &Rules<'_>, link: &mut Link, now: i64) -> Result<(), Halt> {
         let path = self.task.job.spec.source.path();
         let mut listing = link.session().await?.list(path, now).await?;
-        while let Some(item) = listing.next().await? {
-            self.tally.entries += 1;
-            match item {
-                Item::Entry(entry) => self.sort(rules.judge(&entry), entry),
-                Item::Refused(refused) => self.refuse(&refused.shown, &refused.why.to_string()),
-            }
-            if self.batch.len() + self.left_out.len() >= BATCH || self.since.elapsed() >= MOMENT {
-                self.hand_over().await?;
+        let form = listing.form();
+        let (mut names, mut end) = (SortedNames::default(), Ok(()));
+        loop {
+            match listing.next().await {
+                Ok(Some(item)) => {
+                    if let Item::Entry(entry) = &item {
+                        names.take(&entry.name);
+                    }
+                    self.meet(rules, item).await?;
+                }
+                Ok(None) => break,
+                Err(failure) if failure.cause == Cause::Incomplete => {
+                    end = Err(failure);
+                    break;
+                }
+                Err(failure) => return Err(failure.into()),
             }
         }
         drop(listing);
+        self.hand_over().await?;
+        let mut lack = None;
+        if let Err(failure) = end {
+            match self.read_from_both_ends(rules, link, FirstPart { names, form, failure, now }).await {
+                Ok(()) => {}
+                Err(Halt::Failed(failure)) if failure.cause == Cause::Incomplete => lack = Some(failure),
+                Err(halt) => return Err(halt),
+            }
+        }
+        self.learn_kinds(rules, link, form, now).await?;
+        self.ask(rules, link).await?;
         self.batch.extend(self.loops.cleared());
         self.tally.links += self.loops.found();
         self.hand_over().await?;
-        self.follow(rules, link).await?;
-        self.hand_over().await
+        lack.map_or(Ok(()), |failure| Err(failure.into()))
+    }
+
+    /// Takes what a listing tells.
+    pub(super) async fn meet(&mut self, rules: &Rules<'_>, item: Item) -> Result<(), Halt> {
+        self.tally.entries += 1;
+        match item {
+            Item::Entry(entry) => self.sort(rules.judge(&entry), entry),
+            Item::Refused(refused) => {
+                self.hiding += u64::from(refused.why.hides_files());
+                self.is_cut_off |= refused.why == Refusal::CutOff;
+                self.refuse(&refused.shown, &refused.why.to_string());
+            }
+        }
+        self.hand_over_in_time().await
+    }
+
+    /// Hands over what was gathered, where it is enough or has waited.
+    pub(super) async fn hand_over_in_time(&mut self) -> Result<(), Halt> {
+        if self.batch.len() + self.left_out.len() >= BATCH || self.since.elapsed() >= MOMENT {
+            self.hand_over().await?;
+        }
+        Ok(())
     }
 
     /// Puts an entry where it belongs.
-    fn sort(&mut self, fate: Fate, entry: Entry) {
+    pub(super) fn sort(&mut self, fate: Fate, entry: Entry) {
         self.loops.meet(&entry);
         match fate {
             Fate::File(spec) => {
@@ -228,12 +274,14 @@ impl<'a> Run<'a> {
             }
             Fate::Other => self.tally.left_out += 1,
             Fate::Refused(why) => self.refuse(&String::from_utf8_lossy(&entry.name), &why),
-            Fate::Link => {
-                self.link_bytes += entry.name.len() + size_of::<Entry>();
-                if self.link_bytes <= LINKS {
-                    self.links.push(entry);
+            Fate::Asked => {
+                self.unsure_bytes += entry.name.len() + size_of::<Entry>();
+                if self.unsure_bytes <= UNSURE {
+                    self.unsure.push(entry);
                 } else {
-                    self.refuse(&String::from_utf8_lossy(&entry.name), "there are too many links in this folder");
+                    self.hiding += u64::from(entry.kind == Kind::Unknown);
+                    let why = "too many entries of this folder are links or of no kind that the listing tells";
+                    self.refuse(&String::from_utf8_lossy(&entry.name), why);
                 }
             }
         }
@@ -263,14 +311,14 @@ impl<'a> Run<'a> {
         !self.folds_case
     }
 
-    fn note_folder(&self, path: &RemotePath) {
+    pub(super) fn note_folder(&self, path: &RemotePath) {
         if let Some(survey) = self.task.survey {
             let source = &self.task.job.spec.source;
             survey.listed(&crate::model::Source::new(source.account().clone(), path.clone(), source.transfer_type()));
         }
     }
 
-    fn refuse(&mut self, name: &str, why: &str) {
+    pub(super) fn refuse(&mut self, name: &str, why: &str) {
         self.tally.refused_count += 1;
         if self.tally.refused.len() < NAMED {
             self.tally.refused.push(format!("{}: {}", printable(name, 200), printable(why, 300)));
@@ -278,7 +326,7 @@ impl<'a> Run<'a> {
     }
 
     /// Hands over what was gathered, and tells who is to work on it.
-    async fn hand_over(&mut self) -> Result<(), Halt> {
+    pub(super) async fn hand_over(&mut self) -> Result<(), Halt> {
         self.since = Instant::now();
         let queue = self.task.queue;
         if let Some(survey) = self.task.survey.filter(|_| !self.left_out.is_empty()) {
@@ -331,81 +379,25 @@ impl<'a> Run<'a> {
     }
 
     /// Queues known files again that are to be fetched anew.
-    async fn look_again(&self, known: Vec<(JobSpec, Known)>) -> Result<(), Halt> {
-        let look = Look { sync: self.task.rules.sync, asked: self.task.rules.asked };
+    async fn look_again(&mut self, known: Vec<(JobSpec, Known)>) -> Result<(), Halt> {
+        let look = Look { asked: self.task.rules.asked };
         if known.is_empty() {
             return Ok(());
         }
         // A file system on a network may keep one waiting.
+        let done = known.iter().filter(|(_, known)| known.state == JobState::Done).count();
         let judged = tokio::task::spawn_blocking(move || {
             known.into_iter().filter_map(|(job, known)| judge(&job, &known, look)).collect::<Vec<Renewal>>()
         });
         let renewals = judged.await.map_err(|e| {
             Failure::local(Stage::Store, Cause::LocalIo, format!("looking at files came to a halt: {e}"))
         })?;
+        let asked = renewals.iter().filter(|renewal| renewal.was_done && renewal.again).count();
+        self.tally.same += u64::try_from(done.saturating_sub(asked)).unwrap_or(0);
         if !renewals.is_empty() {
             self.task.queue.renew(renewals).await?;
         }
         Ok(())
-    }
-
-    /// Asks what the links lead to: files are fetched, folders are entered where that is wished.
-    async fn follow(&mut self, rules: &Rules<'_>, link: &mut Link) -> Result<(), Halt> {
-        let links = std::mem::take(&mut self.links);
-        // Known once a link to a folder has to be told from a way back.
-        let mut here: Option<Option<Vec<u8>>> = None;
-        for entry in links {
-            let path = match self.task.job.spec.source.path().join(&entry.name, false) {
-                Ok(path) => path,
-                Err(e) => {
-                    self.refuse(&String::from_utf8_lossy(&entry.name), &e.to_string());
-                    continue;
-                }
-            };
-            let session = link.session().await?;
-            match session.kind_of_link(&path).await? {
-                LinkKind::Dangling => self.tally.left_out += 1,
-                LinkKind::File => {
-                    let listed =
-                        if self.task.rules.sync { Some(seen(session.inspect_behind_link(&path).await?)) } else { None };
-                    let fate = rules.file(&entry, listed);
-                    self.sort(fate, entry);
-                }
-                LinkKind::Folder { real } => {
-                    let fate = rules.folder(&entry, true);
-                    let follows = self.task.rules.follow_links;
-                    let leads_back = follows && {
-                        if here.is_none() {
-                            here = Some(self.real_path(link).await?);
-                        }
-                        let here = here.as_ref().and_then(Option::as_deref);
-                        real.as_deref().zip(here).is_some_and(|(real, here)| is_above(real, here)) || climbs(&entry)
-                    };
-                    match fate {
-                        Fate::Folder(spec) if !follows || leads_back => {
-                            self.tally.links += 1;
-                            self.note_folder(spec.source.path());
-                        }
-                        fate => self.sort(fate, entry),
-                    }
-                }
-            }
-            if self.batch.len() >= BATCH || self.since.elapsed() >= MOMENT {
-                self.hand_over().await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The path of this folder without links, where the server tells it.
-    async fn real_path(&self, link: &mut Link) -> Result<Option<Vec<u8>>, Halt> {
-        let bytes = self.task.job.spec.source.path().as_bytes();
-        let bare = bytes.strip_suffix(b"/").filter(|bare| !bare.is_empty()).unwrap_or(b".");
-        let Ok(path) = RemotePath::new(bare.to_vec()) else { return Ok(None) };
-        Ok(match link.session().await?.kind_of_link(&path).await? {
-            LinkKind::Folder { real } => real,
-            LinkKind::File | LinkKind::Dangling => None,
-        })
     }
 
     /// What is worth knowing of a folder though nothing failed.
@@ -418,7 +410,20 @@ impl<'a> Run<'a> {
         (!remarks.is_empty()).then(|| remarks.join("; "))
     }
 
-    /// The end of a listing that was read whole.
+    /// Why a folder counts as not read: its listing holds lines that may stand for any file.
+    fn incomplete(&self, named: &str) -> Failure {
+        let Self { hiding, tally: FolderTally { entries, .. }, .. } = self;
+        let message =
+            format!("{hiding} of {entries} lines of the listing can't be used, so files may be missing: {named}");
+        // A connection that broke unnoticed is whole the next time; a server that always ends so is not.
+        if self.is_cut_off && self.task.job.record.attempts == 0 {
+            return Failure::transient(Stage::List, Cause::Incomplete, message).with_advice("the folder is read again");
+        }
+        let advice = "all other files were queued; name the missing ones one by one; `ftpq -v` shows the dialogue";
+        Failure::permanent(Stage::List, Cause::Incomplete, message).with_advice(advice)
+    }
+
+    /// The end of a listing that was read.
     fn end(&self) -> End {
         let FolderTally { refused_count, entries, refused, .. } = &self.tally;
         if let Some(failure) = self.share.failure() {
@@ -430,15 +435,13 @@ impl<'a> Run<'a> {
         }
         let named = refused.iter().take(TOLD).cloned().collect::<Vec<_>>().join("; ");
         let more = if *refused_count > TOLD as u64 { "; …" } else { "" };
+        if self.hiding > 0 {
+            return End::Failed(self.incomplete(&format!("{named}{more}")));
+        }
         let message = format!("{refused_count} of {entries} names can't be stored here: {named}{more}");
         let failure = Failure::permanent(Stage::List, Cause::Unsupported, message);
         End::Failed(failure.with_advice("all other files were queued; exclude these with --exclude"))
     }
-}
-
-/// What SIZE and MDTM say of the file behind a link: the listing tells of the link alone.
-fn seen(identity: Identity) -> Listed {
-    Listed { size: identity.size, modified: identity.modified, unique: identity.unique }
 }
 
 /// Whether the file system of a folder takes names that differ in case for one; the folder may still have to be made.
@@ -453,18 +456,4 @@ fn folds_case(dir: &Path) -> bool {
         }
     }
     false
-}
-
-/// Whether a path is that of a folder or of one above it.
-fn is_above(path: &[u8], folder: &[u8]) -> bool {
-    let parts = |path: &'_ [u8]| -> Vec<Vec<u8>> {
-        path.split(|&b| b == b'/').filter(|part| !part.is_empty()).map(<[u8]>::to_vec).collect()
-    };
-    parts(folder).starts_with(&parts(path))
-}
-
-/// Whether a link's target, as it is written, is this folder or one above it.
-fn climbs(entry: &Entry) -> bool {
-    let Kind::Link(Some(target)) = &entry.kind else { return false };
-    target.split(|&b| b == b'/').all(|part| matches!(part, b"" | b"." | b".."))
 }

@@ -4,6 +4,7 @@
 //! Of a list's lines nothing is kept but a hash of the name and the digest, side by side: a folder of 100,000 files takes
 //! 5 MB with SHA-256.
 
+use super::answers::AnswerCache;
 use crate::model::{Account, Algorithm, Checksum, HostKey};
 use crate::policy::ServerClock;
 use std::collections::{HashMap, VecDeque};
@@ -27,6 +28,8 @@ pub struct Findings {
     names: RandomState,
     folders: Mutex<Folders>,
     troubles: Mutex<HashMap<HostKey, u32>>,
+    /// What was said of files about which servers were asked beforehand.
+    pub(super) answers: AnswerCache,
     times: Mutex<HashMap<HostKey, Times>>,
 }
 

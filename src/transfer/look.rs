@@ -16,7 +16,8 @@ const TELLTALE: Duration = Duration::from_millis(1_100);
 impl Run<'_> {
     /// What the server says of the file, which is likely to be fetched then.
     pub(super) async fn look(&mut self, place: &Place, link: &mut Link) -> Result<Identity, Halt> {
-        if self.kind() == TransferType::Ascii {
+        // One that was finished before is likely to be the same.
+        if self.kind() == TransferType::Ascii || self.earlier().is_some() {
             return self.inspect(link).await;
         }
         let likely = if link.quirks().no_rest || self.task.settings.resume == Some(false) {
@@ -62,12 +63,11 @@ impl Run<'_> {
                 self.task.gauge.set_phase(Phase::Asking);
                 let questions = rechecks.take_along();
                 let also = paths(&questions);
-                let Inspected { file, others } = match likely {
-                    Some(from) => session.inspect_ahead(self.path(), from, &also).await,
-                    None => {
-                        let others = session.inspect_all(&also).await;
-                        Inspected { file: session.inspect(self.path()).await, others }
-                    }
+                let Inspected { file, others } = if let Some(from) = likely {
+                    session.inspect_ahead(self.path(), from, &also).await
+                } else {
+                    let others = session.inspect_all(&also).await;
+                    Inspected { file: session.inspect(self.path()).await, others }
                 };
                 rechecks.answer(questions, others);
                 file

@@ -4,6 +4,7 @@
 //! durable, and the final name appears by one rename after everything was checked.
 
 mod adopt;
+mod answers;
 mod aside;
 mod bounds;
 mod commit;
@@ -16,12 +17,14 @@ mod findings;
 mod finisher;
 mod follow;
 mod gauge;
+mod known;
 mod ledger;
 mod lengths;
 mod lines;
 mod link;
 mod look;
 mod origin;
+mod parts;
 mod patch;
 mod piece;
 mod prove;
@@ -36,6 +39,7 @@ mod split;
 mod survey;
 mod task;
 mod tools;
+mod unsure;
 mod whole;
 mod wrong;
 

@@ -14,8 +14,6 @@ const RACY: i64 = 120;
 /// For whom the folder is read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
-    /// Changed files are wanted.
-    pub(super) sync: bool,
     /// When it was asked for, in milliseconds since 1970-01-01 UTC.
     pub(super) asked: u64,
 }
@@ -23,13 +21,15 @@ pub(super) struct Look {
 /// What is to be changed about a known job; nothing where nothing is.
 pub(super) fn judge(job: &JobSpec, known: &Known, look: Look) -> Option<Renewal> {
     let again = match known.state {
-        JobState::Done => !stands(job, known) || (look.sync && is_changed(job, known)),
+        // Nothing counts as there by the queue's word alone: what the listing does not vouch for is asked about.
+        JobState::Done => !stands(job, known) || !is_vouched_for(job, known),
         // What failed for this very wish is not tried again for it.
         JobState::Failed => known.ended_at.is_none_or(|at| at.saturating_mul(1000) < look.asked),
         JobState::Queued | JobState::Running | JobState::Waiting | JobState::Paused | JobState::Cancelled => false,
     };
     let is_news = known.listed.is_none() && job.listed.is_some();
-    (again || is_news).then(|| Renewal { id: known.id, listed: job.listed.clone(), again })
+    let was_done = known.state == JobState::Done;
+    (again || is_news).then(|| Renewal { id: known.id, listed: job.listed.clone(), again, was_done })
 }
 
 /// Whether the local file is as its receipt says.
@@ -41,15 +41,16 @@ fn stands(job: &JobSpec, known: &Known) -> bool {
     }
 }
 
-/// Whether the listing tells of another content than the one that was fetched, or can't tell of it.
-fn is_changed(job: &JobSpec, known: &Known) -> bool {
-    let Some(now) = &job.listed else { return false };
-    let is_same = match (&known.listed, &known.receipt) {
-        (Some(before), _) => now.agrees(before),
-        (None, Some(receipt)) => now.agrees(&fetched(job, receipt, now)),
-        (None, None) => true,
+/// Whether the listing tells of the content that was fetched.
+fn is_vouched_for(job: &JobSpec, known: &Known) -> bool {
+    let (Some(now), Some(receipt)) = (&job.listed, &known.receipt) else { return false };
+    let fetched = fetched(job, receipt, now);
+    let is_told = |before: &Listed| {
+        let unique = now.unique.is_some() && before.unique.is_some();
+        now.size.is_some() && now.modified.is_some() && (before.modified.is_some() || unique)
     };
-    !is_same || is_racy(now, known)
+    let before = known.listed.as_ref().unwrap_or(&fetched);
+    is_told(before) && now.agrees(before) && now.agrees(&fetched) && !is_racy(now, known)
 }
 
 /// What the server said of the file when it was fetched, as far as a listing tells of the same.

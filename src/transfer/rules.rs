@@ -19,8 +19,8 @@ pub(super) enum Fate {
     File(Box<JobSpec>),
     /// A folder to read.
     Folder(Box<JobSpec>),
-    /// A link: what it leads to has to be asked.
-    Link,
+    /// A link, or an entry that the listing does not tell the kind of: the server has to be asked.
+    Asked,
     /// A file that the rules leave out.
     LeftOut(Box<JobSpec>),
     /// A folder that the rules leave out, and all that is in it.
@@ -54,7 +54,7 @@ impl<'a> Rules<'a> {
         match &entry.kind {
             Kind::File => self.file(entry, Some(listed(entry))),
             Kind::Folder => self.folder(entry, false),
-            Kind::Link(_) => Fate::Link,
+            Kind::Link(_) | Kind::Unknown => Fate::Asked,
             Kind::Other => Fate::Other,
         }
     }
@@ -164,7 +164,7 @@ impl<'a> Rules<'a> {
 }
 
 /// What the listing says of a file, as it is kept.
-fn listed(entry: &Entry) -> Listed {
+pub(super) fn listed(entry: &Entry) -> Listed {
     let size = match entry.size {
         Some(Size::Exact(bytes)) => Some(bytes),
         _ => None,

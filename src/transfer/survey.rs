@@ -1,7 +1,7 @@
 //! What a run saw of folders: what is gone on the server can only be told from that.
 
 use crate::model::{IdSet, JobId, Source};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,8 +13,8 @@ pub struct Survey(Mutex<Seen>);
 struct Seen {
     /// Jobs whose files were listed.
     jobs: IdSet,
-    /// Folders that were read to their end.
-    read: HashSet<u64>,
+    /// Folders that were read to their end, and whether anything was in them.
+    read: HashMap<u64, bool>,
     /// Folders that were listed, entered or not.
     listed: HashSet<u64>,
 }
@@ -30,9 +30,9 @@ impl Survey {
         self.lock().listed.insert(mark(folder));
     }
 
-    /// Takes note of a folder that was read to its end.
-    pub(super) fn read(&self, folder: &Source) {
-        self.lock().read.insert(mark(folder));
+    /// Takes note of a folder that was read to its end, and had so many entries.
+    pub(super) fn read(&self, folder: &Source, entries: u64) {
+        self.lock().read.insert(mark(folder), entries > 0);
     }
 
     /// Jobs whose files or folders were listed.
@@ -44,14 +44,20 @@ impl Survey {
     /// Whether the folder was read to its end.
     #[must_use]
     pub fn was_read(&self, folder: &Source) -> bool {
-        self.lock().read.contains(&mark(folder))
+        self.lock().read.contains_key(&mark(folder))
     }
 
-    /// Whether a file below the folder `root` is gone on the server: its folder was read to its end and had it not, or
-    /// one above it that was read to its end had not the folder on the way. What the rules leave out was listed, and is
-    /// not gone.
+    /// Whether the folder was read to its end, and nothing was in it.
     #[must_use]
-    pub fn is_gone(&self, root: &Source, job: JobId, file: &Source) -> bool {
+    pub fn was_empty(&self, folder: &Source) -> bool {
+        self.lock().read.get(&mark(folder)) == Some(&false)
+    }
+
+    /// Whether a file below the folder `root` is not listed any more: its folder was read to its end and had it not, or
+    /// one above it that was read to its end had not the folder on the way. What the rules leave out was listed. That it is
+    /// gone is not known by that: a server may list less than it has.
+    #[must_use]
+    pub fn lacks(&self, root: &Source, job: JobId, file: &Source) -> bool {
         let seen = self.lock();
         if seen.jobs.contains(job) {
             return false;
@@ -60,7 +66,7 @@ impl Survey {
         let mut folder = root.clone();
         let mut names = rest.split(|&b| b == b'/').peekable();
         while let Some(name) = names.next() {
-            if !seen.read.contains(&mark(&folder)) {
+            if !seen.read.contains_key(&mark(&folder)) {
                 // The first one has to be read; of the others one knows that they were listed.
                 return folder != *root && !seen.listed.contains(&mark(&folder));
             }
@@ -98,15 +104,16 @@ mod tests {
     }
 
     #[test]
-    fn only_what_a_whole_listing_lacks_is_gone() {
+    fn only_what_a_whole_listing_lacks_is_missing() {
         let (survey, root) = (Survey::default(), folder("ftp://h/d/"));
-        let gone = |job, url: &str| survey.is_gone(&root, JobId(job), &folder(url));
+        let gone = |job, url: &str| survey.lacks(&root, JobId(job), &folder(url));
         assert!(!gone(1, "ftp://h/d/a"), "nothing was read");
-        survey.read(&root);
+        survey.read(&root, 3);
         survey.saw(&[JobId(2)].into_iter().collect());
         survey.listed(&folder("ftp://h/d/out/"));
         survey.listed(&folder("ftp://h/d/in/"));
-        survey.read(&folder("ftp://h/d/in/"));
+        survey.read(&folder("ftp://h/d/in/"), 0);
+        assert!(survey.was_empty(&folder("ftp://h/d/in/")) && !survey.was_empty(&root));
         for (job, url, expected) in [
             (1, "ftp://h/d/a", true),
             (2, "ftp://h/d/a", false),

@@ -5,6 +5,7 @@ use super::findings::Findings;
 use super::finisher::Finisher;
 use super::follow::Follower;
 use super::gauge::Gauge;
+use super::known::UnchangedFile;
 use super::link::Link;
 use super::origin::{Compared, Foreign};
 use super::patch::{Owner, Patch};
@@ -14,11 +15,12 @@ use super::split::Split;
 use super::whole::{Ready, Whole};
 use crate::disk::{Found, Place, Surveyed};
 use crate::model::{
-    Cause, Existing, Failure, FailureKind, Job, PieceDigests, Progress, Proof, Receipt, RemotePath, Settings, Source,
-    Stage, TransferType,
+    Cause, Existing, Failure, FailureKind, Job, PieceDigests, Progress, Proof, Receipt, RemotePath, SameBy, Settings,
+    Source, Stage, TransferType,
 };
 use crate::policy::{OVERLAP, Plan};
 use crate::queue::Queue;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -43,8 +45,12 @@ pub struct Task<'a> {
     pub job: &'a Job,
     /// Which of its sources this attempt goes to.
     pub source: &'a Source,
+    /// Files of the same account that come next and were finished before: the questions about them may go together.
+    pub next: &'a [RemotePath],
     /// Its settings, every field filled.
     pub settings: &'a Settings,
+    /// Where files go that were changed here and are replaced; beside the new ones where it is `None`.
+    pub backup_dir: Option<&'a Path>,
     /// Where progress is recorded.
     pub queue: &'a Queue,
     /// Gives whole files their names.
@@ -95,6 +101,13 @@ pub struct Report {
 pub enum End {
     /// The whole, checked file stands under its final name. `finished_at` is still 0.
     Completed(Box<Receipt>),
+    /// The file stays as it was finished before.
+    Unchanged {
+        /// What is known of it since then.
+        receipt: Box<Receipt>,
+        /// By what it is known that the server has the same; nothing where it has not, or that was not to count.
+        same: Option<SameBy>,
+    },
     /// Told to stop; what was received is kept.
     Stopped,
     /// It failed.
@@ -137,6 +150,8 @@ pub enum Fetched<'a> {
 pub(super) enum Goal {
     /// Nothing: it was there already.
     Adopted(Box<Receipt>),
+    /// Nothing: it stays as it was finished before.
+    Unchanged(UnchangedFile),
     /// To put it away.
     Ready(Box<Ready>),
 }
@@ -169,12 +184,16 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         asked: false,
         wrong: 0,
         mends: 0,
+        own: None,
     };
     let end = match Box::pin(run.open(link)).await {
         Ok((place, Goal::Ready(mut ready))) => match Box::pin(run.look_again(&mut ready, link)).await {
             Ok(answered) => return Fetched::Whole(Box::new(Whole { run, place, ready: *ready, answered })),
             Err(halt) => Err(run.keep_unnamed(&place, *ready, halt)),
         },
+        Ok((_, Goal::Unchanged(UnchangedFile { receipt, same }))) => {
+            return Fetched::Ended(Box::new(run.told(End::Unchanged { receipt, same })));
+        }
         Ok((_, Goal::Adopted(receipt))) => Ok(*receipt),
         Err(halt) => Err(halt),
     };
@@ -226,12 +245,13 @@ pub(super) struct Run<'a> {
     pub(super) wrong: u32,
     /// How often ranges of it were fetched again in this attempt.
     pub(super) mends: u32,
+    /// The file under the final name, where it is the one that this job put there, unchanged.
+    pub(super) own: Option<Found>,
 }
 
 impl Run<'_> {
     /// What there is to tell of the attempt.
     pub(super) fn report(self, end: Result<Receipt, Halt>) -> Report {
-        let Self { from, fetched, gained, note, progress, device, pause, .. } = self;
         let end = match end {
             Ok(receipt) => End::Completed(Box::new(receipt)),
             Err(Halt::Stopped) => End::Stopped,
@@ -240,6 +260,12 @@ impl Run<'_> {
             Err(Halt::Doubt(why)) => End::Failed(keeps_changing(Some(why))),
             Err(Halt::Mend(patch)) => End::Failed(keeps_changing(patch.why)),
         };
+        self.told(end)
+    }
+
+    /// The same of an end.
+    fn told(self, end: End) -> Report {
+        let Self { from, fetched, gained, note, progress, device, pause, .. } = self;
         Report { from, fetched, gained, note, progress, device, pause, end }
     }
 
@@ -254,8 +280,14 @@ impl Run<'_> {
     }
 
     async fn go(&mut self, place: &Place, link: &mut Link) -> Result<Goal, Halt> {
+        if let Some(kept) = self.glance(place, link).await? {
+            return Ok(Goal::Unchanged(kept));
+        }
         self.look_for_word(link).await?;
         let mut remote = self.look_first(place, link).await?;
+        if let Some(kept) = self.compare_known(place, &remote).await? {
+            return Ok(Goal::Unchanged(kept));
+        }
         let mut compared = Compared::default();
         let mut next: Option<Plan> = None;
         let mut last = None;
@@ -281,7 +313,7 @@ impl Run<'_> {
                     let receipt = Box::pin(self.adopted(place, remote, note, verified)).await?;
                     return Ok(Goal::Adopted(Box::new(receipt)));
                 }
-                Plan::Refuse(failure) => return Err(failure.into()),
+                Plan::Refuse(failure) => return Err(self.own_way_out(failure).into()),
                 Plan::Compare => {
                     compared.digest_matches = Some(self.compare_final(place).await?);
                     continue;
@@ -384,7 +416,10 @@ impl Run<'_> {
 
     /// The user's wish for files that are there.
     pub(super) fn existing(&self) -> Existing {
-        self.task.settings.existing.unwrap_or_default()
+        match self.task.settings.existing.unwrap_or_default() {
+            Existing::Check | Existing::Error if self.may_replace_own() => Existing::Overwrite,
+            existing => existing,
+        }
     }
 
     /// The future's result, unless the worker is told to stop first.

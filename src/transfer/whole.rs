@@ -7,7 +7,7 @@ use super::gauge::Phase;
 use super::prove::Proved;
 use super::recheck::Answer;
 use super::task::{Halt, Report, Run, aside, on_disk};
-use crate::disk::{PartFile, Place, Stamp};
+use crate::disk::{PartFile, Place, Stamp, move_to_backup, set_changed_aside};
 use crate::model::{Cause, Existing, Failure, Identity, Receipt, Stability, Stage};
 use crate::policy::unix_seconds;
 use tokio::sync::oneshot;
@@ -72,8 +72,9 @@ impl Run<'_> {
             }
             self.seal(part, time)?;
         }
-        let may_replace = matches!(self.existing(), Existing::Overwrite | Existing::Resume);
-        let replaces = self.final_file.filter(|_| may_replace);
+        let may_replace = matches!(self.existing(), Existing::Overwrite | Existing::Backup | Existing::Resume);
+        let kept = if self.existing() == Existing::Backup { self.keep_changed(&place)? } else { None };
+        let replaces = self.final_file.filter(|_| may_replace && kept.is_none());
         let order = Order { place, content, time, durable: self.is_durable(), replaces };
         match self.task.finisher.finish(order).await {
             Some(Ok(leftover)) => {
@@ -88,7 +89,36 @@ impl Run<'_> {
         let (fetched, note) = (self.fetched, self.note.clone());
         let Proved { proof, digests, checksum } = proved;
         let proof = Some(proof);
-        Ok(Receipt { size, fetched, identity: remote, proof, digests, checksum, stability, note, ..Receipt::default() })
+        Ok(Receipt {
+            size,
+            fetched,
+            identity: remote,
+            proof,
+            digests,
+            checksum,
+            stability,
+            note,
+            kept,
+            ..Receipt::default()
+        })
+    }
+
+    /// Gives a file that is not as it was fetched another name, so that it is not replaced. Returns its path then.
+    fn keep_changed(&self, place: &Place) -> Result<Option<String>, Halt> {
+        let Some(found) = on_disk(Stage::Commit, || place.final_file())? else { return Ok(None) };
+        let is_as_fetched = |receipt: &Receipt| {
+            let time = receipt.identity.modified.as_deref().and_then(unix_seconds);
+            receipt.size == found.size && time.is_none_or(|time| Some(time) == found.modified)
+        };
+        if self.earlier().is_some_and(is_as_fetched) {
+            return Ok(None);
+        }
+        let destination = &self.task.job.spec.destination;
+        let kept = on_disk(Stage::Commit, || match self.task.backup_dir {
+            Some(dir) => move_to_backup(destination, dir),
+            None => set_changed_aside(destination),
+        })?;
+        Ok(Some(kept.display().to_string()))
     }
 
     /// Keeps a file's bytes for the next attempt, which has nothing to fetch then.

@@ -2,7 +2,7 @@
 
 use super::text::{bytes, duration, rate};
 use crate::engine::RunReport;
-use crate::model::{Cause, Event, Failure, FolderTally, ProofCounts, printable};
+use crate::model::{Cause, Event, Failure, FolderTally, ProofCounts, SameBy, printable};
 use std::time::Duration;
 
 /// Failures told in full at the end.
@@ -108,6 +108,10 @@ pub(super) struct Ledger {
     traffic: Option<(u64, f64)>,
     /// How the files done were proved.
     proved: ProofCounts,
+    /// Files that were done before, and that the server still has by size and time.
+    same: u64,
+    /// Such that it still has by their size alone.
+    same_size: u64,
 }
 
 impl Ledger {
@@ -120,6 +124,15 @@ impl Ledger {
             Event::Failed { job, source, failure, .. } => (format!("failed: {source} (job {job})"), failure),
             Event::Held { account, failure } => (format!("left alone: everything on {account}"), failure),
             Event::DiskFull { path, failure } => (format!("disk full: {path}"), failure),
+            Event::Folder { tally: FolderTally { same, .. }, .. } => {
+                self.same += same;
+                return;
+            }
+            Event::Done { unchanged, .. } => {
+                self.same += u64::from(*unchanged == Some(SameBy::Time));
+                self.same_size += u64::from(*unchanged == Some(SameBy::Size));
+                return;
+            }
             Event::HeldBack { path, failure } => (format!("held back: {path}"), failure),
             Event::Summary { bytes, seconds, proved, .. } => {
                 self.traffic = Some((*bytes, *seconds));
@@ -156,6 +169,11 @@ impl Ledger {
         if self.untold > 0 {
             lines.push(format!("and {} more: ftpq list --state failed", self.untold));
         }
+        let same = [(self.same, "size and time"), (self.same_size, "size alone")];
+        lines.extend(same.into_iter().filter(|(number, _)| *number > 0).map(|(number, by)| {
+            let files = if number == 1 { "1 file was".to_owned() } else { format!("{number} files were") };
+            format!("{files} here already, and the server still has the same by {by}")
+        }));
         lines.extend(failed_before(report.failed_before));
         if report.has_left() {
             lines.push(printable(&self.next_act(report), LONG));

@@ -1,88 +1,73 @@
-//! The one thread that writes: events as they come, progress five times a second while there is any.
+//! The one thread that writes: events as they come, progress five times a second while there is any. It may be held up
+//! for ever; nothing else is.
 
-use super::message::{self, Ledger};
+use super::event_queue::{Ending, EventQueue, EventSender, Portion};
+use super::message::Ledger;
 use super::output::Output;
 use super::render;
 use super::terminal::Bars;
-use crate::engine::{Display, Observer, RunReport};
-use crate::model::{Event, Snapshot, json_line};
-use std::io::Write;
+use super::writer::{TimedWriter, WriteClock};
+use crate::engine::{Display, Interrupt, Observer, RunReport};
+use crate::model::Snapshot;
+use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
 
 /// Time between two frames on a terminal.
 const FRAME: Duration = Duration::from_millis(200);
-/// Time for which events are gathered before they are written: thousands of small files a second must not wake this
-/// thread for each.
-const GATHER: Duration = Duration::from_millis(20);
 /// Time between two looks on a terminal while nothing changes there.
 const CALM: Duration = Duration::from_secs(2);
 /// Time between two lines in a log.
 const LOG: Duration = Duration::from_secs(10);
-/// Events that may wait to be written. A reader of `--json` that is slower than this holds the run up: nothing is
-/// left out.
-const WAITING: usize = 4096;
+/// Bytes of events that are written at once.
+const BLOCK: usize = 32 << 10;
+/// Time between two looks at whether the last lines are written.
+const LOOK: Duration = Duration::from_millis(20);
 
-enum Note {
-    Event(Box<Event>),
-    End(RunReport),
-    Close,
-}
-
-/// Shows a run. Dropped without [`Screen::finish`] it takes the bars away and tells no last lines.
+/// Shows a run.
 pub struct Screen {
-    notes: SyncSender<Note>,
-    thread: Option<JoinHandle<()>>,
-}
-
-struct Mouth(SyncSender<Note>);
-
-impl Observer for Mouth {
-    fn event(&self, event: &Event) {
-        // Refused only after the end of the run's last lines, when nothing is left to be told to.
-        let _ = self.0.send(Note::Event(Box::new(event.clone())));
-    }
-}
-
-impl Observer for Screen {
-    fn event(&self, event: &Event) {
-        let _ = self.notes.send(Note::Event(Box::new(event.clone())));
-    }
+    events: Arc<EventQueue>,
+    clock: WriteClock,
+    must_be_read: bool,
+    ended: oneshot::Receiver<()>,
 }
 
 impl Screen {
     /// Starts to show a run. `snapshot` is asked five times a second on a terminal while files arrive, else every 10 s.
     #[must_use]
     pub fn start(display: Display, snapshot: Arc<dyn Fn() -> Snapshot + Send + Sync>, out: Output) -> Self {
-        let (notes, inbox) = sync_channel(WAITING);
-        let thread = std::thread::spawn(move || Writer::new(display, snapshot, out).run(&inbox));
-        Self { notes, thread: Some(thread) }
+        let (events, clock) = (Arc::new(EventQueue::new(display)), WriteClock::default());
+        let writer = Writer::new(display, snapshot, out, &clock);
+        let (last, ended) = oneshot::channel();
+        let queue = Arc::clone(&events);
+        std::thread::spawn(move || {
+            writer.run(&queue);
+            // Nobody waits any more where the writer was held up for too long.
+            let _ = last.send(());
+        });
+        Self { events, clock, must_be_read: display.json, ended }
     }
 
     /// A handle for the engine that outlives the screen without harm.
     #[must_use]
     pub fn observer(&self) -> Arc<dyn Observer> {
-        Arc::new(Mouth(self.notes.clone()))
+        Arc::new(EventSender(Arc::clone(&self.events)))
     }
 
-    /// Takes the bars away and prints the last lines: each failure, and what was done.
-    pub fn finish(mut self, report: &RunReport) {
-        self.close(Note::End(report.clone()));
-    }
-
-    fn close(&mut self, last: Note) {
-        if let Some(thread) = self.thread.take() {
-            let _ = self.notes.send(last);
-            let _ = thread.join();
+    /// Takes the bars away and prints the last lines of a report: each failure, and what was done. Waits until that was
+    /// written, unless nobody has read anything for a second; the reader of `--json` is waited for until `interrupt` comes.
+    /// Returns how many lines or events were not read.
+    pub async fn finish(mut self, report: Option<&RunReport>, interrupt: &Interrupt) -> u64 {
+        self.events.end(report.map_or(Ending::Silent, |report| Ending::Report(Box::new(report.clone()))));
+        let stop = interrupt.stop();
+        while tokio::time::timeout(LOOK, &mut self.ended).await.is_err() {
+            let is_waited_for = self.must_be_read && !*stop.borrow();
+            if self.clock.is_held_up() && !is_waited_for {
+                break;
+            }
         }
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        self.close(Note::Close);
+        self.events.unwritten()
     }
 }
 
@@ -95,80 +80,73 @@ enum Face {
 struct Writer {
     display: Display,
     snapshot: Arc<dyn Fn() -> Snapshot + Send + Sync>,
-    results: Option<Box<dyn Write + Send>>,
+    results: Box<dyn Write + Send>,
     face: Face,
-    ledger: Ledger,
 }
 
 impl Writer {
-    fn new(display: Display, snapshot: Arc<dyn Fn() -> Snapshot + Send + Sync>, out: Output) -> Self {
+    fn new(
+        display: Display,
+        snapshot: Arc<dyn Fn() -> Snapshot + Send + Sync>,
+        out: Output,
+        clock: &WriteClock,
+    ) -> Self {
+        let timed = |out| Box::new(TimedWriter::new(out, clock)) as Box<dyn Write + Send>;
         let face = match out.size {
-            Some(size) if !display.json && !display.quiet => Face::Bars(Bars::new(out.messages, size)),
-            _ => Face::Lines(out.messages),
+            Some(size) if !display.json && !display.quiet => Face::Bars(Bars::new(timed(out.messages), size)),
+            _ => Face::Lines(timed(out.messages)),
         };
-        Self { display, snapshot, results: Some(out.results), face, ledger: Ledger::default() }
+        Self { display, snapshot, results: timed(out.results), face }
     }
 
-    fn run(mut self, inbox: &Receiver<Note>) {
+    fn run(mut self, events: &EventQueue) {
         let pause = if matches!(self.face, Face::Bars(_)) { FRAME } else { LOG };
         let calm = pause.max(CALM);
         let mut due = Instant::now() + pause;
-        let mut end = None;
-        while end.is_none() {
-            match inbox.recv_timeout(due.saturating_duration_since(Instant::now())) {
-                Ok(note) => {
-                    if matches!(note, Note::Event(_)) {
-                        std::thread::sleep(GATHER);
-                    }
-                    let mut events = Vec::new();
-                    for note in std::iter::once(note).chain(inbox.try_iter().take(WAITING)) {
-                        match note {
-                            Note::Event(event) => events.push(*event),
-                            last => end = Some(last),
-                        }
-                    }
-                    self.tell(&events);
-                    due = due.min(Instant::now() + pause);
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => end = Some(Note::Close),
+        loop {
+            let Portion { lines, left_out, stirred, ending } = events.take(due);
+            self.tell(&lines, left_out, events);
+            if let Some((ending, ledger)) = ending {
+                return self.end(&ending, &ledger);
+            }
+            if stirred {
+                due = due.min(Instant::now() + pause);
             }
             if Instant::now() >= due {
                 due = Instant::now() + if self.progress() { pause } else { calm };
             }
         }
-        self.end(end);
     }
 
-    fn tell(&mut self, events: &[Event]) {
-        for event in events {
-            self.ledger.note(event);
-        }
+    fn tell(&mut self, lines: &[String], left_out: u64, events: &EventQueue) {
         if self.display.json {
-            self.print_results(events);
-        } else if !self.display.quiet {
-            let lines: Vec<String> =
-                events.iter().filter_map(|event| message::line(event, self.display.verbose)).collect();
-            self.say(&lines);
+            if let Err(error) = self.print_events(lines, events) {
+                events.stop_listening();
+                self.say(&[format!("can't write events to standard output: {error}; the run goes on without them")]);
+            }
+            return;
         }
+        if left_out > 0 {
+            let (s, were) = if left_out == 1 { ("", "was") } else { ("s", "were") };
+            self.say(&[format!("{left_out} message{s} {were} left out: nothing was read here for a while")]);
+        }
+        self.say(lines);
+        events.written(lines.len() as u64, lines.iter().map(|line| line.len() + 1).sum());
     }
 
-    fn print_results(&mut self, events: &[Event]) {
-        let Some(out) = &mut self.results else {
-            return;
-        };
-        let written = events
-            .iter()
-            .try_for_each(|event| {
-                let mut line = json_line(event)?;
-                line.push('\n');
-                out.write_all(line.as_bytes())
-            })
-            .and_then(|()| out.flush());
-        if let Err(error) = written {
-            self.results = None;
-            self.say(&[format!("can't write events to standard output: {error}; the run goes on without them")]);
+    fn print_events(&mut self, lines: &[String], events: &EventQueue) -> io::Result<()> {
+        let (mut block, mut count) = (String::new(), 0);
+        for (at, line) in (1..).zip(lines) {
+            block.push_str(line);
+            block.push('\n');
+            count += 1;
+            if block.len() >= BLOCK || at == lines.len() {
+                self.results.write_all(block.as_bytes())?;
+                events.written(count, block.len());
+                (block, count) = (String::new(), 0);
+            }
         }
+        Ok(())
     }
 
     fn say(&mut self, lines: &[String]) {
@@ -204,18 +182,18 @@ impl Writer {
         }
     }
 
-    fn end(mut self, last: Option<Note>) {
-        let lines = match last {
-            Some(Note::End(report)) if !self.display.json => {
+    fn end(mut self, ending: &Ending, ledger: &Ledger) {
+        let lines = match ending {
+            Ending::Report(report) if !self.display.json => {
                 let now = (self.snapshot)();
-                let mut lines = self.ledger.last_lines(&report, (now.bytes, now.seconds));
+                let mut lines = ledger.last_lines(report, (now.bytes, now.seconds));
                 // Whoever looks only at the last line is told too.
                 if let Some(count) = lines.last_mut() {
                     *count = std::iter::once(count.clone()).chain(render::lax(&now.lax)).collect::<Vec<_>>().join("; ");
                 }
                 lines
             }
-            _ => Vec::new(),
+            Ending::Report(_) | Ending::Silent => Vec::new(),
         };
         self.say(&lines);
         if let Face::Bars(bars) = self.face {

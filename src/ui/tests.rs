@@ -1,12 +1,12 @@
 //! The screen as a terminal shows it.
 
 use super::*;
-use crate::engine::{Display, Observer, RunReport};
+use crate::engine::{Display, Interrupt, RunReport};
 use crate::model::{Cause, Event, Failure, JobId, ProofCounts, RunningFile, Snapshot, Stage};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use unicode_width::UnicodeWidthChar;
 
 /// As much of a terminal as the screen needs: a grid that scrolls, and the sequences that `terminal` writes.
@@ -256,12 +256,12 @@ fn failed() -> Event {
     }
 }
 
-fn play(display: Display) -> (String, String) {
+async fn play(display: Display) -> (String, String) {
     let (results, messages) = (Shared::default(), Shared::default());
     let out = Output::plain(Box::new(results.clone()), Box::new(messages.clone()));
     let screen = Screen::start(display, Arc::new(|| snapshot(1, 1)), out);
     let late = screen.observer();
-    screen.event(&Event::Notice { text: "by the way".to_owned() });
+    screen.observer().event(&Event::Notice { text: "by the way".to_owned() });
     late.event(&failed());
     late.event(&Event::Summary {
         done: 1,
@@ -273,14 +273,15 @@ fn play(display: Display) -> (String, String) {
         proved: ProofCounts::default(),
         lax: Vec::new(),
     });
-    screen.finish(&RunReport { done: 1, left: 2, ..RunReport::default() });
+    let report = RunReport { done: 1, left: 2, ..RunReport::default() };
+    assert_eq!(screen.finish(Some(&report), &Interrupt::listen().unwrap()).await, 0);
     late.event(&failed());
     (results.take(), messages.take())
 }
 
-#[test]
-fn without_a_terminal_there_are_plain_lines() {
-    let (results, messages) = play(Display::default());
+#[tokio::test]
+async fn without_a_terminal_there_are_plain_lines() {
+    let (results, messages) = play(Display::default()).await;
     assert_eq!(results, "");
     assert!(!messages.contains('\u{1b}'), "{messages}");
     let lines: Vec<_> = messages.lines().collect();
@@ -289,32 +290,67 @@ fn without_a_terminal_there_are_plain_lines() {
     assert_eq!(messages.matches("the password is wrong").count(), 2, "{messages}");
 }
 
-#[test]
-fn quiet_tells_failures_and_the_last_line() {
-    let (_, messages) = play(Display { quiet: true, ..Display::default() });
+#[tokio::test]
+async fn quiet_tells_failures_and_the_last_line() {
+    let (_, messages) = play(Display { quiet: true, ..Display::default() }).await;
     assert!(!messages.contains("by the way"), "{messages}");
     assert_eq!(messages.matches("the password is wrong").count(), 1, "{messages}");
     assert!(messages.lines().last().unwrap().starts_with("done 1"), "{messages}");
 }
 
-#[test]
-fn json_is_one_event_a_line_and_nothing_else() {
-    let (results, messages) = play(Display { json: true, ..Display::default() });
+#[tokio::test]
+async fn json_is_one_event_a_line_and_nothing_else() {
+    let (results, messages) = play(Display { json: true, ..Display::default() }).await;
     assert_eq!(messages, "");
     let events: Vec<Event> = results.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(events.len(), 3);
     assert_eq!(events[1], failed());
 }
 
-#[test]
-fn a_screen_that_is_dropped_ends_its_thread() {
-    let out = Output::plain(Box::new(io::sink()), Box::new(io::sink()));
+#[tokio::test]
+async fn a_screen_that_ends_without_a_report_says_nothing_more() {
+    let messages = Shared::default();
+    let out = Output::plain(Box::new(io::sink()), Box::new(messages.clone()));
     let screen = Screen::start(Display::default(), Arc::new(Snapshot::default), out);
     let observer = screen.observer();
-    drop(screen);
-    let begun = Instant::now();
-    for _ in 0..10_000 {
-        observer.event(&failed());
+    assert_eq!(screen.finish(None, &Interrupt::listen().unwrap()).await, 0);
+    (0..10_000).for_each(|_| observer.event(&failed()));
+    assert_eq!(messages.take(), "");
+}
+
+/// Takes nothing, as a terminal that was stopped.
+struct Stuck;
+
+impl Write for Stuck {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        loop {
+            std::thread::park();
+        }
     }
-    assert!(begun.elapsed() < Duration::from_secs(60));
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn who_reports_and_who_ends_never_waits_for_a_stream_that_nobody_reads() {
+    for (display, can_give_way) in [
+        (Display::default(), true),
+        (Display { verbose: true, ..Display::default() }, true),
+        (Display { quiet: true, ..Display::default() }, true),
+        (Display { json: true, ..Display::default() }, false),
+    ] {
+        let screen =
+            Screen::start(display, Arc::new(Snapshot::default), Output::plain(Box::new(Stuck), Box::new(Stuck)));
+        let observer = screen.observer();
+        (0..100_000).for_each(|_| observer.event(&failed()));
+        assert_eq!(*observer.behind().borrow(), !can_give_way, "{display:?}");
+        if can_give_way {
+            let (report, interrupt) = (RunReport::default(), Interrupt::listen().unwrap());
+            let end = screen.finish(Some(&report), &interrupt);
+            let unread = tokio::time::timeout(Duration::from_secs(60), end).await.expect("the end waits for a reader");
+            assert!(unread < 10_000, "{unread} messages are kept");
+        }
+    }
 }

@@ -40,6 +40,24 @@ const PASSING: [&str; 5] = ["in use", "another process", "try again", "too many"
 const LOOP: [&str; 2] = ["levels of symbolic", "levels of link"];
 /// The server demands TLS.
 const TLS: [&str; 7] = ["tls", "ssl", "encrypt", "prot p", "secure", "session reuse", "auth"];
+/// A listing is not all there is.
+const CUT: [&str; 15] = [
+    "truncated",
+    "incomplete",
+    "partial list",
+    "partial director",
+    "listing limit",
+    "limit reached",
+    "limit exceeded",
+    "too many files",
+    "too many entries",
+    "too many matches",
+    "out of memory",
+    "more files exist",
+    "not all files",
+    "not all entries",
+    "listing aborted",
+];
 /// The file is not there.
 const ABSENT: [&str; 6] = ["no such file", "not found", "does not exist", "doesn't exist", "cannot find", "can't find"];
 
@@ -131,11 +149,34 @@ pub fn says_missing(reply: &Reply, path: &[u8]) -> bool {
     Said::new(reply, path).any(&ABSENT)
 }
 
+/// Whether the words give another reason than that the path names nothing.
+pub(super) fn says_denied(reply: &Reply, path: &[u8]) -> bool {
+    const OTHER: [&str; 9] = [
+        "permission",
+        "denied",
+        "not allowed",
+        "prohibited",
+        "forbidden",
+        "plain file",
+        "regular file",
+        "a directory",
+        "not a file",
+    ];
+    Said::new(reply, path).any(&OTHER)
+}
+
 /// Whether a reply of success says that the folder was not read: vsftpd's `226 Transfer done (but failed to open
 /// directory).`, Pure-FTPd's `226-Sorry, we were unable to read [.]`.
 #[must_use]
 pub fn says_unread(reply: &Reply) -> bool {
-    Said::new(reply, b"").any(&["failed to open", "unable to read", "permission denied"])
+    Said::new(reply, b"").any(&["failed to open", "unable to read", "permission denied", "error during globbing"])
+}
+
+/// Whether a reply of success says that the listing is not all there is: Pure-FTPd's `226-Output truncated to 10000
+/// matches`, and the words that others may have for it.
+#[must_use]
+pub fn says_truncated(reply: &Reply) -> bool {
+    Said::new(reply, b"").any(&CUT)
 }
 
 /// Whether a refusal of a listing says no more than that there is nothing in the folder.

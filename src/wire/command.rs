@@ -55,6 +55,13 @@ pub enum Command {
     /// LIST: tell people what is in the working directory. Never with a path: servers take what starts with `-` for options,
     /// and `*`, `?`, `[` and blanks for a pattern.
     List,
+    /// LIST in the order of the names, by Pure-FTPd's own options.
+    ListSorted {
+        /// Whether names that begin with a dot are wanted.
+        hidden: bool,
+        /// Whether the last name comes first.
+        reversed: bool,
+    },
     /// OPTS HASH: the function that HASH is to use (draft-bryan-ftpext-hash).
     OptsHash(&'static str),
     /// HASH: the checksum of a file (draft-bryan-ftpext-hash).
@@ -111,7 +118,7 @@ impl Command {
             Self::Rest(_) => "REST",
             Self::Retr(_) => "RETR",
             Self::Mlsd => "MLSD",
-            Self::List => "LIST",
+            Self::List | Self::ListSorted { .. } => "LIST",
             Self::Noop => "NOOP",
             Self::Abor => "ABOR",
             Self::Quit => "QUIT",
@@ -121,7 +128,7 @@ impl Command {
     /// Whether it is carried out over a data connection.
     #[must_use]
     pub fn is_transfer(&self) -> bool {
-        matches!(self, Self::Retr(_) | Self::Mlsd | Self::List)
+        matches!(self, Self::Retr(_) | Self::Mlsd | Self::List | Self::ListSorted { .. })
     }
 
     /// The line as it goes over the wire, with its CR LF. It may hold a password, and is overwritten when it goes.
@@ -177,6 +184,12 @@ impl Command {
                 Some(format!("|{family}|{ip}|{}|", address.port()).into_bytes())
             }
             Self::Rest(offset) => Some(offset.to_string().into_bytes()),
+            Self::ListSorted { hidden, reversed } => {
+                let letters =
+                    [(*reversed, "r"), (*hidden, "a")].into_iter().filter_map(|(set, letter)| set.then_some(letter));
+                let options: String = std::iter::once("-").chain(letters).collect();
+                (options.len() > 1).then(|| options.into_bytes())
+            }
             Self::Feat
             | Self::Pwd
             | Self::Cdup
@@ -219,7 +232,7 @@ mod tests {
     fn commands_are_written_as_the_standards_have_them() {
         let v6: SocketAddr = "[2001:db8::1]:50000".parse().unwrap();
         let v4: SocketAddrV4 = "10.0.0.2:4660".parse().unwrap();
-        let table: [(Command, &[u8]); 19] = [
+        let table: [(Command, &[u8]); 23] = [
             (Command::Auth("TLS"), b"AUTH TLS\r\n"),
             (Command::Pbsz, b"PBSZ 0\r\n"),
             (Command::ProtPrivate, b"PROT P\r\n"),
@@ -238,6 +251,10 @@ mod tests {
             (Command::Rest(u64::MAX), b"REST 18446744073709551615\r\n"),
             (Command::Mlsd, b"MLSD\r\n"),
             (Command::List, b"LIST\r\n"),
+            (Command::ListSorted { hidden: true, reversed: false }, b"LIST -a\r\n"),
+            (Command::ListSorted { hidden: true, reversed: true }, b"LIST -ra\r\n"),
+            (Command::ListSorted { hidden: false, reversed: true }, b"LIST -r\r\n"),
+            (Command::ListSorted { hidden: false, reversed: false }, b"LIST\r\n"),
             (Command::Quit, b"QUIT\r\n"),
         ];
         for (command, line) in table {

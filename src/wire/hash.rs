@@ -208,7 +208,7 @@ fn hash_name(algorithm: Algorithm) -> &'static str {
         Algorithm::Sha512 => "SHA-512",
         Algorithm::Sha1 => "SHA-1",
         Algorithm::Crc32 => "CRC32",
-        Algorithm::Md5 | Algorithm::BsdSum => "MD5",
+        Algorithm::Md5 | Algorithm::BsdSum | Algorithm::Cksum => "MD5",
     }
 }
 

@@ -8,12 +8,14 @@
 //! | `features`, `pwd`, `facts`, `numbers` | what FEAT, PWD, MLST, SIZE and MDTM answer |
 //! | `hash` | checksums that the server computes |
 //! | `classify` | a refusing reply → [`Failure`](crate::model::Failure) with advice |
+//! | `absence` | refusals that say that a file is missing, and others |
 //! | `sequence`, `burst` | which reply belongs to which of several commands on their way |
 //! | `listing` | MLSD and LIST, entry by entry |
 //! | `login` | greeting to working directory |
 //! | `redact` | passwords taken out of what a server repeats |
 //! | `retrieve` | one transfer, of a file or a listing, control and data in any legal order |
 
+mod absence;
 mod address;
 mod burst;
 mod classify;
@@ -30,9 +32,10 @@ mod reply;
 mod retrieve;
 mod sequence;
 
+pub use absence::{FileAnswer, file_answer};
 pub use address::{extended_passive_port, passive_address};
 pub use burst::{Burst, Order};
-pub use classify::{Context, classify, forbids_restart, says_empty, says_missing, says_unread};
+pub use classify::{Context, classify, forbids_restart, says_empty, says_missing, says_truncated, says_unread};
 pub use command::{Command, Forbidden};
 pub use facts::{Entry, EntryKind, entry};
 pub use features::{Features, MachineListing};

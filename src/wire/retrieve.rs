@@ -2,7 +2,7 @@
 //! not.
 
 use super::address::{extended_passive_port, passive_address};
-use super::classify::{Context, classify, forbids_restart, says_unread};
+use super::classify::{Context, classify, forbids_restart, says_truncated, says_unread};
 use super::command::Command;
 use super::reply::{Reply, ReplyClass};
 use crate::model::{Cause, Failure, Stage};
@@ -170,7 +170,7 @@ impl Retrieve {
     }
 
     fn is_listing(&self) -> bool {
-        matches!(self.plan.command, Command::Mlsd | Command::List)
+        matches!(self.plan.command, Command::Mlsd | Command::List | Command::ListSorted { .. })
     }
 
     /// Whether a way to open the data connection is left besides the one under way.
@@ -322,6 +322,15 @@ impl Retrieve {
                 let failure = Failure::permanent(Stage::List, Cause::Missing, message)
                     .with_reply(&reply.text())
                     .with_advice("check whether this user may read the folder");
+                self.end(Step::Done(End::Refused(failure)))
+            }
+            ReplyClass::Completion if self.is_listing() && says_truncated(reply) => {
+                let message = "the server leaves a part of the folder out of its listing";
+                let failure =
+                    Failure::permanent(Stage::List, Cause::Incomplete, message).with_reply(&reply.text()).with_advice(
+                        "what it listed was queued; name the other files one by one, or ask the server's operator for \
+                         a higher limit (Pure-FTPd: LimitRecursion)",
+                    );
                 self.end(Step::Done(End::Refused(failure)))
             }
             ReplyClass::Completion if ended => self.end(Step::Done(End::Confirmed)),
@@ -566,7 +575,7 @@ mod tests {
 
     #[test]
     fn a_listing_takes_the_same_turns_and_calls_them_its_own() {
-        let table: [(&[&str], &str); 12] = [
+        let table: [(&[&str], &str); 14] = [
             (&["150 go", "end", "226 ok"], "-, -, confirmed"),
             (&["226 ok", "end"], "-, confirmed"),
             (&["end", "226 ok"], "-, confirmed"),
@@ -581,11 +590,16 @@ mod tests {
                 &["150 go", "226-Sorry, we were unable to read [.]\r\n226-Options: -l \r\n226 0 matches total"],
                 "-, refused List Missing",
             ),
+            (
+                &["150 go", "end", "226-Options: -a\r\n226 Output truncated to 3 matches"],
+                "-, -, refused List Incomplete",
+            ),
+            (&["150 go", "226 Listing incomplete"], "-, refused List Incomplete"),
             (&["150 go", "end", "213 5"], "-, -, refused Verdict Protocol"),
         ];
         for (words, expected) in table {
-            for command in [Command::Mlsd, Command::List] {
-                let verb = command.verb();
+            for command in [Command::Mlsd, Command::List, Command::ListSorted { hidden: true, reversed: false }] {
+                let verb = command.to_string();
                 let (said, lessons) =
                     play_of(command, (Opening::Standing, 0, Marker::Unsure), &[&["350 ok"], words].concat());
                 assert_eq!((said, lessons), (format!("REST 0, {verb}, {expected}"), Lessons::default()), "{words:?}");

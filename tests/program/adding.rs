@@ -103,6 +103,30 @@ fn a_bad_line_names_file_line_and_column_and_queues_nothing() {
     }
 }
 
+/// Words, a page, a script: one line says that there is no URL in it, however long it is.
+#[test]
+fn a_text_without_a_url_is_refused_in_one_line() {
+    let prose = "Dear all,\nthe files are on the server as ever.\n\nYours\n".repeat(200);
+    let page = "<!doctype html><html><body>See <a href=\"x\">here</a></body></html>\n";
+    for (name, text, words) in [
+        ("letter.txt", prose.as_str(), "letter.txt:1:1: no URL in this list: write one a line"),
+        ("page.html", page, "page.html:1:1: an HTML page, and no list"),
+        (
+            "get.sh",
+            "#!/bin/sh\nset -e\nwget https://h/a\ncurl -O https://h/b\n",
+            "get.sh:2:1: no URL of FTP in this list",
+        ),
+        ("list", "https://h/a\nhttp://h/b\n", "list:1:1: no URL of FTP in this list"),
+    ] {
+        let ftpq = Ftpq::new();
+        let ended = ftpq.run(&["add", &ftpq.write(name, text), "--into", &into(&ftpq)]).expect_code(2);
+        assert!(ended.err.contains(words), "{words}\n{ended}");
+        // The reason, and that nothing was queued.
+        assert_eq!(ended.err.lines().count(), 2, "{ended}");
+        assert_eq!(jobs(&ftpq).len(), 0, "{ended}");
+    }
+}
+
 #[test]
 fn skip_bad_takes_the_good_lines_and_names_the_bad_ones() {
     let ftpq = Ftpq::new();
@@ -128,14 +152,14 @@ fn the_same_manifest_twice_makes_no_job_twice() {
 fn another_source_for_the_same_destination_is_refused_and_both_are_named() {
     let ftpq = Ftpq::new();
     ftpq.add(&[("ftp://h/first".to_owned(), "same.bin")]);
-    for list in ["ftp://h/second same.bin\n", "ftp://h/third new.bin\nftp://h/second same.bin\n"] {
+    for list in ["ftp://h/second\tsame.bin\n", "ftp://h/third  new.bin\nftp://h/second  same.bin\n"] {
         let ended = ftpq.run_with_input(&["add", "-", "--into", &into(&ftpq)], list.as_bytes()).expect_code(2);
         for name in ["ftp://h/first", "ftp://h/second", "same.bin"] {
             assert!(ended.err.contains(name), "{name} is not named\n{ended}");
         }
         assert_eq!(jobs(&ftpq).len(), 1, "{ended}");
     }
-    let inside = "ftp://h/x twice.bin\nftp://h/y twice.bin\n";
+    let inside = "ftp://h/x\ttwice.bin\nftp://h/y\ttwice.bin\n";
     let ended = ftpq.run_with_input(&["add", "-", "--into", &into(&ftpq)], inside.as_bytes()).expect_code(2);
     assert_eq!(jobs(&ftpq).len(), 1, "{ended}");
 }

@@ -52,7 +52,7 @@ fn a_gzip_bomb_for_a_list_takes_no_memory_and_can_be_stopped() {
 #[test]
 fn a_bomb_of_bad_lines_is_given_up() {
     let ftpq = Ftpq::new();
-    let list = ftpq.write("list.gz", bomb(b"gopher://h/a\n", 600));
+    let list = ftpq.write("list.gz", bomb(b"ftp://h:0x/a\n", 600));
     let ended = ftpq.run(&["add", &list]).expect_code(2);
     assert!(ended.took < Duration::from_secs(10), "{ended}");
     assert!(ended.err.contains("1000 bad lines"), "{ended}");
@@ -126,7 +126,7 @@ fn a_list_of_many_hosts_is_worked_through_in_bounded_memory() {
     const HOSTS: usize = 2000;
     let ftpq = Ftpq::new();
     // Port 1 of any loopback address refuses at once.
-    let list: String = (0..HOSTS).map(|n| format!("ftp://127.1.{}.{}:1/f f{n}\n", n / 250, n % 250 + 1)).collect();
+    let list: String = (0..HOSTS).map(|n| format!("ftp://127.1.{}.{}:1/f\tf{n}\n", n / 250, n % 250 + 1)).collect();
     let add = ftpq.run(&["add", &ftpq.write("list", list)]).expect_code(0);
     assert!(add.out.contains("queued 2000 jobs"), "{add}");
     let mut run = ftpq.spawn(&["-q", "run", "--retries", "0", "--timeout", "2"]);
@@ -159,7 +159,7 @@ fn mlsd_names_that_collide_or_mislead_in_a_list_are_refused() {
         .into_iter()
         .for_each(refused);
     // The same place for two sources: none is queued, and both are named.
-    let both = format!("{} same\n{} same\n", server.url("a"), server.url("b"));
+    let both = format!("{}\tsame\n{}\tsame\n", server.url("a"), server.url("b"));
     let ended = ftpq.run(&["add", &ftpq.write("list", both), "--into", into.to_str().unwrap()]).expect_code(2);
     assert!(ended.err.contains("/a") && ended.err.contains("/b"), "{ended}");
     assert!(ftpq.json(&["list"]).is_empty(), "{ended}");

@@ -21,7 +21,7 @@ fn refused_at_every_door(ftpq: &Ftpq, url: &str) {
     for ended in [
         ftpq.run(&["add", url, "--into", into]),
         ftpq.run(&["get", url]),
-        ftpq.run_with_input(&["add", "-", "--into", into], format!("{url} x\n").as_bytes()),
+        ftpq.run_with_input(&["add", "-", "--into", into], format!("{url}\tx\n").as_bytes()),
         ftpq.run(&["add", &ftpq.write("m.jsonl", &json), "--into", into]),
     ] {
         assert_eq!(ended.code, Some(2), "{url} was not refused\n{ended}");
@@ -520,7 +520,7 @@ fn cve_2022_27774_a_password_stays_with_its_port_and_user() {
     other.put("a", pseudo_random(210, 100));
     let ftpq = Ftpq::new();
     let list = format!(
-        "{} one\n{} other\n{} third\n",
+        "{}\tone\n{}\tother\n{}\tthird\n",
         one.url_as("user:password", "a"),
         other.url_as("user", "a"),
         one.url_as("User", "a"),

@@ -40,7 +40,7 @@ fn samples() -> Vec<Sample> {
         (NetWare, "- [R----F--] rhesus  214059  Oct 20 15:27  cx.exe", 'f', "214059", day(20_381, 15, 27), "cx.exe"),
         (NetPresenz, "-------r--  326  1391972  1392298 Nov 22  1995 M.sit", 'f', "1391972", day(9_456, 0, 0), "M.sit"),
         (Eplf, "+i8388621.48594,m825718503,r,s280,\tdjb.html", 'f', "280", Some(825_718_503), "djb.html"),
-        (Dos, "04-27-00  12:09PM       <DIR>           lead", 'd', "-", day(11_074, 12, 9), " lead"),
+        (Dos, "04-27-00  12:09PM       <DIR>           lead", '?', "-", day(11_074, 12, 9), " lead"),
         (Dos, "04/14/2000  03:47 PM             9,730 thousands", 'f', "9730", day(11_061, 15, 47), "thousands"),
         (Dos, "14/04/2000  15:47                  589 day first", 'f', "589", day(11_061, 15, 47), "day first"),
         (VShell, "206876  Apr 04, 2000 21:06 a file", 'f', "206876", day(11_051, 21, 6), "a file"),
@@ -92,6 +92,7 @@ fn samples() -> Vec<Sample> {
 
 fn items(form: Form, text: &str) -> Vec<Item> {
     let mut listing = Listing::new(form, NOW, Limits::default());
+    let text = format!("{text}\r\n");
     let (mut input, mut found) = (text.as_bytes(), Vec::new());
     while let Some(item) = listing.next(&mut input).unwrap() {
         found.push(item);
@@ -122,7 +123,8 @@ fn every_family_of_listings_is_read_with_sizes_times_and_names() {
             Kind::File => 'f',
             Kind::Folder => 'd',
             Kind::Link(_) => 'l',
-            Kind::Other => '?',
+            Kind::Other => 'o',
+            Kind::Unknown => '?',
         };
         let length = match entry.size {
             Some(Size::Exact(size)) => size.to_string(),

@@ -13,6 +13,7 @@
 mod support;
 
 mod adding;
+mod bad_listings;
 mod bounds;
 mod bulk;
 mod changing;
@@ -33,6 +34,7 @@ mod hostile_lists;
 mod hostile_names;
 mod hostile_output;
 mod hostile_replies;
+mod known;
 mod left_by_others;
 mod leftovers;
 mod lies_data;
@@ -68,6 +70,7 @@ mod tls_servers;
 mod tls_shown;
 mod tls_truncation;
 mod trees;
+mod unread;
 mod uploads;
 mod verdict;
 mod verifying;

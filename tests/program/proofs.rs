@@ -31,11 +31,12 @@ fn sum(algorithm: &str, data: &[u8]) -> String {
             let sum = data.iter().fold(0u16, |sum, &b| sum.rotate_right(1).wrapping_add(u16::from(b)));
             format!("{sum}:{}", data.len().div_ceil(1024))
         }
+        "cksum" => format!("{}:{}", digest("cksum", data), data.len()),
         _ => digest(&format!("{}sum", algorithm.replace('-', "")), data),
     }
 }
 
-const ALGORITHMS: [&str; 6] = ["md5", "sha-1", "sha-256", "sha-512", "crc32", "bsd-sum"];
+const ALGORITHMS: [&str; 7] = ["md5", "sha-1", "sha-256", "sha-512", "crc32", "bsd-sum", "cksum"];
 
 /// Adds one job with more fields.
 fn add(ftpq: &Ftpq, url: &str, path: &str, fields: &Value) {

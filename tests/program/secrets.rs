@@ -189,7 +189,7 @@ fn a_server_that_repeats_the_password_does_not_get_it_shown() {
         _ => Act::Usual,
     });
     let ftpq = Ftpq::new();
-    let list = format!("{} a\n", server.url_as(&format!("user:{SECRET}"), "a"));
+    let list = format!("{}\ta\n", server.url_as(&format!("user:{SECRET}"), "a"));
     ftpq.run_with_input(&["add", "-", "--into", ftpq.downloads().to_str().unwrap()], list.as_bytes()).expect_code(0);
     let ended = ftpq.run(&["-v", "run"]);
     assert!(!ended.everything().contains(SECRET), "{ended}");

@@ -315,7 +315,7 @@ fn cve_2018_20483_no_password_is_anywhere_but_with_its_server_and_in_the_credent
     );
     gossip.put("argument2", "x");
     let wrong = format!(
-        "{}\n{} first\n",
+        "{}\n{}\tfirst\n",
         gossip.url_as("teller:wrong-C99-k", "argument2"),
         gossip.url_as("b:told-C99-k", "argument2")
     );

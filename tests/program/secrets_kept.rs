@@ -58,6 +58,47 @@ fn only_a_password_on_the_command_line_is_warned_of() {
     }
 }
 
+/// Also where the jobs that waited for the login were put back before its refusal had gone through the queue.
+#[test]
+fn every_account_that_is_left_alone_is_named() {
+    let users: Vec<String> = (0..32).map(|n| format!("user{n}")).collect();
+    let passwords = users.iter().map(|user| (user.clone(), SECRET.to_owned())).collect();
+    let (server, ftpq) = (server_of(Traits { passwords, ..Traits::default() }), Ftpq::new());
+    let job = |user: &String, name| (server.url_as(&format!("{user}:not-it"), name), format!("{user}-{name}"));
+    let jobs: Vec<_> = users.iter().flat_map(|user| [job(user, "a"), job(user, "b")]).collect();
+    ftpq.add(&jobs.iter().map(|(url, path)| (url.clone(), path.as_str())).collect::<Vec<_>>());
+    let ended =
+        ftpq.run(&["--json", "run", "--retries", "0", "--per-host", "64", "--connections", "64"]).expect_code(1);
+    let named: std::collections::BTreeSet<String> =
+        ended.events("held").iter().map(|event| event["account"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((named.len(), ended.events("failed").len()), (users.len(), users.len()), "{ended}");
+    assert_eq!(server.core().args("PASS").len(), users.len(), "a wrong password was sent twice\n{ended}");
+}
+
+/// The notice comes before there is anything to forgive.
+#[test]
+fn a_login_that_is_given_while_the_old_one_is_being_refused_is_not_lost() {
+    let server = Scripted::with(traits(), |turn| {
+        if turn.verb == "PASS" && turn.arg == "not-it" {
+            std::thread::sleep(Duration::from_secs(4));
+        }
+        Act::Usual
+    });
+    for name in ["a", "b", "c"] {
+        server.put(name, pseudo_random(310, 1000));
+    }
+    let ftpq = Ftpq::new();
+    let job = |name| (server.url_as("user:not-it", name), name);
+    ftpq.add(&["a", "b", "c"].map(job));
+    let run = ftpq.spawn(&["run", "--retries", "0"]);
+    let asked = || !server.core().args("PASS").is_empty();
+    assert!(watch::wait_for(Duration::from_secs(20), asked), "{}", run.so_far());
+    login(&ftpq, &format!("user@{}", server.address()), SECRET);
+    let ended = run.wait(Duration::from_secs(60)).expect_code(1);
+    assert_eq!((ftpq.count("done"), ftpq.count("failed")), (2, 1), "{ended}");
+    assert_eq!(server.core().args("PASS").iter().filter(|p| *p == "not-it").count(), 1, "{ended}");
+}
+
 /// A run that gave an account up goes on with it once it is told the right password.
 #[test]
 fn a_login_reaches_the_run_that_owns_the_queue() {

@@ -12,7 +12,7 @@ use std::{
     fmt::Write as _,
     fs,
     io::{Seek, SeekFrom, Write},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -86,12 +86,12 @@ fn pause(dice: &mut Dice) {
 
 /// Rewrites the file a few times at random moments. A version counts from the moment it is being written on: its last byte
 /// may be there before that is known.
-fn writer(path: PathBuf, name: String, seed: u64, versions: Versions) {
+fn writer(path: &Path, name: &str, seed: u64, versions: &Versions) {
     let mut dice = Dice::new(seed);
     let begin = dice.between(0, SPAN * 1000);
     thread::sleep(Duration::from_millis(begin));
-    for round in 0..1 + dice.next() % 2 {
-        let old = versions.lock().unwrap()[&name].last().unwrap().clone();
+    for round in 0..=dice.next() % 2 {
+        let old = versions.lock().unwrap()[name].last().unwrap().clone();
         let mut new = old.clone();
         if dice.next().is_multiple_of(2) {
             new.extend(pseudo_random(seed + round, 1 + old.len() / 3));
@@ -100,8 +100,8 @@ fn writer(path: PathBuf, name: String, seed: u64, versions: Versions) {
             let len = if same_length { old.len() } else { 1 + usize::try_from(dice.next() % 50_000).unwrap() };
             new = pseudo_random(seed ^ (round + 77), len);
         }
-        versions.lock().unwrap().get_mut(&name).unwrap().push(new.clone());
-        write_version(&path, &old, &new, &mut dice);
+        versions.lock().unwrap().get_mut(name).unwrap().push(new.clone());
+        write_version(path, &old, &new, &mut dice);
         thread::sleep(Duration::from_millis(dice.between(50, 1500)));
     }
 }
@@ -154,7 +154,7 @@ fn round(kind: Kind, tls: bool, files: usize) -> String {
         .map(|n| {
             let (name, versions) = (format!("f{n:03}"), Arc::clone(&versions));
             let path = folder.join(&name);
-            thread::spawn(move || writer(path, name, seed + 31 * n as u64, versions))
+            thread::spawn(move || writer(&path, &name, seed + 31 * n as u64, &versions))
         })
         .collect();
     let (over, looks) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));

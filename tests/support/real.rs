@@ -59,6 +59,8 @@ pub(crate) struct Options {
     pub(crate) rate: u32,
     /// On `::1` instead of 127.0.0.1.
     pub(crate) ipv6: bool,
+    /// proftpd offers neither MLSD nor MLST.
+    pub(crate) no_facts: bool,
     /// proftpd computes checksums (`mod_digest`).
     pub(crate) digests: bool,
     /// TLS for every login and all data; none otherwise.
@@ -409,6 +411,7 @@ impl Plan<'_> {
              AllowRetrieveRestart on\nTransferLog {folder}/etc/transfers\n{clients}{rate}</Anonymous>\n"
         );
         let modules = kit().join("proftpd/usr/lib/proftpd");
+        let text = if self.options.no_facts { text + "FactsAdvertise off\n" } else { text };
         let digests = if self.options.digests {
             format!("ModulePath {}\nLoadModule mod_digest.c\nDigestEngine on\nDigestMaxSize 0\n", modules.display())
         } else {

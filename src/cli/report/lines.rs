@@ -13,8 +13,13 @@ pub(super) fn line(job: &Job, off: Option<&Off>) -> ReportLine {
     let receipt = record.receipt.as_ref().filter(|_| job.state == JobState::Done);
     let is_done = job.state == JobState::Done;
     let (reason, advice) = match off {
+        Some(_) if !is_done => why(job),
         Some(off) => (Some(off.difference.clone()), Some(off.advice(job))),
         None if is_done => (None, None),
+        None if record.receipt.is_some() => {
+            let (reason, advice) = why(job);
+            (reason.map(|reason| format!("{reason}; an earlier one is here")), advice)
+        }
         None => why(job),
     };
     let source = receipt.and_then(|receipt| receipt.source.as_ref()).unwrap_or(&job.spec.source).clone();
@@ -62,6 +67,9 @@ fn why(job: &Job) -> (Option<String>, Option<String>) {
     let advised = failure.and_then(|failure| failure.advice.clone());
     let id = job.id;
     let (reason, advice) = match job.state {
+        JobState::Queued if job.record.receipt.is_some() => {
+            ("the server is still to be asked whether it has the same".to_owned(), "`ftpq run`".to_owned())
+        }
         JobState::Queued => (told.unwrap_or_else(|| "not begun yet".to_owned()), "`ftpq run`".to_owned()),
         JobState::Running => ("it is being fetched".to_owned(), "wait for the run that is going on".to_owned()),
         JobState::Waiting => {
@@ -74,8 +82,13 @@ fn why(job: &Job) -> (Option<String>, Option<String>) {
             ("called off by the user".to_owned(), advice)
         }
         JobState::Failed | JobState::Done => {
-            let lead = advised.map_or_else(String::new, |advice| format!("{advice}; then "));
-            (told.unwrap_or_default(), format!("{lead}`ftpq retry {id}`, then `ftpq run`"))
+            let again = format!("`ftpq retry {id}`, then `ftpq run`");
+            let advice = match advised {
+                Some(advice) if advice.contains("`ftpq retry") => advice,
+                Some(advice) => format!("{advice}; then {again}"),
+                None => again,
+            };
+            (told.unwrap_or_default(), advice)
         }
     };
     (Some(reason), Some(advice))

@@ -140,7 +140,8 @@ async fn write(
             break;
         }
         let look = move |job: &Job, _: &super::crew::Hands| {
-            let is_file = looks && job.state == crate::model::JobState::Done && job.spec.folder.is_none();
+            let is_done = job.state == crate::model::JobState::Done || job.record.receipt.is_some();
+            let is_file = looks && is_done && job.spec.folder.is_none();
             if is_file { check::look(job).err() } else { None }
         };
         for (job, off) in crew.work(face, page, |_| 0, look).await? {

@@ -161,7 +161,7 @@ impl Intake for Fake {
             if count > known {
                 new.insert_range(JobId(101), JobId(100 + count - known));
             }
-            Added { new, known: state.known.clone() }
+            Added { new, known: state.known.clone(), ..Added::default() }
         })
     }
 }

@@ -20,7 +20,7 @@ fn warnings_are_shown_up_to_twenty_and_end_nothing() {
 #[test]
 fn get_reads_lists_as_add_does() {
     let trial = Trial::new();
-    trial.write("SUMS", &format!("{MD5}  a/b\nnonsense\n"));
+    trial.write("SUMS", &format!("{MD5}  a/b\n{MD5}\n"));
     for command in ["add SUMS", "get --manifest SUMS"] {
         let ended = trial.run(command);
         assert_eq!(ended.exit, Exit::Usage, "{command}: {}", ended.err);

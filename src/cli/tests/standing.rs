@@ -29,21 +29,36 @@ fn set(ids: impl IntoIterator<Item = u64>) -> IdSet {
     ids.into_iter().map(JobId).collect()
 }
 
+/// Changes of done jobs, and which jobs.
+fn changed(trial: &Trial, change: Change) -> Vec<IdSet> {
+    let state = trial.house.state();
+    let done = state.changes.iter().filter(|(s, c)| s.state == Some(JobState::Done) && *c == change);
+    done.map(|(s, _)| s.ids.clone().unwrap()).collect()
+}
+
 #[test]
-fn get_fetches_again_what_is_gone_or_changed_and_names_what_stands() {
+fn get_has_the_server_asked_about_all_that_is_done_whatever_stands_here() {
     let trial = trial();
     let ended = trial.run(&format!("get {URLS}"));
-    let there = format!("ftpq: already there: {}/f1\n", trial.folder.path().display());
-    assert_eq!((ended.exit, ended.err.as_str()), (Exit::Done, there.as_str()));
-    let retried = |trial: &Trial| -> Vec<IdSet> {
-        let state = trial.house.state();
-        let done = state.changes.iter().filter(|(s, c)| s.state == Some(JobState::Done) && *c == Change::Retry);
-        done.map(|(s, _)| s.ids.clone().unwrap()).collect()
-    };
-    assert_eq!(retried(&trial), [set([2, 3])]);
+    assert_eq!((ended.exit, ended.err.as_str()), (Exit::Done, ""));
+    assert_eq!(changed(&trial, Change::Recheck), [set(1..=3)]);
     assert_eq!(trial.house.state().orders[0].only, Some(set(1..=3)));
     for line in ["-q", "--json"] {
         assert_eq!(trial.run(&format!("get {URLS} {line}")).err, "");
+    }
+}
+
+#[test]
+fn add_asks_only_where_that_is_wished_and_overwrite_means_to_replace() {
+    for (options, change) in [("--recheck", Change::Recheck), ("--recheck --existing overwrite", Change::Retry)] {
+        let trial = trial();
+        let ended = trial.run(&format!("add {options} {URLS}"));
+        assert!(
+            ended.out.contains("3 done since") && ended.out.contains("`ftpq run` asks the server"),
+            "{}",
+            ended.out
+        );
+        assert_eq!(changed(&trial, change), [set(1..=3)], "{options}");
     }
 }
 
@@ -58,25 +73,16 @@ fn a_folder_or_a_link_is_not_the_file() {
 }
 
 #[test]
-fn what_stands_is_named_up_to_a_bound() {
-    let trial = trial();
-    let one = trial.house.state().jobs[0].clone();
-    trial.house.state().jobs = (1..=1200).map(|id| Job { id: JobId(id), ..one.clone() }).collect();
-    trial.house.state().known = set(1..=1200);
-    let err = trial.run("get ftp://h/f1").err;
-    assert_eq!((err.lines().count(), err.ends_with("ftpq: and 1180 more\n")), (21, true), "{err}");
-}
-
-#[test]
 fn add_says_which_files_of_done_jobs_are_gone() {
     let trial = trial();
     let ended = trial.run(&format!("add {URLS}"));
     assert_eq!(
         ended.out,
-        "queued 0 jobs (3 were there already; 2 of them are done but their files are gone or changed: \
+        "queued 0 jobs (3 were there already; 3 done since 1970-01-01T00:00:00Z, and --recheck asks the server whether \
+         they are still the same; 2 of them are done but their files are gone or changed: \
          `ftpq retry 2-3` or `ftpq get` fetches them again)\n"
     );
     assert!(trial.house.state().changes.is_empty(), "add changes nothing");
     let json = trial.run(&format!("add {URLS} --json")).out;
-    assert_eq!(json, "{\"new\":[],\"known\":[[1,3]],\"gone\":[[2,3]]}\n");
+    assert_eq!(json, "{\"new\":[],\"known\":[[1,3]],\"done\":3,\"oldest\":0,\"newest\":0,\"gone\":[[2,3]]}\n");
 }

@@ -256,3 +256,84 @@ fn options_of_aria2_become_settings() {
         assert_eq!(serde_json::to_string(&entries[0].spec.settings).unwrap(), json, "{option}");
     }
 }
+
+/// Rows that are as long as a line may be: few jobs or an error, and nothing that grows with the square of the length.
+#[test]
+fn a_row_made_to_harm_is_one_error() {
+    let many = |part: &str, most: usize| part.repeat(most / part.len());
+    for (row, words) in [
+        (
+            format!("ftp://h/0{}", (1..2000).map(|n| format!("\tftp://h/{n}")).collect::<Vec<_>>().concat()),
+            "more than 1000 files",
+        ),
+        (
+            format!("ftp://h/0{}", (1..2000).map(|n| format!(";ftp://h/{n}")).collect::<Vec<_>>().concat()),
+            "more than 1000 files",
+        ),
+        (format!("ftp://h/a{}", "\tftp://i/a".repeat(2000)), "more than 1000 URLs of one file"),
+        (format!("ftp://h/a\t{}", many("a ", MAX_LINE - 20)), "more than 1000 words"),
+        (format!("ftp://h/a\t{}", many("1;", MAX_LINE - 20)), "beside 1 of files"),
+        (format!("ftp://h/a;{}", many("h/a;", MAX_LINE - 20)), "more than 1000 URLs of one file"),
+        (format!("ftp://h/a{}", many(" #x", MAX_LINE - 20)), "may begin a comment"),
+        (format!("ftp://h/a\t{}", many("  x", MAX_LINE - 20)), "one destination at most"),
+        (format!("ftp://h/{}", many(";,", MAX_LINE - 20)), "the URL is"),
+    ] {
+        let (entries, errors, warnings) = all(&format!("{row}\nftp://h/good\n"), options(None, None));
+        let shown: String = row.chars().take(40).collect();
+        assert_eq!((entries.len(), errors.len()), (1, 1), "{shown}: {errors:?}");
+        assert!(errors[0].message.contains(words), "{shown}: {}", errors[0]);
+        assert!(warnings.len() <= 2, "{warnings:?}");
+    }
+}
+
+#[test]
+fn lines_of_one_file_in_a_list_of_checksums_are_one_job() {
+    let (md5, sha) = ("d41d8cd98f00b204e9800998ecf8427e", "0a".repeat(32));
+    let base = || options(None, Some("ftp://h/d"));
+    for (text, found) in [
+        (format!("MD5 (a) = {md5}\nSHA256 (a) = {sha}\nSIZE (a) = 5\n"), vec![("sha-256", Some(5))]),
+        (format!("SHA256 (a) = {sha}\nMD5 (a) = {md5}\n"), vec![("sha-256", None)]),
+        (format!("MD5 (a) = {md5}\nMD5 (b) = {md5}\nSIZE (b) = 7\n"), vec![("md5", None), ("md5", Some(7))]),
+        (format!("RMD160 (a) = {md5}\nMD5 (a) = {md5}\nSize (a) = 5 bytes\n"), vec![("md5", Some(5))]),
+        (format!("{md5}  a\n{sha}  b\nSIZE (b) = 1\n"), vec![("md5", None), ("sha-256", Some(1))]),
+    ] {
+        let (entries, errors, _) = all(&text, base());
+        assert!(errors.is_empty(), "{text}: {errors:?}");
+        let said: Vec<_> = entries
+            .iter()
+            .map(|e| (e.spec.expect.checksum.as_ref().map_or("", |sum| sum.algorithm().name()), e.spec.expect.size))
+            .collect();
+        assert_eq!(said, found, "{text}");
+    }
+    for (text, words) in [
+        (format!("SHA256 (a) = {sha}\nSHA256 (a) = {}\nSIZE (a) = 5\n", "1b".repeat(32)), "a second checksum"),
+        (format!("SHA256 (a) = {sha}\nSIZE (a) = 5\nSIZE (a) = 6\n"), "a second size"),
+        (format!("SHA256 (a) = {sha}\nSIZE (a) = 5,000\n"), "whole number of bytes"),
+        (format!("MD5 (b) = {md5}\nRMD160 (a) = {md5}\nSIZE (a) = 5\n"), "none that ftpq knows"),
+    ] {
+        let (entries, errors, _) = all(&text, base());
+        assert!(errors.len() == 1 && errors[0].message.contains(words), "{text}: {errors:?}");
+        assert!(entries.iter().all(|e| e.spec.expect.checksum.is_some()), "{text}: {entries:?}");
+    }
+}
+
+/// Words around a table are counted in one warning; what may be a part of the table is an error.
+#[test]
+fn words_in_a_list_of_checksums_are_counted_and_damage_is_an_error() {
+    let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+    let read = |text: &str| all(text, options(Some(Format::Sums), Some("ftp://h/d")));
+    for prose in ["See below.", "add a file", "decade by decade", "12 files", "MD5   Name", "RWQ0x/3Jd8f00b204e98Zz=="]
+    {
+        let (entries, errors, warnings) = read(&format!("{prose}\n{md5}  a\n\n{prose}\n"));
+        assert_eq!((entries.len(), errors.len(), warnings.len()), (1, 0, 1), "{prose}: {errors:?}");
+        assert!(warnings[0].line == 1 && warnings[0].message.contains("2 lines are left out"), "{warnings:?}");
+        let (_, errors, _) = read(&format!("\n{prose}\n"));
+        assert!(errors[0].fatal && errors[0].line == 2, "{prose}: {errors:?}");
+    }
+    for damage in
+        [&md5[..20], &md5[..8], "ab d41d8cd98f00b204e9  a", "MD5 (a) = d4", "SHA384 (b) = 00", &format!("{md5}x a")]
+    {
+        let (_, errors, _) = read(&format!("{md5}  a\n{damage}\n"));
+        assert!(errors.len() == 1 && errors[0].line == 2, "{damage}: {errors:?}");
+    }
+}

@@ -114,7 +114,7 @@ fn every_error_names_its_line_and_column() {
     let long = format!("ftp://h/a\n{}\nftp://h/b", "x".repeat(MAX_LINE + 1));
     let table: [(&str, u64, u64, &str); 36] = [
         ("ftp://h/a\nnonsense\n", 2, 1, "scheme"),
-        ("  http://h/a", 1, 3, "http"),
+        ("  http://h/a", 1, 3, "no URL of FTP in this list"),
         ("ftp://u:pa/ss@h/a", 1, 1, "not a URL: invalid port number; in user name and password, write %2F"),
         ("ftp://h/a  ../b", 1, 12, "`..`"),
         ("ftp://h/grün  /b", 1, 15, "absolute"),
@@ -246,7 +246,9 @@ fn no_error_ever_shows_a_password() {
             format!("<metalink><{url}><a {url}=\"{url}\"/></{url}> &{url}; </metalink>"),
             format!("<file {url}/><!DOCTYPE {url}>"),
             format!("d41d8cd98f00b204e9800998ecf8427e  {url}\n{url}  a\n{url} (a) = {url}\nMD5 ({url}) = {url}\n"),
-            format!("1 2 {url}\n{url} 2 a\n"),
+            format!("1 2 {url}\n{url} 2 a\n3000000000 2 {url}\n"),
+            format!("ftp://h/a\t{url}\t{url}\n{url};{url}\n{url},b;ftp://h/c {url} 12\n{url}  -O {url}  # {url}\n"),
+            format!("MD5 ({url}) = d41d8cd98f00b204e9800998ecf8427e\nSIZE ({url}) = {url}\nSIZE ({url}) = 1\n{url}\n"),
             format!("#{url}\tftp_path\n{url}\t{url}\nx\thttps://{url}\n"),
             format!("ftp://h/a,{url}\n\"{url}\",b,{url}\n"),
             format!("FASTQ_FILE\tMD5\n{url}\t{url}\na\t{url}\n"),
@@ -357,8 +359,8 @@ impl Read for Endless {
 
 #[test]
 fn two_hundred_thousand_lines_are_read_as_they_are_asked_for() {
-    let cases: [(Format, u64, &str, Row); 13] = [
-        (Format::List, 200_000, "", |n| format!("ftp://h/dir/{n} out/{n}\n")),
+    let cases: [(Format, u64, &str, Row); 14] = [
+        (Format::List, 200_000, "", |n| format!("ftp://h/dir/{n}\tout/{n}\n")),
         (Format::Jsonl, 30_000, "", |n| format!("{{\"url\":\"ftp://h/dir/{n}\",\"path\":\"out/{n}\"}}\n")),
         (Format::Csv, 30_000, "url,path\n", |n| format!("ftp://h/dir/{n},out/{n}\n")),
         (Format::Tsv, 10_000, "url\tpath\n", |n| format!("ftp://h/dir/{n}\tout/{n}\n")),
@@ -375,6 +377,7 @@ fn two_hundred_thousand_lines_are_read_as_they_are_asked_for() {
         }),
         (Format::Sums, 10_000, "", |n| format!("{n:032x}  out/{n}\n")),
         (Format::BsdSums, 10_000, "", |n| format!("{} 1 out/{n}\n", n % 65_536)),
+        (Format::Cksum, 10_000, "", |n| format!("{n} 1 out/{n}\n")),
         (Format::Assembly, 10_000, "#ftp_path\n", |n| format!("ftp://h/d/{n}\n")),
         (Format::Rclone, 10_000, "", |n| format!("ftp://h/dir/{n},out/{n}\n")),
         (Format::SequenceIndex, 10_000, "FASTQ_FILE\tMD5\n", |n| format!("out/{n}\t-\n")),

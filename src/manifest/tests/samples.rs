@@ -35,6 +35,8 @@ const BASE: Option<&str> = Some("ftp://ftp.example.org/pub/");
 fn samples() -> Vec<Sample> {
     vec![
         sample!("list.txt", List),
+        sample!("columns.txt", List),
+        sample!("paths.txt", List, BASE, &[], &[]),
         sample!("jobs.jsonl", Jsonl),
         sample!("jobs.csv", Csv),
         sample!("jobs.tsv", Tsv),
@@ -47,11 +49,16 @@ fn samples() -> Vec<Sample> {
         sample!("SHA256SUMS", Sums, BASE, &[], &[]),
         sample!("md5checksums.txt", Sums, BASE, &[], &[]),
         sample!("CHECKSUM", Sums, BASE, &[], &[]),
+        sample!("CHECKSUMS.md5", Sums, BASE, &[], &[]),
+        sample!("distinfo", Sums, BASE, &[], &[]),
         sample!("CHECKSUMS", BsdSums, BASE, &[], &[]),
+        sample!("cksum.txt", Cksum, BASE, &[], &[]),
         sample!("assembly_summary.txt", Assembly),
         sample!("assembly_summary.txt", Assembly, None, &["_genomic.fna.gz", "_genomic.gff.gz"], &[]),
         sample!("rclone.csv", Rclone),
         sample!("sequence.index", SequenceIndex, BASE, &[], &[]),
+        sample!("alignment.index", SequenceIndex, BASE, &[], &[]),
+        sample!("ena.index", SequenceIndex),
     ]
 }
 

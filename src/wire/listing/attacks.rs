@@ -6,6 +6,7 @@ use crate::model::RelPath;
 /// All items of a listing, under these limits.
 fn items(form: Form, text: &[u8], limits: Limits) -> Result<Vec<Item>, Excess> {
     let mut listing = Listing::new(form, 1_700_000_000, limits);
+    assert!(text.ends_with(b"\n"), "a cut listing");
     let (mut input, mut found) = (text, Vec::new());
     while let Some(item) = listing.next(&mut input)? {
         found.push(item);

@@ -1,7 +1,7 @@
 //! What is found in a listing.
 
 use super::time::Time;
-use super::words::{Words, is_number};
+use super::words::{Words, is_number, is_size};
 use crate::model::printable;
 use std::borrow::Cow;
 
@@ -38,8 +38,11 @@ pub enum Kind {
     Folder,
     /// A link, and what it points to where the listing tells. Not to be trusted: CVE-2014-4877.
     Link(Option<Vec<u8>>),
-    /// A device, a socket, or a thing that the listing doesn't tell the kind of.
+    /// A device, a socket, or another thing that is neither file nor folder.
     Other,
+    /// The line does not tell, or leaves a doubt about the name: whether blanks in front belong to it. The server has to
+    /// be asked.
+    Unknown,
 }
 
 /// A length in bytes. What LIST gives is a hint.
@@ -115,6 +118,9 @@ pub enum Refusal {
     /// It has none of the known forms.
     #[error("the line has no form that is known")]
     NotUnderstood,
+    /// The data ended before the line did: its end may be missing, and more lines after it.
+    #[error("the listing ends in the middle of this line")]
+    CutOff,
     /// There is no name on it.
     #[error("the line holds no name")]
     NoName,
@@ -141,6 +147,14 @@ pub enum Excess {
     /// The entries.
     #[error("the server's listing has more than {0} entries")]
     Entries(u64),
+}
+
+impl Refusal {
+    /// Whether the line may have told of any file: what the listing says is not all that is known to be there.
+    #[must_use]
+    pub fn hides_files(self) -> bool {
+        matches!(self, Self::NotUnderstood | Self::NoName | Self::CutOff)
+    }
 }
 
 impl Entry {
@@ -179,7 +193,7 @@ impl<'a> Raw<'a> {
 
     /// The same with a length, which only files have, and a time.
     pub(super) fn with(self, size: Option<Size>, time: Option<Time>) -> Self {
-        let size = size.filter(|_| self.kind == Kind::File);
+        let size = size.filter(|_| matches!(self.kind, Kind::File | Kind::Unknown));
         Self { size, time, ..self }
     }
 }
@@ -193,7 +207,7 @@ pub(super) fn vetted(raw: Raw<'_>, line: &[u8], longest: usize) -> Option<Item> 
     {
         name = Cow::Owned(bare.to_vec());
     }
-    if is_dots(&name) {
+    if is_dots(if raw.kind == Kind::Unknown { name.trim_ascii_start() } else { &name }) {
         return None;
     }
     if let Some(why) = fault(&name, longest) {
@@ -233,32 +247,51 @@ fn fault(name: &[u8], longest: usize) -> Option<Refusal> {
     }
 }
 
+/// `total` of `ls -l` in the languages that servers were met in.
+const TOTAL: &str = " total totals totale totaal totalt total: celkem celkom insgesamt gesamt summe kokku yhteensä viso razem \
+    łącznie skupaj ukupno összesen toplam summa sumo kopā iomlán σύνολο итого всего загалом усього общо укупно 合計 总用量 \
+    总计 總計 合计 합계 총계 ";
+
+/// Words that end a message about a folder, and never a heading.
+const TROUBLE: [&[u8]; 6] = [b"found", b"denied", b"exist", b"failed", b"readable", b"empty"];
+
 /// Lines around the entries: `total 12` in any language, `Directory of ...`, `Total of 3 files`, rows of dashes, and
-/// headings.
-pub(super) fn is_frame(words: &Words<'_>) -> bool {
+/// headings. `is_first` tells that nothing came before.
+pub(super) fn is_frame(words: &Words<'_>, is_first: bool) -> bool {
     let Some(first) = words.get(0) else { return true };
-    let letters = first.iter().all(|&b| b.is_ascii_alphabetic() || !b.is_ascii() || b == b':');
-    let sum = letters && words.get(2).is_none() && words.get(1).is_some_and(is_number);
     let rule = (0..words.len()).all(|at| words.get(at).is_some_and(|w| w.iter().all(|b| matches!(b, b'-' | b'='))));
-    let heading: [&[&str]; 10] = [
-        &["directory", "of"],
-        &["directory"],
-        &["total", "of"],
-        &["grand", "total"],
-        &["volume", "-"],
+    let files = first.first().is_some_and(u8::is_ascii_digit)
+        && words.get(1).is_some_and(|w| matches!(w.to_ascii_lowercase().as_slice(), b"file(s)" | b"dir(s)"));
+    is_sum(words, is_first) || rule || files || is_heading(words)
+}
+
+/// `total 12`, `insgesamt 1,5M`, `i alt 4`; in the letters of an older encoding at the head of the listing alone.
+fn is_sum(words: &Words<'_>, is_first: bool) -> bool {
+    let at = if words.starts_with(&["i", "alt"]) || words.starts_with(&["tổng", "cộng"]) { 2 } else { 1 };
+    if words.get(at + 1).is_some() || !words.get(at).is_some_and(is_size) {
+        return false;
+    }
+    let first = words.get(0).unwrap_or_default();
+    let known = std::str::from_utf8(first).is_ok_and(|word| TOTAL.contains(&format!(" {} ", word.to_lowercase())));
+    at == 2 || known || (is_first && !first.is_ascii())
+}
+
+fn is_heading(words: &Words<'_>) -> bool {
+    let last = words.get(words.len().saturating_sub(1)).unwrap_or_default().to_ascii_lowercase();
+    let troubled = TROUBLE.iter().any(|word| last.strip_suffix(b".").unwrap_or(&last).ends_with(word));
+    let counted = |at: usize| words.get(at).is_some_and(is_number);
+    // VMS: `Directory DISK$USER:[ANON.PUB]`
+    let vms = words.len() == 2 && last.ends_with(b"]") && words.starts_with(&["directory"]);
+    let alone: [&[&str]; 6] = [
         &["volume", "in", "drive"],
         &["volume", "serial"],
         &["size", "date", "time", "name"],
         &["file", "code", "eof"],
         &["owner", "last", "modified"],
+        &["file", "name", "size"],
     ];
-    let named = |words_of: &&[&str]| {
-        words_of
-            .iter()
-            .enumerate()
-            .all(|(at, word)| words.get(at).is_some_and(|w| w.eq_ignore_ascii_case(word.as_bytes())))
-    };
-    let files = first.first().is_some_and(u8::is_ascii_digit)
-        && words.get(1).is_some_and(|w| matches!(w.to_ascii_lowercase().as_slice(), b"file(s)" | b"dir(s)"));
-    sum || rule || files || heading.iter().any(named) || words.starts_with(&["file", "name", "size"])
+    vms || (words.starts_with(&["directory", "of"]) && !troubled)
+        || (words.starts_with(&["total", "of"]) && counted(2))
+        || (words.starts_with(&["grand", "total", "of"]) && counted(3))
+        || alone.iter().any(|heading| words.starts_with(heading))
 }

@@ -74,8 +74,10 @@ pub struct Listing {
     begun: Vec<u8>,
     bytes: u64,
     items: u64,
+    /// A line came that is not blank.
+    is_begun: bool,
     section: Section,
-    /// A VMS name too long for its line; the rest stands on the next.
+    /// A name that may be VMS's, too long for its line; the rest stands on the next.
     held: Option<Vec<u8>>,
     /// What was found and not yet given: two items at most.
     ready: VecDeque<Item>,
@@ -116,6 +118,7 @@ impl Listing {
             begun: Vec::new(),
             bytes: 0,
             items: 0,
+            is_begun: false,
             section: Section::Plain,
             held: None,
             ready: VecDeque::new(),
@@ -156,7 +159,8 @@ impl Listing {
         }
     }
 
-    /// What is left when the data ended: a last line without an end. To be called until nothing comes.
+    /// What is left when the data ended. A line that has not ended then is refused: its end may be missing, and more lines
+    /// after it. To be called until nothing comes.
     ///
     /// # Errors
     /// When the listing went beyond a limit.
@@ -164,10 +168,10 @@ impl Listing {
         if let Some(found) = self.take_ready()? {
             return Ok(Some(found));
         }
+        self.release();
         let line = std::mem::take(&mut self.begun);
-        self.read(&line);
-        if self.ready.is_empty() {
-            self.release();
+        if !line.is_empty() {
+            self.ready.push_back(refused(&line, Refusal::CutOff));
         }
         self.take_ready()
     }
@@ -214,16 +218,24 @@ impl Listing {
 
     /// Gives up waiting for a name's second line.
     fn release(&mut self) {
-        let Some(name) = self.held.take() else { return };
-        let item = vms::alone(&name).and_then(|raw| vetted(raw, &name, self.limits.name));
-        self.ready.extend(item);
+        let Some(line) = self.held.take() else { return };
+        match Words::of(&line).get(0).and_then(vms::alone) {
+            Some(raw) => self.ready.extend(vetted(raw, &line, self.limits.name)),
+            None => self.ready.push_back(refused(&line, Refusal::NotUnderstood)),
+        }
     }
 
     /// Reads a whole line.
     fn read(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if self.held.is_some() {
-            if line.first().is_some_and(|b| matches!(b, b' ' | b'\t')) {
+        if let Some(held) = &self.held {
+            if let Some(raw) = vms::joined(held, line) {
+                let item = vetted(raw, held, self.limits.name);
+                self.held = None;
+                return self.ready.extend(item);
+            }
+            let indented = line.first().is_some_and(|b| matches!(b, b' ' | b'\t'));
+            if indented && vms::is_versioned(held) {
                 let whole = [self.held.take().unwrap_or_default().as_slice(), line].concat();
                 return self.judge(&whole);
             }
@@ -244,6 +256,7 @@ impl Listing {
             Found::HalfName => self.held = Some(line.to_vec()),
             Found::Unknown => self.ready.push_back(refused(line, Refusal::NotUnderstood)),
         }
+        self.is_begun |= !line.trim_ascii().is_empty();
     }
 
     /// Finds out whose line it is. Each reader takes a line only where all of it fits, so that their order matters to
@@ -268,17 +281,23 @@ impl Listing {
             .or_else(|| vms::read(&words))
             .or_else(|| host::read(&words))
             .or_else(|| other::wfftp(&words))
-            .map_or_else(|| without_entry(&words), Found::Entry)
+            .map_or_else(|| without_entry(&words, !self.is_begun), |raw| Found::Entry(sure(raw)))
     }
 }
 
+/// The entry as it is; one whose name begins with a blank, which may be the listing's own, has to be asked for.
+fn sure(raw: Raw<'_>) -> Raw<'_> {
+    let in_doubt = raw.family != Family::Eplf && raw.name.first() == Some(&b' ');
+    if in_doubt { Raw { kind: Kind::Unknown, ..raw } } else { raw }
+}
+
 /// Headings, sums and halves of names.
-fn without_entry<'a>(words: &Words<'_>) -> Found<'a> {
+fn without_entry<'a>(words: &Words<'_>, is_first: bool) -> Found<'a> {
     if let Some(section) = host::heading(words) {
         return Found::Heading(section);
     }
-    if vms::is_half(words) {
-        return Found::HalfName;
+    if item::is_frame(words, is_first) {
+        return Found::Nothing;
     }
-    if item::is_frame(words) { Found::Nothing } else { Found::Unknown }
+    if vms::is_half(words) { Found::HalfName } else { Found::Unknown }
 }

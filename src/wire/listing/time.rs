@@ -148,7 +148,8 @@ pub(super) fn halved(clock: Clock, word: &[u8]) -> Option<Clock> {
 
 fn of_clock(hour: u32, minute: u32, second: Option<u32>, half: Option<u32>) -> Option<Clock> {
     let hour = match half {
-        Some(half) if (1..=12).contains(&hour) => hour % 12 + half,
+        // 00:34AM is what some servers make of midnight.
+        Some(half) if hour <= 12 => hour % 12 + half,
         Some(_) => return None,
         None => hour,
     };

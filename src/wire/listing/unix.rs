@@ -15,7 +15,8 @@ pub(super) fn read<'a>(words: &Words<'a>, now: i64) -> Option<Raw<'a>> {
     if let Some(netware) = netware(words, first, now) {
         return Some(netware);
     }
-    if !is_mode(first) {
+    // `?rw-r--r--`: the server could not tell itself what it is.
+    if !is_mode(first) || first.starts_with(b"?") {
         return None;
     }
     let kind = kind_of(*first.first()?);
@@ -64,7 +65,10 @@ fn with_date<'a>(words: &Words<'a>, now: i64) -> Option<(&'a [u8], Option<Size>,
         let before = words.get(at.checked_sub(1)?)?;
         let length = length_at_end(before)?;
         let (when, last) = date(words, at, now)?;
-        Some((words.behind(last)?, length, when))
+        let name = words.behind(last)?;
+        // AIX: `Mar 12 2008  name`, for a time has five letters where a year has four; elsewhere `Mar 12  2008 name`.
+        let padded = words.get(last).is_some_and(|year| full_year(year).is_some()) && words.gap_before(last) == 1;
+        Some((name.strip_prefix(b" ").filter(|_| padded).unwrap_or(name), length, when))
     })
 }
 
@@ -90,7 +94,24 @@ fn without_date<'a>(words: &Words<'a>) -> Option<(&'a [u8], Option<Size>, Option
     let plain = |at: usize| words.get(at).filter(|w| is_size(w));
     plain(1)?;
     let at = [4, 3].into_iter().find(|&at| plain(at).is_some())?;
+    if has_foreign_date(words, at + 1) {
+        return None;
+    }
     Some((words.behind(at)?, plain(at).and_then(size), None))
+}
+
+/// Whether a date seems to stand there, in words that are not known: what follows it would be taken for a part of the name.
+fn has_foreign_date(words: &Words<'_>, from: usize) -> bool {
+    let near = || (from..from + 4).filter_map(|at| words.get(at));
+    let is_year = |word: &[u8]| full_year(word).is_some_and(|year| (1970..=2200).contains(&year));
+    near().any(|word| time::clock(word).is_some() || time::date(word).is_some() || is_date_like(word))
+        || (near().skip(1).any(is_year) && near().any(|word| day(word).is_some()))
+}
+
+/// Three numbers between dashes, points or slashes, though no day of any calendar.
+fn is_date_like(word: &[u8]) -> bool {
+    let mut parts = word.split(|b| matches!(b, b'-' | b'/' | b'.' | b':'));
+    parts.clone().count() == 3 && parts.all(|part| is_number(part) && part.len() <= 4)
 }
 
 /// The date that begins at a word, and the last word of it. The time is missing where the date names no day of the

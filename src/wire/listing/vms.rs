@@ -32,9 +32,40 @@ pub(super) fn alone(name: &[u8]) -> Option<Raw<'_>> {
     Some(Raw::new(Family::Vms, Kind::File, name))
 }
 
-/// Whether the line is the first of two: a name and nothing else.
+/// Whether the line may be the first of two: a name, and its blocks at most.
 pub(super) fn is_half(words: &Words<'_>) -> bool {
-    words.len() == 1 && !words.is_indented() && words.get(0).is_some_and(has_version)
+    let versioned = words.get(0).is_some_and(has_version);
+    let short = words.len() == 1 || (versioned && words.len() == 2 && words.get(1).is_some_and(is_blocks));
+    short && !words.is_indented()
+}
+
+/// The entry on two lines: a name without or with its blocks, and what has no room beside it. The second line is mostly
+/// indented, and always begins with blocks or a date.
+pub(super) fn joined(first: &[u8], second: &[u8]) -> Option<Raw<'static>> {
+    let (head, tail) = (Words::of(first), Words::of(second));
+    let name = head.get(0)?;
+    // Owner or protection: other systems begin a line with a date, too.
+    let is_vms = (0..tail.len()).any(|at| tail.get(at).is_some_and(|word| matches!(word.first(), Some(b'[' | b'('))));
+    if !(is_vms || tail.is_indented() && has_version(name)) {
+        return None;
+    }
+    let dated =
+        |at: usize| tail.get(at).and_then(time::date).map(|date| (date, tail.get(at + 1).and_then(time::clock)));
+    let (blocks_at, (date, clock)) = match (head.get(1), tail.get(0)) {
+        (None, Some(word)) if is_blocks(word) => (Some(word), dated(1)?),
+        (blocks, _) => (blocks, dated(0)?),
+    };
+    let raw = match alone(name) {
+        Some(raw) => raw,
+        None => Raw::new(Family::Vms, Kind::File, name),
+    };
+    let raw = raw.with(blocks_at.and_then(blocks), local(date, clock));
+    Some(Raw { name: raw.name.into_owned().into(), ..raw })
+}
+
+/// Whether a file's name stands there with its version.
+pub(super) fn is_versioned(line: &[u8]) -> bool {
+    Words::of(line).get(0).is_some_and(has_version)
 }
 
 /// The name without version, its escapes undone (ODS-5: `^_` is a blank, `^.` a point, `^7E` the byte of that code).
@@ -76,11 +107,14 @@ fn has_version(name: &[u8]) -> bool {
     split_version(name).is_some()
 }
 
+/// `7` or `7/9`
+fn is_blocks(word: &[u8]) -> bool {
+    let mut parts = word.splitn(2, |&b| b == b'/');
+    parts.all(is_number)
+}
+
 /// Blocks used, or used and allocated: the file is up to so long.
 fn blocks(word: &[u8]) -> Option<Size> {
-    let used = number(word.split(|&b| b == b'/').next()?)?;
-    if !word.iter().all(|b| b.is_ascii_digit() || *b == b'/') {
-        return None;
-    }
+    let used = number(word.split(|&b| b == b'/').next()?).filter(|_| is_blocks(word))?;
     used.checked_mul(BLOCK).filter(|&bytes| i64::try_from(bytes).is_ok()).map(Size::About)
 }

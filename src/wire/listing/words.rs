@@ -49,6 +49,12 @@ impl<'a> Words<'a> {
         self.line.get(start..)
     }
 
+    /// Blanks between a word and the one before it.
+    pub(super) fn gap_before(&self, at: usize) -> usize {
+        let end = at.checked_sub(1).and_then(|before| self.places.get(before)).map_or(0, |&(_, end)| end);
+        self.places.get(at).filter(|_| at < self.count).map_or(0, |&(start, _)| start.saturating_sub(end))
+    }
+
     /// Whether the line begins with these words, in any case.
     pub(super) fn starts_with(&self, words: &[&str]) -> bool {
         let same = |(at, word): (usize, &&str)| self.get(at).is_some_and(|w| w.eq_ignore_ascii_case(word.as_bytes()));

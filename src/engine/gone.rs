@@ -1,0 +1,309 @@
+//! Files that were fetched from a folder and are not listed there any more: which of them are gone is asked by name.
+//!
+//! A listing may lack what is there: a server cuts it, a disk is not mounted, a folder can't be read. So no file counts as
+//! gone before the server was asked for it, and where much is missing, nobody is asked before the user has said so.
+
+use super::dispatcher::Dispatcher;
+use super::logins::Logins;
+use crate::ftp::PresenceQuery;
+use crate::model::{
+    Event, Failure, FailureKind, IdSet, Job, JobId, JobState, RemotePath, Selection, Source, printable,
+};
+use crate::policy::DeleteLimit;
+use crate::queue::QueueError;
+use crate::transfer::{Link, Survey};
+use crate::wire::FileAnswer;
+use std::collections::HashMap;
+use std::future::Future;
+use std::path::PathBuf;
+
+/// Jobs asked for at a time.
+const PAGE: usize = 500;
+/// Files and folders that are named.
+const NAMED: usize = 20;
+/// Files that are asked for quietly.
+const QUIET: u64 = 100;
+
+/// What is to be found out about files that are gone.
+#[derive(Clone, Debug)]
+pub struct GoneQuery {
+    /// The folder on the server.
+    pub root: Source,
+    /// Where its files go.
+    pub dir: PathBuf,
+    /// How many may be missing before it stays a question.
+    pub limit: DeleteLimit,
+    /// The user has said yes to any number.
+    pub force: bool,
+}
+
+/// What was found out. Whatever is not proved to be gone counts as there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GoneFiles {
+    /// Files that were fetched from the folder.
+    pub known: u64,
+    /// Those that are not listed any more.
+    pub missing: u64,
+    /// Those of which the server says that it has no such file.
+    pub proved: IdSet,
+    /// So many are missing that it stays a question: none was asked for.
+    pub is_question: bool,
+    /// Folders that are suddenly empty, or lack too many files; the first of them.
+    pub held: Vec<String>,
+    /// Files in such folders.
+    pub held_files: u64,
+    /// Files that the server still has, though it does not list them.
+    pub unlisted: u64,
+    /// Files of which the server's words don't tell.
+    pub unclear: u64,
+    /// Names and reasons of the first files that stay.
+    pub stays: Vec<String>,
+}
+
+/// What is known of one folder on the server.
+#[derive(Default)]
+struct FolderCount {
+    known: u64,
+    missing: u64,
+    /// A file that was listed.
+    listed: Option<JobId>,
+}
+
+/// All folders that files came from, by their paths.
+#[derive(Default)]
+struct Census {
+    folders: HashMap<Vec<u8>, FolderCount>,
+    missing: IdSet,
+    known: u64,
+}
+
+impl GoneQuery {
+    fn selection(&self) -> Selection {
+        let host = Some(self.root.account().host_key().to_string());
+        Selection { ids: None, state: Some(JobState::Done), host }
+    }
+
+    /// Whether the job's file came from there.
+    fn concerns(&self, job: &Job) -> bool {
+        let was_listed = job.spec.listed.is_some() || job.record.listed.is_some();
+        let source = &job.spec.source;
+        was_listed
+            && job.spec.folder.is_none()
+            && job.spec.destination.dir() == self.dir
+            && source.account() == self.root.account()
+            && source.path().as_bytes().starts_with(self.root.path().as_bytes())
+    }
+
+    fn is_held(&self, count: &FolderCount, is_empty: bool) -> bool {
+        let too_many = self.limit == DeleteLimit::Half && self.limit.is_exceeded(count.missing, count.known);
+        !self.force && (is_empty || too_many)
+    }
+}
+
+/// The path of a file's folder, with its slash.
+fn folder_of(path: &RemotePath) -> Vec<u8> {
+    let bytes = path.as_bytes();
+    let end = bytes.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
+    bytes.get(..end).unwrap_or_default().to_vec()
+}
+
+impl GoneFiles {
+    fn keep(&mut self, job: &Job, why: &str) {
+        if self.stays.len() < NAMED {
+            self.stays.push(format!("{}: {why}", printable(&job.spec.destination.to_string(), 300)));
+        }
+    }
+
+    fn hold(&mut self, group: &[Job], is_empty: bool) {
+        self.held_files += group.len() as u64;
+        let Some(job) = group.first() else { return };
+        if self.held.len() < NAMED {
+            let why =
+                if is_empty { "nothing is listed in it any more" } else { "more than half of its files are missing" };
+            let folder = job.spec.destination.full().parent().map(|path| path.display().to_string());
+            let folder = printable(&folder.unwrap_or_default(), 300);
+            self.held.push(format!("{folder}: {why} ({} files)", group.len()));
+        }
+    }
+
+    fn give_up(&mut self, group: &[Job], failure: &Failure) {
+        for job in group {
+            self.unclear += 1;
+            self.keep(job, &format!("the server could not be asked: {failure}"));
+        }
+    }
+
+    fn take(&mut self, job: &Job, answer: FileAnswer) {
+        match answer {
+            FileAnswer::Missing => self.proved.insert(job.id),
+            FileAnswer::Exists => {
+                self.unlisted += 1;
+                self.keep(job, "the server does not list it, but still has it");
+            }
+            FileAnswer::Refused(words) | FileAnswer::Unclear(words) => {
+                self.unclear += 1;
+                self.keep(job, &format!("the server does not say clearly that it is gone ({words})"));
+            }
+        }
+    }
+}
+
+impl Dispatcher {
+    /// Finds out which files are gone on the server, where that was asked for and all of the folder was read.
+    pub(super) async fn look_for_gone(&mut self) -> Result<(), QueueError> {
+        let (Some(query), Some(survey)) = (self.order.gone.clone(), self.shop.survey.clone()) else { return Ok(()) };
+        let left = self.shop.queue.counts(self.selection()).await?.folders;
+        let is_whole = left == 0 && self.report.folders_failed == 0 && survey.was_read(&query.root);
+        if self.report.interrupted || self.report.storage || !is_whole {
+            return Ok(());
+        }
+        let census = self.count_missing(&query, &survey).await?;
+        let (known, missing) = (census.known, census.missing.len());
+        let mut found = GoneFiles { known, missing, ..GoneFiles::default() };
+        found.is_question = !query.force && query.limit.is_exceeded(missing, known);
+        if missing > 0 && !found.is_question {
+            if missing > QUIET {
+                let text = format!("{missing} files are not listed any more: the server is asked for each of them");
+                self.shop.observer.event(&Event::Notice { text });
+            }
+            let asked = self.ask_for_missing(&query, &survey, &census).await?;
+            found = GoneFiles { known, missing, ..asked };
+        }
+        if *self.stop.borrow() {
+            self.report.interrupted = true;
+        } else {
+            self.report.gone = Some(found);
+        }
+        Ok(())
+    }
+
+    async fn count_missing(&self, query: &GoneQuery, survey: &Survey) -> Result<Census, QueueError> {
+        let (mut census, mut after) = (Census::default(), None);
+        loop {
+            let page = self.shop.queue.list(query.selection(), after, PAGE).await?;
+            let Some(last) = page.last().map(|job| job.id) else { return Ok(census) };
+            let mut lacking = Vec::new();
+            for job in page.iter().filter(|job| query.concerns(job)) {
+                let count = census.folders.entry(folder_of(job.spec.source.path())).or_default();
+                count.known += 1;
+                census.known += 1;
+                if survey.lacks(&query.root, job.id, &job.spec.source) {
+                    count.missing += 1;
+                    lacking.push(job.id);
+                } else {
+                    count.listed = count.listed.or(Some(job.id));
+                }
+            }
+            census.missing.extend(&lacking.into_iter().collect());
+            after = Some(last);
+        }
+    }
+    /// Asks for each missing file, a folder at a time, over a session at rest or a new one.
+    async fn ask_for_missing(
+        &mut self,
+        query: &GoneQuery,
+        survey: &Survey,
+        census: &Census,
+    ) -> Result<GoneFiles, QueueError> {
+        let mut found = GoneFiles::default();
+        let elsewhere = match census.folders.values().find_map(|count| count.listed) {
+            Some(id) => self.path_of(id).await?,
+            None => None,
+        };
+        let mut warm = None;
+        for group in self.missing_by_folder(census).await? {
+            let Some(path) = group.first().map(|job| folder_of(job.spec.source.path())) else { continue };
+            let Ok(folder) = RemotePath::folder(path.clone()) else { continue };
+            let source = Source::new(query.root.account().clone(), folder.clone(), query.root.transfer_type());
+            let count = census.folders.get(&path);
+            if count.is_some_and(|count| query.is_held(count, survey.was_empty(&source))) {
+                found.hold(&group, survey.was_empty(&source));
+                continue;
+            }
+            let control = match count.and_then(|count| count.listed) {
+                Some(id) => self.path_of(id).await?,
+                None => elsewhere.clone(),
+            };
+            if *self.stop.borrow() {
+                break;
+            }
+            let files: Vec<RemotePath> = group.iter().map(|job| job.spec.source.path().clone()).collect();
+            let asked = PresenceQuery { folder: &folder, files: &files, control: control.as_ref() };
+            let answers = match self.warm_link(warm.take(), query, &group) {
+                Ok(mut link) => {
+                    let answers = self.or_stop(ask(&mut link, asked)).await;
+                    warm = Some(link);
+                    answers
+                }
+                Err(failure) => Some(Err(failure)),
+            };
+            match answers {
+                Some(Ok(answers)) => group.iter().zip(answers).for_each(|(job, answer)| found.take(job, answer)),
+                Some(Err(failure)) => found.give_up(&group, &failure),
+                None => break,
+            }
+        }
+        if let Some(link) = warm {
+            link.quit().await;
+        }
+        Ok(found)
+    }
+
+    /// The missing files, those of one folder together as far as their jobs stand together.
+    async fn missing_by_folder(&self, census: &Census) -> Result<Vec<Vec<Job>>, QueueError> {
+        let (mut groups, mut after): (Vec<Vec<Job>>, _) = (Vec::new(), None);
+        loop {
+            let selection = Selection { ids: Some(census.missing.clone()), ..Selection::default() };
+            let page = self.shop.queue.list(selection, after, PAGE).await?;
+            let Some(last) = page.last().map(|job| job.id) else { return Ok(groups) };
+            for job in page {
+                let here = folder_of(job.spec.source.path());
+                match groups.last_mut() {
+                    Some(group) if group.first().is_some_and(|job| folder_of(job.spec.source.path()) == here) => {
+                        group.push(job);
+                    }
+                    _ => groups.push(vec![job]),
+                }
+            }
+            after = Some(last);
+        }
+    }
+
+    async fn path_of(&self, id: JobId) -> Result<Option<RemotePath>, QueueError> {
+        Ok(self.shop.queue.get(id).await?.map(|job| job.spec.source.path().clone()))
+    }
+
+    /// The link that is there, or one with a session at rest, or a new one.
+    fn warm_link(&mut self, there: Option<Link>, query: &GoneQuery, group: &[Job]) -> Result<Link, Failure> {
+        if let Some(link) = there {
+            return Ok(link);
+        }
+        let account = query.root.account().clone();
+        if let Some(link) = self.hosts.take_idle(&account) {
+            return Ok(link);
+        }
+        let settings = group.first().map(|job| self.settings(job, &account.host_key())).unwrap_or_default();
+        let options = Logins::options(&settings, account.scheme)?;
+        let quirks = self.hosts.known.get(&account.host_key()).map(|host| host.facts.quirks).unwrap_or_default();
+        let rechecks = self.hosts.books(&account).rechecks.clone();
+        self.logins.dial(&account, options, quirks).map(|dial| Link::new(dial, rechecks))
+    }
+
+    /// Does something, unless the run is stopped before its end.
+    async fn or_stop<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|&stop| stop) => None,
+            done = work => Some(done),
+        }
+    }
+}
+
+/// Asks, and once more over a new session where the first one failed.
+async fn ask(link: &mut Link, query: PresenceQuery<'_>) -> Result<Vec<FileAnswer>, Failure> {
+    match link.session().await?.presence(query).await {
+        Err(failure) if failure.kind == FailureKind::Transient => link.session().await?.presence(query).await,
+        answers => answers,
+    }
+}

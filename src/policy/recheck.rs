@@ -1,0 +1,179 @@
+//! A file that was finished before and is asked for again: whether the server still has the same one, and whether what
+//! stands here is still what was put there.
+
+use super::identity::changes;
+use super::resume::{FinalFile, unix_seconds};
+use crate::model::{Identity, Receipt, Stability};
+
+/// Seconds by which a server's clock may be behind this machine's.
+const SKEW: i64 = 120;
+
+/// Whether a server still has the file that a receipt tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// It has, as far as size and time tell.
+    Same,
+    /// Its size is the same, and more can't be compared: why.
+    SameSize(&'static str),
+    /// It has another one: in what they differ.
+    Different(String),
+    /// It no longer tells what it told then: what is not told is not the same.
+    Untold(&'static str),
+}
+
+/// Compares what the server says now with what it said when the file was finished. `same_source` tells that it is the
+/// same server: each mirror has times of its own.
+#[must_use]
+pub fn compare_with_receipt(receipt: &Receipt, now: &Identity, same_source: bool) -> Comparison {
+    let (mut then, mut now) = (known(&receipt.identity, receipt.size), known(now, receipt.size));
+    let times_move = receipt.stability == Some(Stability::ReadTwice);
+    if times_move {
+        (then.modified, now.modified) = (None, None);
+    }
+    match (then.size, now.size) {
+        (Some(a), Some(b)) if a != b => return Comparison::Different(changes(&then, &now).join(", ")),
+        (Some(_), None) => return Comparison::Untold("size"),
+        _ => {}
+    }
+    if !same_source {
+        return match now.size {
+            Some(size) if size == receipt.size => Comparison::SameSize("it came from another mirror"),
+            Some(size) => Comparison::Different(format!("it has {size} bytes, the file here {}", receipt.size)),
+            None => Comparison::Untold("size"),
+        };
+    }
+    let differs = match (&then.modified, &now.modified) {
+        // Fractions may come and go; what both give must agree (RFC 3659, section 2.3).
+        (Some(a), Some(b)) => !(a.starts_with(b.as_str()) || b.starts_with(a.as_str())),
+        _ => false,
+    } || matches!((&then.unique, &now.unique), (Some(a), Some(b)) if a != b);
+    match (&then.modified, &now.modified) {
+        _ if differs => Comparison::Different(changes(&then, &now).join(", ")),
+        (Some(_), Some(_)) => Comparison::Same,
+        (Some(_), None) => Comparison::Untold("time"),
+        (None, Some(time)) => since(receipt, time),
+        (None, None) if times_move && now.size.is_some() => {
+            Comparison::SameSize("the server tells another time at each look")
+        }
+        (None, None) if now.size.is_some() => Comparison::SameSize("the server tells no time"),
+        (None, None) => Comparison::Untold("size nor time"),
+    }
+}
+
+/// Some servers answer 0 for the size of every file: that tells nothing of one that is not empty.
+fn known(identity: &Identity, size: u64) -> Identity {
+    Identity { size: identity.size.filter(|&told| told != 0 || size == 0), ..identity.clone() }
+}
+
+/// A time that was not told then tells whether the file was changed since.
+fn since(receipt: &Receipt, time: &str) -> Comparison {
+    let begun = receipt.finished_at.saturating_sub(receipt.millis.div_ceil(1000));
+    let begun = i64::try_from(begun).unwrap_or(i64::MAX);
+    match unix_seconds(time) {
+        Some(changed) if changed.saturating_add(SKEW) < begun => Comparison::Same,
+        Some(_) => Comparison::Different(format!("it was changed at {}", crate::model::printable(time, 40))),
+        None => Comparison::Untold("time"),
+    }
+}
+
+/// Whether the file under the final name has length and time as it was finished: the server's time, where that was told,
+/// otherwise one not after the end of the download.
+#[must_use]
+pub fn is_as_finished(receipt: &Receipt, found: FinalFile) -> bool {
+    let told = receipt.identity.modified.as_deref().and_then(unix_seconds);
+    let finished = i64::try_from(receipt.finished_at).unwrap_or(i64::MAX);
+    let in_time = match told {
+        Some(told) => found.modified == Some(told),
+        None => found.modified.is_some_and(|modified| modified <= finished),
+    };
+    found.size == receipt.size && in_time
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(size: Option<u64>, modified: Option<&str>, unique: Option<&str>) -> Identity {
+        Identity { size, modified: modified.map(str::to_owned), unique: unique.map(str::to_owned) }
+    }
+
+    /// Finished at 2024-03-01 00:00:00, after ten seconds.
+    fn receipt(identity: Identity) -> Receipt {
+        Receipt { size: 7, identity, finished_at: 1_709_251_200, millis: 10_000, ..Receipt::default() }
+    }
+
+    const T: Option<&str> = Some("20240229123456");
+
+    #[test]
+    fn what_was_told_then_has_to_be_told_now_and_be_equal() {
+        let full = identity(Some(7), T, None);
+        for (then, now, verdict) in [
+            (full.clone(), full.clone(), "same"),
+            (full.clone(), identity(Some(7), Some("20240229123456.123"), None), "same"),
+            (full.clone(), identity(Some(7), T, Some("u")), "same"),
+            (full.clone(), identity(Some(8), T, None), "different"),
+            (full.clone(), identity(Some(7), Some("20240229123457"), None), "different"),
+            (identity(Some(7), T, Some("u")), identity(Some(7), T, Some("v")), "different"),
+            (full.clone(), identity(Some(7), None, None), "untold"),
+            (full.clone(), identity(None, T, None), "untold"),
+            (full.clone(), identity(Some(0), T, None), "untold"),
+            (full, Identity::default(), "untold"),
+            (identity(Some(7), None, None), identity(Some(7), None, None), "size"),
+            (identity(Some(7), None, None), identity(Some(8), None, None), "different"),
+            (identity(None, T, None), identity(None, T, None), "same"),
+            (identity(Some(0), T, None), identity(Some(0), T, None), "same"),
+            (identity(Some(0), None, None), identity(Some(0), None, None), "untold"),
+            (Identity::default(), Identity::default(), "untold"),
+        ] {
+            let found = match compare_with_receipt(&receipt(then.clone()), &now, true) {
+                Comparison::Same => "same",
+                Comparison::SameSize(_) => "size",
+                Comparison::Different(_) => "different",
+                Comparison::Untold(_) => "untold",
+            };
+            assert_eq!(found, verdict, "{then:?} {now:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_told_only_now_has_to_lie_before_the_download() {
+        let before = receipt(identity(Some(7), None, None));
+        let at = |time| compare_with_receipt(&before, &identity(Some(7), Some(time), None), true);
+        assert_eq!(at("20240229235600"), Comparison::Same);
+        for time in ["20240229235830", "20240229235955", "20240301000001", "20250101000000"] {
+            assert!(matches!(at(time), Comparison::Different(_)), "{time}");
+        }
+        assert_eq!(at("yesterday"), Comparison::Untold("time"));
+    }
+
+    #[test]
+    fn a_time_that_moves_at_each_look_tells_nothing() {
+        let before = Receipt { stability: Some(Stability::ReadTwice), ..receipt(identity(Some(7), T, None)) };
+        let at = |now: Identity| compare_with_receipt(&before, &now, true);
+        assert!(matches!(at(identity(Some(7), Some("20250101000000"), None)), Comparison::SameSize(_)));
+        assert!(matches!(at(identity(Some(8), T, None)), Comparison::Different(_)));
+        assert!(matches!(at(identity(None, T, None)), Comparison::Untold(_)));
+    }
+
+    #[test]
+    fn another_mirror_is_compared_by_size_alone() {
+        let before = receipt(identity(Some(7), T, Some("u")));
+        let at = |now: Identity| compare_with_receipt(&before, &now, false);
+        assert!(matches!(at(identity(Some(7), Some("20250101000000"), Some("v"))), Comparison::SameSize(_)));
+        assert!(matches!(at(identity(Some(8), T, None)), Comparison::Different(_)));
+        assert!(matches!(at(identity(None, T, None)), Comparison::Untold(_)));
+    }
+
+    #[test]
+    fn a_file_here_is_as_finished_by_length_and_the_servers_time() {
+        let found = |size, modified| FinalFile { size, modified, digest_matches: None, bytes_match: None };
+        let told = receipt(identity(Some(7), T, None));
+        assert!(is_as_finished(&told, found(7, Some(1_709_210_096))));
+        for other in [found(8, Some(1_709_210_096)), found(7, Some(1_709_210_097)), found(7, None)] {
+            assert!(!is_as_finished(&told, other), "{other:?}");
+        }
+        let untold = receipt(identity(Some(7), None, None));
+        assert!(is_as_finished(&untold, found(7, Some(1_709_251_200))));
+        assert!(!is_as_finished(&untold, found(7, Some(1_709_251_201))));
+    }
+}

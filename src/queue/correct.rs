@@ -1,0 +1,65 @@
+//! What a later list says of jobs that are known.
+
+use super::books::Books;
+use super::index::set_of;
+use super::{Accepted, QueueError};
+use crate::model::{Expectation, JobSpec, JobState, Move};
+
+/// What a later list says of a known job, where that is news.
+pub(super) struct Correction {
+    id: u64,
+    expect: Expectation,
+    /// It names places that the job does not have.
+    has_mirrors: bool,
+}
+
+impl Books {
+    /// What is news in what a list says of a known job; nothing where nothing is.
+    pub(super) fn correction(&mut self, id: u64, spec: &JobSpec) -> Result<Option<Correction>, QueueError> {
+        if spec.folder.is_some() || (spec.expect == Expectation::default() && spec.mirrors.is_empty()) {
+            return Ok(None);
+        }
+        let known = self.spec(id)?;
+        let has_mirrors = spec.sources().any(|(_, source)| known.sources().all(|(_, other)| other != source));
+        let before = self.record(id)?.0.expect.map_or(known.expect, |expect| *expect);
+        let is_news = before.corrected_by(&spec.expect) != before;
+        let news = || Correction { id, expect: spec.expect.clone(), has_mirrors };
+        Ok((is_news || has_mirrors).then(news))
+    }
+
+    /// Has jobs take what later lists say of them. What is done or failed by the earlier word is queued again.
+    pub(super) fn correct(&mut self, corrections: &[Correction]) -> Result<Accepted, QueueError> {
+        let (mut corrected, mut again, mut mirrors) = (Vec::new(), Vec::new(), Vec::new());
+        for Correction { id, expect, has_mirrors } in corrections {
+            let Some(stored) = self.index.state(*id) else { continue };
+            if *has_mirrors && stored != JobState::Done {
+                mirrors.push(*id);
+            }
+            let (mut record, _) = self.record(*id)?;
+            let before = match &record.expect {
+                Some(before) => (**before).clone(),
+                None => self.spec(*id)?.expect,
+            };
+            let after = before.corrected_by(expect);
+            if after == before {
+                continue;
+            }
+            let is_by_digest = (&after.checksum, &after.pieces) != (&before.checksum, &before.pieces);
+            record.compare |= is_by_digest && record.receipt.is_some();
+            record.expect = Some(Box::new(after));
+            let to = match stored {
+                JobState::Done | JobState::Failed => stored.apply(Move::Retry).unwrap_or(stored),
+                other => other,
+            };
+            if to != stored {
+                (record.fruitless, record.not_before) = (0, None);
+                record.troubles.clear();
+            }
+            corrected.push(*id);
+            again.extend((stored == JobState::Done).then_some(*id));
+            self.stage_job(*id, to, record)?;
+        }
+        let (corrected, again, without_mirrors) = (set_of(corrected), set_of(again), set_of(mirrors));
+        Ok(Accepted { corrected, again, without_mirrors, ..Accepted::default() })
+    }
+}

@@ -1,0 +1,182 @@
+//! A file that was finished before and is asked for again.
+
+use super::gauge::Phase;
+use super::link::Link;
+use super::prove::Word;
+use super::task::{Halt, Run, on_disk};
+use crate::disk::{Found, Place, Wanted};
+use crate::model::{Cause, Existing, Failure, Identity, Receipt, SameBy, Stage, rfc3339};
+use crate::policy::{Comparison, FinalFile, compare_with_receipt, is_as_finished};
+
+/// What is to be told of a file that is the same by size and time.
+const AS_IT_WAS: &str = "as it was, checked with the server";
+
+/// A file that stays as it was finished before.
+pub(super) struct UnchangedFile {
+    /// What is known of it since then.
+    pub(super) receipt: Box<Receipt>,
+    /// By what it is known that the server has the same; nothing where it has not, or that was not to count.
+    pub(super) same: Option<SameBy>,
+}
+
+impl Run<'_> {
+    /// The receipt of an earlier download that the job still has.
+    pub(super) fn earlier(&self) -> Option<&Receipt> {
+        self.task.job.record.receipt.as_ref()
+    }
+
+    /// Has the server asked about the file together with those that come next. Returns what stays, where it is as it was;
+    /// everything else is asked and decided upon alone.
+    pub(super) async fn glance(&mut self, place: &Place, link: &mut Link) -> Result<Option<UnchangedFile>, Halt> {
+        if self.earlier().is_none() || self.task.settings.sidecars == Some(true) {
+            return Ok(None);
+        }
+        let (answers, account) = (&self.task.findings.answers, self.task.source.account());
+        let mut remote = answers.take(account, self.path());
+        if remote.is_none() {
+            self.ask_about_several(link).await?;
+            remote = answers.take(account, self.path());
+        }
+        let Some(remote) = remote else { return Ok(None) };
+        match self.compare_with_earlier(place, &remote).await? {
+            Some((receipt, Comparison::Same)) => Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some(SameBy::Time)))),
+            _ => Ok(None),
+        }
+    }
+
+    async fn ask_about_several(&mut self, link: &mut Link) -> Result<(), Halt> {
+        let (answers, account) = (&self.task.findings.answers, self.task.source.account());
+        let paths = answers.to_ask(account, self.path(), self.task.next);
+        if paths.is_empty() {
+            return Ok(());
+        }
+        self.task.gauge.set_phase(Phase::Asking);
+        let asked = async { link.session().await?.inspect_several(&paths).await };
+        let told = match self.or_stop(asked).await? {
+            Ok(told) => told.unwrap_or_default(),
+            Err(failure) => {
+                self.add_note(&format!("asked once more about one file at a time: {failure}"));
+                answers.ask_one_by_one(account.host_key());
+                Vec::new()
+            }
+        };
+        let told = told.into_iter().chain(std::iter::repeat(None));
+        answers.put(account, paths.into_iter().zip(told));
+        Ok(())
+    }
+
+    /// Compares what the server says of a file that was finished before with what it said then. Returns what stays; nothing
+    /// where the file is to be decided upon as any other.
+    pub(super) async fn compare_known(
+        &mut self,
+        place: &Place,
+        remote: &Identity,
+    ) -> Result<Option<UnchangedFile>, Halt> {
+        let Some((receipt, compare_with_receipt)) = self.compare_with_earlier(place, remote).await? else {
+            return Ok(None);
+        };
+        let then = rfc3339(receipt.finished_at);
+        let difference = match compare_with_receipt {
+            Comparison::Same => return Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some(SameBy::Time)))),
+            Comparison::SameSize(why) => {
+                let note = format!("as it was, checked with the server by its size alone: {why}");
+                return Ok(Some(self.stays(place, receipt, &note, Some(SameBy::Size))));
+            }
+            // The digest that it is to have says which of the two is right.
+            _ if self.word.is_some() || self.pieces.is_some() => return Ok(None),
+            Comparison::Different(how) => format!("the server has another file than the one fetched at {then}: {how}"),
+            Comparison::Untold(what) => {
+                format!("the server tells no {what} of the file: it can't be compared with the one fetched at {then}")
+            }
+        };
+        match self.existing() {
+            Existing::Overwrite | Existing::Backup | Existing::Resume => Ok(None),
+            Existing::Skip => {
+                let note = format!("kept as it is (existing = skip): {difference}");
+                Ok(Some(self.stays(place, receipt, &note, None)))
+            }
+            Existing::Check | Existing::Error => {
+                Err(self.own_way_out(Failure::local(Stage::Plan, Cause::Exists, difference)).into())
+            }
+        }
+    }
+
+    /// The receipt of a file that stands here as it was finished, and whether the server has the same; nothing where it does
+    /// not, or was not checked yet by all that is known of it.
+    async fn compare_with_earlier(
+        &mut self,
+        place: &Place,
+        remote: &Identity,
+    ) -> Result<Option<(Receipt, Comparison)>, Halt> {
+        let Some(receipt) = self.earlier().cloned() else { return Ok(None) };
+        let Some(found) = on_disk(Stage::Plan, || place.final_file())? else { return Ok(None) };
+        self.own = self.is_unchanged(&receipt, found, place).await?.then_some(found);
+        if self.own.is_none() || self.has_news(&receipt) {
+            return Ok(None);
+        }
+        let own = &self.task.job.spec.source;
+        let same_source = receipt.source.as_ref().unwrap_or(own) == self.task.source;
+        let compare_with_receipt = compare_with_receipt(&receipt, remote, same_source);
+        Ok(Some((receipt, compare_with_receipt)))
+    }
+
+    /// Whether something is said of the content by which the file here was not checked yet.
+    fn has_news(&self, receipt: &Receipt) -> bool {
+        let is_unknown = |word: &Word| !receipt.known_digests().any(|sum| *sum == word.checksum);
+        let other_size = self.task.job.spec.expect.size.is_some_and(|size| size != receipt.size);
+        other_size || self.task.job.record.compare || self.word.as_ref().is_some_and(is_unknown)
+    }
+
+    /// Ends the attempt on a file that stays as it is.
+    fn stays(&mut self, place: &Place, receipt: Receipt, note: &str, same: Option<SameBy>) -> UnchangedFile {
+        self.clear_leftovers(place);
+        self.progress = None;
+        self.add_note(note);
+        UnchangedFile { receipt: Box::new(receipt), same }
+    }
+
+    /// Whether the user wants what the server has in the place of what this job put there.
+    pub(super) fn may_replace_own(&self) -> bool {
+        let is_own = self.own.is_some_and(|own| self.final_file.is_none_or(|found| found == own));
+        is_own && self.task.job.record.replace
+    }
+
+    /// The failure of a file that is not to be replaced: where ftpq itself put it there, it can be asked to do so.
+    pub(super) fn own_way_out(&self, failure: Failure) -> Failure {
+        if self.own.is_none() || failure.cause != Cause::Exists {
+            return failure;
+        }
+        let id = self.task.job.id;
+        failure.with_advice(format!(
+            "`ftpq retry {id}` and then `ftpq run {id}` fetch the server's file; the one here stays until the new one is whole"
+        ))
+    }
+
+    /// Adds the digests that are known of an unchanged file to those that were computed now.
+    pub(super) fn keep_digests(&self, receipt: Receipt) -> Receipt {
+        let Some(earlier) = self.earlier().filter(|_| self.own.is_some()) else { return receipt };
+        let mut digests = receipt.digests;
+        for sum in earlier.known_digests() {
+            if !digests.iter().any(|known| known.algorithm() == sum.algorithm()) {
+                digests.push(sum.clone());
+            }
+        }
+        let proof = receipt.proof.max(earlier.proof.clone());
+        let checksum = receipt.checksum.or_else(|| earlier.checksum.clone());
+        let stability = receipt.stability.or(earlier.stability);
+        Receipt { proof, digests, checksum, stability, ..receipt }
+    }
+
+    /// Whether the file is the one that was put there: by length and time, or else by a digest.
+    async fn is_unchanged(&self, receipt: &Receipt, found: Found, place: &Place) -> Result<bool, Halt> {
+        let file = FinalFile { size: found.size, modified: found.modified, digest_matches: None, bytes_match: None };
+        if is_as_finished(receipt, file) {
+            return Ok(true);
+        }
+        let known = receipt.known_digests().max_by_key(|sum| sum.algorithm());
+        let Some(known) = known.filter(|_| found.size == receipt.size) else { return Ok(false) };
+        let wanted = Wanted { whole: vec![known.algorithm()], pieces: None };
+        let surveyed = self.survey_final(place, wanted).await?;
+        Ok(surveyed.digest(known.algorithm()) == Some(known))
+    }
+}
