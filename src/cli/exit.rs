@@ -83,6 +83,7 @@ impl Failed {
                 DeskError::DestinationTaken(_) => {
                     format!("{error}; nothing was queued: give one of them another destination")
                 }
+                DeskError::Contradiction(_) => format!("{error}; nothing was queued"),
                 DeskError::Storage(_) | DeskError::StorageFull(_) | DeskError::NoAnswer(_) => error.to_string(),
             }),
             Self::Io(what, error) => Some(format!("{what}: {error}")),
@@ -93,9 +94,10 @@ impl Failed {
 
     pub(super) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Manifest | Self::Config(_) | Self::Desk(DeskError::DestinationTaken(_)) => {
-                Exit::Usage
-            }
+            Self::Usage(_)
+            | Self::Manifest
+            | Self::Config(_)
+            | Self::Desk(DeskError::DestinationTaken(_) | DeskError::Contradiction(_)) => Exit::Usage,
             Self::Desk(DeskError::NoAnswer(_)) => Exit::Busy,
             Self::Desk(DeskError::Storage(_) | DeskError::StorageFull(_)) | Self::Io(..) => Exit::Storage,
             Self::Interrupted(_) => Exit::Left,

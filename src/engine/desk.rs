@@ -52,6 +52,9 @@ pub enum DeskError {
     /// Another source is queued for the same destination; nothing was added.
     #[error(transparent)]
     DestinationTaken(Box<Clash>),
+    /// One list says of a file what can't both be; nothing was added.
+    #[error("{0}")]
+    Contradiction(String),
     /// The queue could not be read or written.
     #[error("{0}")]
     Storage(String),

@@ -320,6 +320,7 @@ impl From<QueueError> for DeskError {
     fn from(error: QueueError) -> Self {
         match error {
             QueueError::Clash(clash) => Self::DestinationTaken(clash),
+            error @ QueueError::Contradiction(_) => Self::Contradiction(error.to_string()),
             error @ QueueError::Full { .. } => Self::StorageFull(error.to_string()),
             error => Self::Storage(error.to_string()),
         }

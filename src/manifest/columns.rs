@@ -37,7 +37,7 @@ impl Column {
         if scheme_of(word).is_some() {
             return Ok(Self::Url);
         }
-        if word == "-" {
+        if ["-", ".", "NA", "N/A", "n/a"].contains(&word) {
             return Ok(Self::Absent);
         }
         if is_digits(word) {
@@ -184,6 +184,9 @@ mod tests {
             ("deadbeef".to_owned(), Column::Name),
             ("x=y.txt".to_owned(), Column::Name),
             ("12:30".to_owned(), Column::Name),
+            ("n/a".to_owned(), Column::Absent),
+            (".".to_owned(), Column::Absent),
+            ("na".to_owned(), Column::Name),
             ("1.5".to_owned(), Column::Name),
             ("ftp/a.gz".to_owned(), Column::Name),
         ] {

@@ -9,8 +9,18 @@ const MARK: &[u8] = b"\xEF\xBB\xBF";
 /// list in a later line only.
 const HEAD: usize = 16 * 1024;
 
-/// The text, and its first bytes: all of it, or [`HEAD`].
-pub(super) fn open(mut raw: Box<dyn BufRead + Send>) -> io::Result<(Box<dyn BufRead + Send>, Vec<u8>)> {
+/// A text that was looked at.
+pub(super) struct Peeked {
+    /// All of it, from its begin.
+    pub(super) text: Box<dyn BufRead + Send>,
+    /// Its first bytes: all of it, or [`HEAD`].
+    pub(super) head: Vec<u8>,
+    /// Whether nothing follows these bytes.
+    pub(super) is_whole: bool,
+}
+
+/// Undoes what a text is wrapped in, and looks at its begin.
+pub(super) fn open(mut raw: Box<dyn BufRead + Send>) -> io::Result<Peeked> {
     let (magic, broken) = peek(&mut raw, 2);
     if let Some(e) = broken {
         return Err(e);
@@ -21,12 +31,13 @@ pub(super) fn open(mut raw: Box<dyn BufRead + Send>) -> io::Result<(Box<dyn BufR
     let mut text: Box<dyn BufRead + Send> =
         if packed { Box::new(BufReader::new(MultiGzDecoder::new(whole))) } else { whole };
     let (mut head, broken) = peek(&mut text, HEAD);
+    let is_whole = head.len() < HEAD && broken.is_none();
     // What came before an error is read, and then the error.
     let rest: Box<dyn BufRead + Send> = broken.map_or(text, |e| Box::new(BufReader::new(Broken(Some(e)))));
     if head.starts_with(MARK) {
         head.drain(..MARK.len());
     }
-    Ok((Box::new(Cursor::new(head.clone()).chain(rest)), head))
+    Ok(Peeked { text: Box::new(Cursor::new(head.clone()).chain(rest)), head, is_whole })
 }
 
 /// Takes that many bytes, or what there is, and the error that kept it from more.
@@ -72,7 +83,7 @@ mod tests {
     }
 
     fn read(bytes: Vec<u8>, capacity: usize) -> String {
-        let (mut text, _) = open(Box::new(BufReader::with_capacity(capacity, Cursor::new(bytes)))).unwrap();
+        let mut text = open(Box::new(BufReader::with_capacity(capacity, Cursor::new(bytes)))).unwrap().text;
         let mut all = String::new();
         text.read_to_string(&mut all).unwrap();
         all
@@ -92,16 +103,17 @@ mod tests {
 
     #[test]
     fn the_head_is_bounded() {
-        let (_, head) = open(Box::new(BufReader::new(io::repeat(b' ').take(1 << 24)))).unwrap();
-        assert_eq!(head.len(), HEAD);
+        let opened = open(Box::new(BufReader::new(io::repeat(b' ').take(1 << 24)))).unwrap();
+        assert_eq!((opened.head.len(), opened.is_whole), (HEAD, false));
+        assert!(open(Box::new(Cursor::new("a"))).unwrap().is_whole);
     }
 
     #[test]
     fn what_came_before_an_error_is_read_and_then_the_error() {
         let packed = gzip(b"a\nb\n");
         let torn = packed[..packed.len() - 5].to_vec();
-        let (mut text, head) = open(Box::new(Cursor::new(torn))).unwrap();
-        assert_eq!(head, b"a\nb\n");
+        let Peeked { mut text, head, is_whole } = open(Box::new(Cursor::new(torn))).unwrap();
+        assert_eq!((&head[..], is_whole), (&b"a\nb\n"[..], false));
         let mut all = Vec::new();
         assert!(text.read_to_end(&mut all).is_err());
         assert_eq!(all, b"a\nb\n");

@@ -5,10 +5,11 @@ use super::aria2;
 use super::columns::{ending, is_digits};
 use super::entry::{Entry, MIRRORS, Position, Wanted, entry, scheme_of};
 use super::error::{Problem, column_of};
+use super::joined::names_folder;
 use super::lines::Lines;
 use super::mirrors::{Place, choose};
 use super::reader::Body;
-use super::row::{Doubt, Misfit, RowFile, files, names_folder};
+use super::row::{Doubt, Misfit, RowFile, files};
 use super::warning::Reading;
 use std::collections::VecDeque;
 use std::io::BufRead;
@@ -73,7 +74,10 @@ fn read(
     }
     let files =
         files(line, start, reading.options.base.is_some()).map_err(|Misfit { at, message }| problem(at, &message))?;
-    let place = |at: usize| Position { line: number, column: column_of(bytes, at) };
+    // In a row of many URLs this is asked for each of them.
+    let is_ascii = line.is_ascii();
+    let before = |at: usize| if is_ascii { at } else { line.get(..at).unwrap_or(line).chars().count() };
+    let place = |at: usize| Position { line: number, column: before(at) as u64 + 1 };
     Ok(files.into_iter().map(|file| job(file, &place, reading)).collect())
 }
 
@@ -118,10 +122,10 @@ fn job(file: RowFile, place: &dyn Fn(usize) -> Position, reading: &mut Reading) 
 fn warn(doubt: Option<Doubt>, name: Option<&str>, url: Option<&str>, at: Position, reading: &mut Reading) {
     let mut say = |subject: &str, message: &str| reading.warnings.say_once(subject, at, message);
     match doubt {
-        Some(Doubt::OneServer) => say(
-            "one server",
-            "URLs of one server with the same name in one row are taken as sources of one file, here first; if they are \
-             different files, write each on a line of its own",
+        Some(Doubt::OneBlank) => say(
+            "one blank",
+            "what stands one blank behind a URL is taken as the destination, here first; if the blank is a part of the URL, \
+             write it as %20",
         ),
         Some(Doubt::OtherNames) => say(
             "other names",
@@ -131,8 +135,7 @@ fn warn(doubt: Option<Doubt>, name: Option<&str>, url: Option<&str>, at: Positio
         None => {}
     }
     let url = url.filter(|url| !names_folder(url));
-    let loses_ending =
-        url.and_then(ending).is_some() && name.is_some_and(|name| ending(name).is_none() && !name.contains('/'));
+    let loses_ending = url.and_then(ending).is_some() && name.is_some_and(|name| ending(name).is_none());
     if loses_ending {
         say(
             "ending",

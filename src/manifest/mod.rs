@@ -15,6 +15,7 @@ mod error;
 mod folder;
 mod format;
 mod input;
+mod joined;
 mod jsonl;
 mod lines;
 mod list;

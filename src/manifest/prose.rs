@@ -20,6 +20,11 @@ impl Prose {
         self.first.get_or_insert(Position { line: number, column: 1 });
     }
 
+    /// Whether there was a line of the format.
+    pub(super) fn has_table(&self) -> bool {
+        self.has_table
+    }
+
     /// Notes that there was a line of the format.
     pub(super) fn see_table(&mut self) {
         self.has_table = true;
@@ -32,13 +37,13 @@ impl Prose {
     pub(super) fn close(&mut self, shape: &str, reading: &mut Reading) -> Result<(), Problem> {
         let Some(at) = self.first.take() else { return Ok(()) };
         if !self.has_table {
-            let message = format!("no line here has the form that it needs: {shape}");
+            let message = format!("no line here is a checksum and a name: {shape}");
             return Err(Problem::fatal_at(at, &message));
         }
         let message = match self.count {
-            1 => "this line is left out: it has not the form of this list's other lines".to_owned(),
+            1 => "this line is left out: it does not look like the list's other lines".to_owned(),
             count => {
-                format!("{count} lines are left out, this one first: they have not the form of this list's other lines")
+                format!("{count} lines are left out, this one first: they do not look like the list's other lines")
             }
         };
         reading.warnings.say(at, &message);

@@ -57,7 +57,7 @@ impl Reader {
         if let State::Raw(_) = self.state {
             let State::Raw(raw) = std::mem::replace(&mut self.state, State::Ended) else { return None };
             match input::open(raw) {
-                Ok((text, head)) => self.state = State::Open(self.choose(text, &head)),
+                Ok(opened) => self.state = State::Open(self.choose(opened)),
                 Err(e) => return Some(Err(Problem::fatal(1, &format!("can't be read: {e}")))),
             }
         }
@@ -67,10 +67,12 @@ impl Reader {
         }
     }
 
-    fn choose(&mut self, text: Box<dyn BufRead + Send>, head: &[u8]) -> Box<dyn Body> {
-        let format = self.reading.options.format.unwrap_or_else(|| Format::recognized(head, &self.name));
+    fn choose(&mut self, opened: input::Peeked) -> Box<dyn Body> {
+        let input::Peeked { text, head, is_whole } = opened;
+        let format = self.reading.options.format.unwrap_or_else(|| Format::recognized(&head, &self.name));
         self.warn_of_idle_options(format);
-        let nothing = if self.reading.options.base.is_none() { no_url_in(head) } else { None };
+        let needs_url = is_whole && self.reading.options.base.is_none();
+        let nothing = if needs_url { no_url_in(&head) } else { None };
         match format {
             Format::List if nothing.is_some() => Box::new(Nothing(nothing)),
             Format::List => Box::new(List::new(text)),

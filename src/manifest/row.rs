@@ -3,15 +3,16 @@
 //! Columns stand apart by tabs or blanks. A single blank parts them too, where it can't be one that belongs into a URL or
 //! a name: what is cut off a URL by mistake makes another file of it.
 
-use super::columns::{Column, are_partners, ending, file_named, is_address, is_digest, last_part};
+use super::columns::{Column, are_partners, ending, is_address, is_digest, last_part};
 use super::entry::scheme_of;
 use super::error::offset_in;
+use super::joined::{host_in, is_several, joined, name_at_end, names_folder, pieces, server_and_path};
 use crate::model::Checksum;
 use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Most files of one row, and most URLs of one file.
-const FILES: usize = 1000;
+/// Most URLs of one row.
+const URLS: usize = 1000;
 /// Most words between two gaps of a row.
 const WORDS: usize = 1000;
 /// What columns stand apart by.
@@ -24,6 +25,8 @@ const NAMING: [&str; 5] = ["-O", "-o", "--out", "--output", "--output-document"]
 pub(super) struct RowFile {
     /// Its URLs: mirrors have the same name at their end.
     pub(super) urls: Vec<(String, usize)>,
+    /// The servers of FTP that they name, once there are two URLs, and the path on each.
+    servers: BTreeMap<String, String>,
     /// The name that they end with, once somebody asked.
     named: OnceCell<Option<String>>,
     pub(super) checksum: Option<(Checksum, usize)>,
@@ -36,8 +39,8 @@ pub(super) struct RowFile {
 /// What may have been meant otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doubt {
-    /// URLs of one server with the same name: taken for mirrors.
-    OneServer,
+    /// A single blank behind a URL: taken for the gap before a destination.
+    OneBlank,
     /// URLs of several servers with different names: taken for different files.
     OtherNames,
 }
@@ -79,7 +82,7 @@ pub(super) fn files(line: &str, start: usize, below_base: bool) -> Result<Vec<Ro
     }
     let line = without_comment(line)?;
     let rest = line.get(start + url.len()..).unwrap_or_default();
-    let mut files = Files { below_base, first: url, all: Vec::new(), latest: 0..0 };
+    let mut files = Files { below_base, first: url, all: Vec::new(), count: 0, latest: 0..0 };
     if scheme_of(url).is_none() {
         why_no_path(url).map_or(Ok(()), |message| misfit(start, message))?;
     }
@@ -105,6 +108,8 @@ fn why_no_path(word: &str) -> Option<&'static str> {
         Some("no path: it has neither a letter nor a digit")
     } else if is_address(word) {
         Some("an address without its scheme; write ftp:// before it")
+    } else if is_several(word) {
+        Some("several paths with `;` or `,` between? write each on a line of its own; in a name write %3B and %2C")
     } else if word.ends_with(':') {
         Some("no path: it ends in a colon; write one as %3A")
     } else {
@@ -146,6 +151,8 @@ struct Files<'l> {
     /// The row's first URL or path.
     first: &'l str,
     all: Vec<RowFile>,
+    /// URLs so far.
+    count: usize,
     /// Those that the last column of URLs named: what follows belongs to them.
     latest: std::ops::Range<usize>,
 }
@@ -157,6 +164,10 @@ impl<'l> Files<'l> {
         let mut mirror_of = None;
         for (url, offset) in joined(word) {
             let at = at + offset;
+            self.count += 1;
+            if self.count > URLS {
+                return misfit(at, format!("more than {URLS} URLs in one row"));
+            }
             let named = if self.all.is_empty() { OnceCell::new() } else { OnceCell::from(name_at_end(&url)) };
             let name = named.get().and_then(Option::as_deref);
             let is_same = |file: &RowFile| name.is_some() && name == file.named();
@@ -164,8 +175,6 @@ impl<'l> Files<'l> {
             if let Some(file) = same.and_then(|index| self.all.get_mut(index)) {
                 file.add_mirror(url, at)?;
                 mirror_of = same;
-            } else if self.all.len() == FILES {
-                return misfit(at, format!("more than {FILES} files in one row"));
             } else {
                 let file = RowFile { urls: vec![(url, at)], named, ..RowFile::default() };
                 self.all.push(file);
@@ -186,10 +195,11 @@ impl<'l> Files<'l> {
             |wanted: fn(&Column) -> bool| items.iter().filter(|item| !item.is_named && wanted(&item.column)).count();
         let (names, sizes) = (is(|c| *c == Column::Name), is(|c| matches!(c, Column::Size(_))));
         let (sums, urls) = (is(|c| matches!(c, Column::Checksum(_))), is(|c| *c == Column::Url));
+        let absent = is(|c| *c == Column::Absent);
         let is_whole = ending(self.first).is_some() || names_folder(self.first);
         if names == 0 {
-            if is_close && sizes == items.len() && !is_whole {
-                return misfit(start, self.blank_or("a size"));
+            if is_close && sizes + absent == items.len() && !is_whole {
+                return misfit(start, self.blank_or(if sizes > 0 { "a size" } else { "an empty column" }));
             }
             return items.into_iter().try_for_each(|item| self.take(item));
         }
@@ -197,8 +207,11 @@ impl<'l> Files<'l> {
             return misfit(*at, message.as_str());
         }
         if items.len() == 1 || (names == 1 && sums > 0 && urls == 0) {
-            if is_close && !self.is_close_name(items.iter().find(|item| item.column == Column::Name)) {
-                return misfit(start, self.blank_or("a destination"));
+            if is_close {
+                if !self.is_close_name(items.iter().find(|item| item.column == Column::Name)) {
+                    return misfit(start, self.blank_or("a destination"));
+                }
+                self.doubt_blank();
             }
             return items.into_iter().try_for_each(|item| self.take(item));
         }
@@ -209,9 +222,18 @@ impl<'l> Files<'l> {
         if !is_text {
             return misfit(start, "several things with one blank between: put tabs between the columns of a row");
         }
-        if ending(self.first).is_some() && ending(field).is_none() && !field.contains('/') {
+        if ending(field).is_none() || ending(field) != ending(self.first) {
             let message = "words that are neither checksum nor size, and no destination by their looks; a comment begins with \
-                           a `#`, and a destination with blanks in it ends as the file's name does";
+                           a `#`, and a destination with blanks in it ends as the file's name does: give another one in a \
+                           list in JSON Lines or CSV";
+            return misfit(start, message);
+        }
+        if let Some(Item { column: Column::Size(_), word, .. }) = items.first()
+            && let Some(name) = field.get(word.len()..).map(str::trim_start)
+            && self.all.first().and_then(RowFile::named) == Some(name)
+        {
+            let message = "a size and the file's name, or a destination that begins with a number? put a tab behind the size, \
+                           or give the destination in a list in JSON Lines or CSV";
             return misfit(start, message);
         }
         self.take(Item { column: Column::Name, word: field, at: start, is_named: false, refusal: None })
@@ -226,10 +248,18 @@ impl<'l> Files<'l> {
         )
     }
 
-    /// Whether what is one blank away is a name all the same: it ends as the first one does.
+    /// Whether what is one blank away is a name all the same: it ends as the first one does, or is a folder's for a
+    /// folder.
     fn is_close_name(&self, item: Option<&Item<'_>>) -> bool {
-        let wanted = ending(self.first);
-        names_folder(self.first) || (wanted.is_some() && item.is_some_and(|item| ending(item.word) == wanted))
+        let wanted = ending(self.first).filter(|_| !names_folder(self.first));
+        (wanted.is_some() || names_folder(self.first)) && item.is_some_and(|item| ending(item.word) == wanted)
+    }
+
+    /// Notes that a single blank was taken for a gap; behind a folder's URL it is no blank of a file's name.
+    fn doubt_blank(&mut self) {
+        if let Some(first) = self.all.first_mut().filter(|_| !self.first.ends_with('/')) {
+            first.doubt.get_or_insert(Doubt::OneBlank);
+        }
     }
 
     /// Gives a column to the files it belongs to.
@@ -248,7 +278,12 @@ impl<'l> Files<'l> {
         let latest = self.latest.clone();
         if parts.len() != latest.len() {
             let (files, values) = (latest.len(), parts.len());
-            let message = format!("{values} of this beside {files} of files: which belongs to which is not told");
+            let plural = |count: usize| if count == 1 { "" } else { "s" };
+            let message = format!(
+                "{values} value{} for {files} file{}: it is unclear which belongs to which",
+                plural(values),
+                plural(files)
+            );
             return misfit(at, message);
         }
         let below_base = self.below_base;
@@ -297,11 +332,15 @@ impl RowFile {
     }
 
     fn add_mirror(&mut self, url: String, at: usize) -> Result<(), Misfit> {
-        if self.urls.len() == FILES {
-            return misfit(at, format!("more than {FILES} URLs of one file"));
-        }
-        if self.urls.iter().any(|(known, _)| host_in(known) == host_in(&url) && *known != url) {
-            self.doubt = Some(Doubt::OneServer);
+        let own = self.urls.first().filter(|_| self.urls.len() == 1).and_then(|(url, _)| server_and_path(url));
+        self.servers.extend(own);
+        if let Some((server, path)) = server_and_path(&url)
+            && let known = self.servers.entry(server).or_insert_with(|| path.clone())
+            && *known != path
+        {
+            let message = "another file of the same server, with the same name; write each URL on a line of its own, with \
+                           a destination behind it";
+            return misfit(at, message);
         }
         self.urls.push((url, at));
         Ok(())
@@ -358,23 +397,6 @@ impl RowFile {
     }
 }
 
-/// The name of the file that a URL names; none where it can't be told, or is a folder's.
-fn name_at_end(url: &str) -> Option<String> {
-    file_named(url).filter(|name| !name.is_empty())
-}
-
-/// Whether a URL names a folder, or files of a folder by a pattern: what follows is a folder, too.
-pub(super) fn names_folder(url: &str) -> bool {
-    url.ends_with('/') || url.contains(['*', '?', '[', '{'])
-}
-
-/// What stands between a URL's scheme and its path, without a user.
-fn host_in(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = rest.split('/').next().unwrap_or(rest);
-    host.rsplit('@').next().unwrap_or(host)
-}
-
 /// The words of a text, and what each is.
 fn items<'l>(field: &'l str, line: &'l str) -> Result<Vec<Item<'l>>, Misfit> {
     let mut items = Vec::new();
@@ -426,44 +448,6 @@ fn column_of(word: &str) -> Result<Column, String> {
     Column::of(word)
 }
 
-/// The parts of a word between `;` or `,`, and where each begins. A last one ends the list.
-fn pieces(word: &str) -> impl Iterator<Item = (&str, usize)> {
-    word.split([';', ',']).filter(|piece| !piece.is_empty()).map(|piece| (piece, offset_in(word, piece)))
-}
-
-/// The URLs of a word. `;` and `,` may stand in a name, too: they part where a URL or an address follows.
-fn joined(word: &str) -> Vec<(String, usize)> {
-    let host = host_in(word);
-    // What stands before the host is meant for all, as in cells of ENA that got a scheme.
-    let prefix = scheme_of(word).and_then(|_| word.get(..offset_in(word, host)));
-    let scheme = scheme_of(word).unwrap_or("ftp");
-    let mut urls: Vec<(String, usize)> = Vec::new();
-    for piece in word.split([';', ',']) {
-        let at = offset_in(word, piece);
-        let at_host = !host.is_empty() && piece.strip_prefix(host).is_some_and(|rest| rest.starts_with('/'));
-        let whole = match prefix {
-            _ if urls.is_empty() || scheme_of(piece).is_some() => Some(piece.to_owned()),
-            Some(prefix) if at_host => Some(format!("{prefix}{piece}")),
-            Some(_) if is_address(piece) => Some(format!("{scheme}://{piece}")),
-            _ => None,
-        };
-        match (whole, urls.last_mut()) {
-            (Some(url), _) => urls.push((url, at)),
-            (None, Some((last, _))) => {
-                last.push_str(word.get(at.saturating_sub(1)..at + piece.len()).unwrap_or_default());
-            }
-            (None, None) => {}
-        }
-    }
-    let count = urls.len();
-    if let Some((last, _)) = urls.last_mut().filter(|_| count > 1) {
-        // At the end of a list a separator ends it; at the end of one URL it is a part of it.
-        let length = last.trim_end_matches([';', ',']).len();
-        last.truncate(length);
-    }
-    urls
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -510,7 +494,8 @@ mod tests {
             ("ftp://h/x/a.gz\tftp://i/a.gz", "ftp://h/x/a.gz = ftp://i/a.gz"),
             ("ftp://h/a.gz\thttps://i/a.gz 12", "ftp://h/a.gz = https://i/a.gz 12"),
             ("ftp://h/a%2Egz\tftp://i/a.gz;type=i", "ftp://h/a%2Egz = ftp://i/a.gz;type=i"),
-            ("ftp://h/A/a.gz\tftp://h/B/a.gz", "ftp://h/A/a.gz = ftp://h/B/a.gz OneServer"),
+            ("ftp://h/A/a.gz\thttps://h/B/a.gz", "ftp://h/A/a.gz = https://h/B/a.gz"),
+            ("ftp://h/a.gz\tftp://u@H:21/a%2Egz", "ftp://h/a.gz = ftp://u@H:21/a%2Egz"),
             ("ftp://h/a_1.gz\tftp://h/a_2.gz", "ftp://h/a_1.gz | ftp://h/a_2.gz"),
             ("ftp://h/a_1.gz ftp://h/a_2.gz", "ftp://h/a_1.gz | ftp://h/a_2.gz"),
             ("ftp://h/a.cram\t1\tftp://h/a.cram.crai\t2", "ftp://h/a.cram 1 | ftp://h/a.cram.crai 2"),
@@ -541,15 +526,15 @@ mod tests {
         ] {
             assert_eq!(told(line, false), found, "{line}");
         }
-        assert!(told("ftp://h/a;ftp://h/b\t1;2;3", false).contains("3 of this beside 2 of files"));
+        assert!(told("ftp://h/a;ftp://h/b\t1;2;3", false).contains("3 values for 2 files"));
     }
 
     #[test]
     fn a_single_blank_is_taken_for_a_gap_only_where_it_can_be_no_other() {
         for (line, found) in [
-            ("ftp://h/b.fa.gz run7/c.FA.gz", "ftp://h/b.fa.gz as run7/c.FA.gz"),
+            ("ftp://h/b.fa.gz run7/c.FA.gz", "ftp://h/b.fa.gz as run7/c.FA.gz OneBlank"),
             ("ftp://h/d/ sub", "ftp://h/d/ as sub"),
-            ("ftp://h/*.nc sub", "ftp://h/*.nc as sub"),
+            ("ftp://h/*.nc sub", "ftp://h/*.nc as sub OneBlank"),
             ("ftp://h/data  file.csv", "ftp://h/data as file.csv"),
             ("ftp://h/data\tfile.csv", "ftp://h/data as file.csv"),
             ("ftp://h/a.mp3\tA - B.mp3", "ftp://h/a.mp3 as A - B.mp3"),
@@ -557,10 +542,63 @@ mod tests {
         ] {
             assert_eq!(told(line, false), found, "{line}");
         }
-        for line in ["ftp://h/data file.csv", "ftp://h/a.gz b", "ftp://h/My Songs/a.mp3", "ftp://h/Report 2020"] {
+        for line in [
+            "ftp://h/data file.csv",
+            "ftp://h/a.gz b",
+            "ftp://h/My Songs/a.mp3",
+            "ftp://h/Report 2020",
+            "ftp://h/Report -",
+            "ftp://h/[Album] song.mp3",
+            "ftp://h/{a} b.gz",
+            "ftp://h/what? b.gz",
+            "ftp://h/*x b.gz",
+        ] {
             assert!(told(line, false).contains("write a blank in a URL as %20"), "{line}: {}", told(line, false));
         }
         assert!(told("data file.csv", true).contains("write a blank in a path as %20"));
+    }
+
+    #[test]
+    fn one_server_is_no_mirror_of_itself() {
+        for (line, at) in [
+            ("ftp://h/A/a.gz\tftp://h/B/a.gz", 15),
+            ("ftp://h/A/a.gz;ftp://u@H:21/B/a%2Egz", 15),
+            ("ftp://h/A/a.gz\tftp://i/A/a.gz\tftp://i/B/a.gz", 30),
+            ("ftp://h/A/a.gz\tftps://h/B/a.gz", 15),
+        ] {
+            let said = told(line, false);
+            assert!(said.starts_with(&format!("{at}: another file of the same server")), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn brackets_and_braces_are_parts_of_a_name() {
+        for line in ["ftp://h/a[1].bam\ta[1].bam.bai", "ftp://h/{x}_1.gz\t{x}_2.gz"] {
+            assert!(
+                told(line, false).contains("a second file that belongs to the first"),
+                "{line}: {}",
+                told(line, false)
+            );
+        }
+        assert_eq!(told("ftp://h/a[1].gz\tb.gz", false), "ftp://h/a[1].gz as b.gz");
+    }
+
+    #[test]
+    fn several_words_are_a_destination_only_where_they_end_as_the_file_does() {
+        for line in [
+            "ftp://h/a.gz\treads and/or contigs",
+            "ftp://h/a.tar.gz\tsee notes.txt",
+            "ftp://h/a.gz\tb.gz 1.5G",
+            "ftp://h/README\tthe file to read first",
+            "ftp://h/d/\tall of them",
+        ] {
+            assert!(told(line, false).contains("words that are neither"), "{line}: {}", told(line, false));
+        }
+        assert!(told("ftp://h/b.gz\t12 b.gz", false).contains("a size and the file's name, or a destination"));
+        assert_eq!(told("ftp://h/b.gz\t12 c.gz", false), "ftp://h/b.gz as 12 c.gz");
+        for empty in ["-", ".", "NA", "n/a", "N/A"] {
+            assert_eq!(told(&format!("ftp://h/a.gz\t{empty}\t12"), false), "ftp://h/a.gz 12", "{empty}");
+        }
     }
 
     #[test]
@@ -575,7 +613,7 @@ mod tests {
         ] {
             assert_eq!(told(line, false), "ftp://h/a.gz", "{line}");
         }
-        assert_eq!(told("ftp://h/a.gz b.gz # why", false), "ftp://h/a.gz as b.gz");
+        assert_eq!(told("ftp://h/a.gz b.gz # why", false), "ftp://h/a.gz as b.gz OneBlank");
         assert_eq!(told("ftp://h/a.gz\tb#1.gz", false), "ftp://h/a.gz as b#1.gz");
         for line in ["ftp://h/Song #1.mp3", "ftp://h/a.mp3\tSong #1.mp3"] {
             assert!(told(line, false).contains("may begin a comment or belong to a name"), "{line}");
@@ -591,8 +629,10 @@ mod tests {
             ("*", "*".to_owned()),
             ("ftp://h/a", "ftp://h/a".to_owned()),
             (&format!("data/a.bam\t{MD5}"), "data/a.bam md5".to_owned()),
+            ("a;1", "a;1".to_owned()),
         ] {
             assert_eq!(told(line, true), found, "{line}");
         }
+        assert!(told("a.fq.gz;b.fq.gz", true).contains("several paths with `;` or `,` between"));
     }
 }

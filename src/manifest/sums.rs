@@ -16,6 +16,9 @@ use std::io::BufRead;
 /// What a line looks like, for people.
 const SHAPE: &str = "write HEX, two blanks and the name, or MD5 (NAME) = HEX";
 
+/// Fewest hexadecimal digits before a name, in the middle of a table, that are a digest and no word.
+const SHORT: usize = 8;
+
 /// Whether a line begins a signed list (RFC 9580, section 7).
 pub(super) fn is_signed(line: &str) -> bool {
     line.trim_end() == "-----BEGIN PGP SIGNED MESSAGE-----"
@@ -42,6 +45,11 @@ fn is_prose(line: &str) -> bool {
     let is_cut_off = is_hex(line.trim());
     let mut runs = line.split(|c: char| !c.is_ascii_hexdigit());
     !has_form(line) && !is_cut_off && !runs.any(is_digest)
+}
+
+/// Whether a line among those of a table is one of them, with a digest that was cut short.
+fn is_cut_short(line: &str) -> bool {
+    split_gnu(line).is_some_and(|(hex, name)| hex.len() >= SHORT && !name.trim().is_empty())
 }
 
 /// The lines of a list of checksums.
@@ -96,7 +104,9 @@ impl Sums {
         let read = match std::str::from_utf8(bytes) {
             // The time when the list was made, in FreeBSD's ports.
             Ok(line) if line.starts_with("TIMESTAMP = ") => return,
-            Ok(line) if is_prose(line) => return self.prose.pass(number),
+            Ok(line) if is_prose(line) && !(self.prose.has_table() && is_cut_short(line)) => {
+                return self.prose.pass(number);
+            }
             Ok(line) => read(line, &place),
             Err(e) => {
                 let message = "not UTF-8; write such names as URLs with %XX, one a line";
@@ -227,7 +237,7 @@ impl Summed {
         let sums = [&line.checksum, &line.md5, &line.sha1, &line.sha256, &line.sha512, &line.crc32];
         match self.unknown {
             Some(at) if sums.into_iter().all(Option::is_none) => {
-                let message = "this checksum is none that ftpq knows; it knows MD5, SHA1, SHA256, SHA512 and CRC32";
+                let message = "ftpq does not know this kind of checksum; it knows MD5, SHA1, SHA256, SHA512 and CRC32";
                 return Err(Problem::at(at, message));
             }
             Some(at) => {
@@ -287,7 +297,7 @@ fn unescape(line: &str, name: &str) -> String {
 fn split_gnu(line: &str) -> Option<(&str, &str)> {
     let line = line.strip_prefix('\\').unwrap_or(line);
     let (hex, rest) = line.split_once([' ', '\t'])?;
-    if hex.is_empty() || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+    if !is_hex(hex) {
         return None;
     }
     // The second character tells text and binary apart; a name may begin with a blank.

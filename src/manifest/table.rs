@@ -144,7 +144,7 @@ impl Table {
                 let before = column_of(cell, e.valid_up_to()) - 1;
                 Problem::line(line, column + before, "not UTF-8; a table is text in UTF-8")
             })?;
-            if self.short && index > 0 {
+            if self.short && index > 0 && reading.options.format.is_none() {
                 set_unnamed(&mut line, cell).map_err(|message| self.problem(index, &message))?;
                 continue;
             }

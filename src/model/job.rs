@@ -36,6 +36,21 @@ impl Expectation {
         }
     }
 
+    /// What two lines of one list say together: of two checksums the stronger. Nothing where no file can be as both say.
+    #[must_use]
+    pub fn joined_with(&self, other: &Self) -> Option<Self> {
+        let stronger = match (&self.checksum, &other.checksum) {
+            (Some(own), Some(more)) if own.algorithm() < more.algorithm() => other,
+            (Some(_), _) => self,
+            (None, _) => other,
+        };
+        (!self.contradicts(other)).then(|| Self {
+            size: self.size.or(other.size),
+            checksum: stronger.checksum.clone(),
+            pieces: self.pieces.clone().or_else(|| other.pieces.clone()),
+        })
+    }
+
     /// Whether no file can be as both say.
     fn contradicts(&self, other: &Self) -> bool {
         let sizes = matches!((self.size, other.size), (Some(a), Some(b)) if a != b);
@@ -421,6 +436,23 @@ mod tests {
             (expect(Some(5), &a), expect(Some(6), &None), expect(Some(6), &None)),
         ] {
             assert_eq!(before.corrected_by(&later), after, "{before:?} {later:?}");
+        }
+    }
+
+    #[test]
+    fn two_lines_of_one_list_add_up_and_must_not_contradict() {
+        let expect = |size, sum: &str| Expectation { size, checksum: sum.parse().ok(), pieces: None };
+        let (md5, sha) = (format!("md5={}", "0a".repeat(16)), format!("sha-256={}", "0a".repeat(32)));
+        for (one, other, both) in [
+            (expect(None, &md5), expect(None, &sha), Some(expect(None, &sha))),
+            (expect(Some(5), &sha), expect(None, &md5), Some(expect(Some(5), &sha))),
+            (expect(None, ""), expect(Some(5), &md5), Some(expect(Some(5), &md5))),
+            (expect(None, &md5), expect(Some(5), ""), Some(expect(Some(5), &md5))),
+            (expect(None, &md5), expect(None, "md5=d41d8cd98f00b204e9800998ecf8427e"), None),
+            (expect(Some(5), &md5), expect(Some(6), &sha), None),
+        ] {
+            assert_eq!(one.joined_with(&other), both, "{one:?} {other:?}");
+            assert_eq!(other.joined_with(&one), both, "{other:?} {one:?}");
         }
     }
 

@@ -1,6 +1,6 @@
 //! How the queue fails.
 
-use crate::model::{Clash, JobId};
+use crate::model::{Clash, JobId, Source};
 use rustix::io::Errno;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,9 @@ pub enum QueueError {
     /// Two sources want one destination; nothing was added.
     #[error(transparent)]
     Clash(Box<Clash>),
+    /// One list gives a file two checksums of one kind, or two sizes; nothing was added.
+    #[error("{0} stands twice in this list, with different checksums or sizes: keep the line that is right")]
+    Contradiction(Box<Source>),
     /// No space, or no quota, for the queue itself.
     #[error("no space is left for the queue in {}; make some, then run ftpq again: nothing it confirmed is lost", .path.display())]
     Full {

@@ -11,7 +11,7 @@ use super::manifests::Draft;
 use super::order::{self, Class};
 use super::pack::{Accounts, Owner};
 use super::{Accepted, QueueError, keys, pack};
-use crate::model::{Account, Clash, Folder, JobId, JobSpec, JobState};
+use crate::model::{Account, Clash, Expectation, Folder, JobId, JobSpec, JobState};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -53,8 +53,9 @@ impl OpenIntake {
     fn gather(&mut self, spec: JobSpec, hash: u64) -> Result<(), QueueError> {
         for &at in self.by_hash.get(&hash).into_iter().flatten() {
             if let Some((other, _)) = self.gathered.get_mut(at).filter(|(other, _)| same_place(&spec, other)) {
-                other.expect = other.expect.corrected_by(&spec.expect);
-                return same_source(&spec, other, self.next + wide(at));
+                same_source(&spec, other, self.next + wide(at))?;
+                other.expect = joined(other, &spec)?;
+                return Ok(());
             }
         }
         let paths: usize = spec.sources().map(|(_, source)| source.path().as_bytes().len()).sum();
@@ -149,6 +150,13 @@ impl Books {
         let mut news = Vec::new();
         for (&at, &id) in &stored {
             let Some(spec) = jobs.get(at) else { continue };
+            if id >= self.numbers.next_id {
+                // Of this intake, and in a pack already.
+                let both = joined(&self.spec(id)?, spec)?;
+                let spec = JobSpec { expect: both, ..spec.clone() };
+                news.extend(self.correction(id, &spec)?.map(|correction| (at, correction)));
+                continue;
+            }
             news.extend(self.correction(id, spec)?.map(|correction| (at, correction)));
         }
         // In the order of the list: its last word counts.
@@ -312,6 +320,12 @@ pub(super) fn same_place(one: &JobSpec, other: &JobSpec) -> bool {
             (Some(rules), Some(others)) => one.source == other.source && rules.is_same_wish(others),
             _ => false,
         }
+}
+
+/// What one list says of a file in two places.
+fn joined(one: &JobSpec, other: &JobSpec) -> Result<Expectation, QueueError> {
+    let both = one.expect.joined_with(&other.expect);
+    both.ok_or_else(|| QueueError::Contradiction(Box::new(one.source.clone())))
 }
 
 pub(super) fn same_source(refused: &JobSpec, known: &JobSpec, job: u64) -> Result<(), QueueError> {

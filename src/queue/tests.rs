@@ -89,6 +89,7 @@ contract! {
     a_recheck_moves_jobs_and_leaves_their_story
     later_lists_correct_what_is_known_whatever_its_state
     one_list_may_say_more_of_a_job_than_its_first_line
+    one_list_keeps_the_stronger_checksum_and_must_not_contradict_itself
     selections_narrow_by_state_host_and_number
     packs_hold_many_accounts_in_order
     progress_and_facts_are_kept
@@ -400,6 +401,35 @@ async fn one_list_may_say_more_of_a_job_than_its_first_line(queue: Queue) {
     assert_eq!(accepted.new.len(), 9_000);
     for id in [2, 9_000] {
         assert_eq!(queue.get(JobId(id)).await.unwrap().unwrap().spec.expect.size, Some(9), "{id}");
+    }
+}
+
+async fn one_list_keeps_the_stronger_checksum_and_must_not_contradict_itself(queue: Queue) {
+    let summed = |n: u64, sum: &str| {
+        let mut spec = specs("h", n..n + 1).remove(0);
+        spec.expect.checksum = Some(sum.parse().unwrap());
+        spec
+    };
+    let (md5, sha) = (format!("md5={}", "0a".repeat(16)), format!("sha-256={}", "0a".repeat(32)));
+    // Once among those that are gathered, and once behind a pack that was written.
+    for (count, numbers) in [(2, [1, 2]), (9_000, [3, 4])] {
+        let grouped = |first: &str, second: &str| {
+            let pair = |sum: &str| vec![summed(0, sum), summed(count - 1, sum)];
+            [pair(first), specs("h", 1..count - 1), pair(second)].concat()
+        };
+        for n in [0, count - 1] {
+            let other = summed(n, &format!("md5={}", "0b".repeat(16)));
+            let error = add(&queue, [grouped(&md5, &md5), vec![other]].concat()).await.unwrap_err();
+            assert!(matches!(&error, QueueError::Contradiction(_)), "{error:?}");
+        }
+        assert_eq!(all(&queue).await.total(), 0);
+        let accepted = add(&queue, grouped(&sha, &md5)).await.unwrap();
+        assert_eq!(accepted.new.len(), count);
+        for id in numbers {
+            let expect = queue.get(JobId(id)).await.unwrap().unwrap().spec.expect;
+            assert_eq!(expect.checksum, Some(sha.parse().unwrap()), "{id}");
+        }
+        queue.change(Selection::default(), Change::Remove).await.unwrap();
     }
 }
 

@@ -264,16 +264,16 @@ fn a_row_made_to_harm_is_one_error() {
     for (row, words) in [
         (
             format!("ftp://h/0{}", (1..2000).map(|n| format!("\tftp://h/{n}")).collect::<Vec<_>>().concat()),
-            "more than 1000 files",
+            "more than 1000 URLs in one row",
         ),
         (
             format!("ftp://h/0{}", (1..2000).map(|n| format!(";ftp://h/{n}")).collect::<Vec<_>>().concat()),
-            "more than 1000 files",
+            "more than 1000 URLs in one row",
         ),
-        (format!("ftp://h/a{}", "\tftp://i/a".repeat(2000)), "more than 1000 URLs of one file"),
+        (format!("ftp://h/a{}", "\tftp://i/a".repeat(2000)), "more than 1000 URLs in one row"),
         (format!("ftp://h/a\t{}", many("a ", MAX_LINE - 20)), "more than 1000 words"),
-        (format!("ftp://h/a\t{}", many("1;", MAX_LINE - 20)), "beside 1 of files"),
-        (format!("ftp://h/a;{}", many("h/a;", MAX_LINE - 20)), "more than 1000 URLs of one file"),
+        (format!("ftp://h/a\t{}", many("1;", MAX_LINE - 20)), "values for 1 file:"),
+        (format!("ftp://h/a;{}", many("h/a;", MAX_LINE - 20)), "more than 1000 URLs in one row"),
         (format!("ftp://h/a{}", many(" #x", MAX_LINE - 20)), "may begin a comment"),
         (format!("ftp://h/a\t{}", many("  x", MAX_LINE - 20)), "one destination at most"),
         (format!("ftp://h/{}", many(";,", MAX_LINE - 20)), "the URL is"),
@@ -309,7 +309,7 @@ fn lines_of_one_file_in_a_list_of_checksums_are_one_job() {
         (format!("SHA256 (a) = {sha}\nSHA256 (a) = {}\nSIZE (a) = 5\n", "1b".repeat(32)), "a second checksum"),
         (format!("SHA256 (a) = {sha}\nSIZE (a) = 5\nSIZE (a) = 6\n"), "a second size"),
         (format!("SHA256 (a) = {sha}\nSIZE (a) = 5,000\n"), "whole number of bytes"),
-        (format!("MD5 (b) = {md5}\nRMD160 (a) = {md5}\nSIZE (a) = 5\n"), "none that ftpq knows"),
+        (format!("MD5 (b) = {md5}\nRMD160 (a) = {md5}\nSIZE (a) = 5\n"), "does not know this kind"),
     ] {
         let (entries, errors, _) = all(&text, base());
         assert!(errors.len() == 1 && errors[0].message.contains(words), "{text}: {errors:?}");
@@ -330,10 +330,53 @@ fn words_in_a_list_of_checksums_are_counted_and_damage_is_an_error() {
         let (_, errors, _) = read(&format!("\n{prose}\n"));
         assert!(errors[0].fatal && errors[0].line == 2, "{prose}: {errors:?}");
     }
-    for damage in
-        [&md5[..20], &md5[..8], "ab d41d8cd98f00b204e9  a", "MD5 (a) = d4", "SHA384 (b) = 00", &format!("{md5}x a")]
-    {
+    for damage in [
+        &md5[..20],
+        &md5[..8],
+        "ab d41d8cd98f00b204e9  a",
+        "MD5 (a) = d4",
+        "SHA384 (b) = 00",
+        &format!("{md5}x a"),
+        "d41d8cd98f00b2  b",
+    ] {
         let (_, errors, _) = read(&format!("{md5}  a\n{damage}\n"));
         assert!(errors.len() == 1 && errors[0].line == 2, "{damage}: {errors:?}");
+    }
+}
+
+/// Only of a whole text can it be said that there is no URL in it.
+#[test]
+fn a_list_with_its_urls_behind_a_long_preface_is_read() {
+    let preface = "# words about the list\n".repeat(1000);
+    let (entries, errors, _) = all(&format!("{preface}ftp://h/a\n"), options(None, None));
+    assert_eq!((entries.len(), errors.len()), (1, 0), "{errors:?}");
+    let text = format!("{}ftp://h/a\n", "words\n".repeat(4000));
+    let (entries, errors, _) = all(&text, options(None, None));
+    assert!(entries.len() == 1 && errors.len() == 4000 && errors.iter().all(|error| !error.fatal), "{:?}", errors[0]);
+    let (_, errors, _) = all("words\nwords\n", options(None, None));
+    assert!(errors.len() == 1 && errors[0].fatal, "{errors:?}");
+}
+
+/// A first file's name is counted in characters, however far right it stands.
+#[test]
+fn columns_of_a_row_are_counted_in_characters() {
+    let (_, errors, _) = all("ftp://h/ü.gz\t../x\nftp://h/u.gz\t../x\n", options(None, None));
+    assert_eq!(errors.iter().map(|error| error.column).collect::<Vec<_>>(), [14, 14], "{errors:?}");
+}
+
+/// By the format the second field is a name, whatever it looks like; where the file's name alone told the format, it may
+/// be something else.
+#[test]
+fn the_second_field_of_a_list_of_rclone_is_a_name() {
+    let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+    for (name, column) in [(md5, "checksum"), ("2024", "size"), ("NA", "nothing")] {
+        let text = format!("ftp://h/a.bin,{name}\n");
+        let (entries, errors, _) = all(&text, options(Some(Format::Rclone), None));
+        assert!(errors.is_empty(), "{errors:?}");
+        assert_eq!(entries[0].spec.destination.to_string(), format!("/data/{name}"));
+        let found = read_named("m.csv", text.as_bytes(), options(None, None)).remove(0).unwrap().spec;
+        assert_eq!(found.destination.to_string(), "/data/a.bin");
+        let told = (found.expect.checksum.is_some(), found.expect.size.is_some());
+        assert_eq!(told, (column == "checksum", column == "size"), "{name}");
     }
 }

@@ -39,10 +39,10 @@ fn pair(source: &str, destination: &str) -> (String, String) {
 
 #[test]
 fn a_list_is_read_as_wget_reads_it_with_destinations() {
-    let specs = good("\u{feff}# comment\r\n\r\n  ftp://h/a%20b \r\nftp://h/d/c\t x/y z\n#ftp://h/no\nftp://h/e");
+    let specs = good("\u{feff}# comment\r\n\r\n  ftp://h/a%20b \r\nftp://h/d/c.z\t x/y 1.z\n#ftp://h/no\nftp://h/e");
     assert_eq!(
         pairs(&specs),
-        [pair("ftp://h/a%20b", "/data/a b"), pair("ftp://h/d/c", "/data/x/y z"), pair("ftp://h/e", "/data/e")]
+        [pair("ftp://h/a%20b", "/data/a b"), pair("ftp://h/d/c.z", "/data/x/y 1.z"), pair("ftp://h/e", "/data/e")]
     );
 }
 
