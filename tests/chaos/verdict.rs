@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Most memory of ftpq, in KiB, whatever happens. A debug build that only waits for a server over TLS holds 45 MiB.
-const MOST_MEMORY: u64 = 80 << 10;
+const MOST_MEMORY: u64 = 96 << 10;
 /// Most control connections to one server for each run and for each blow to it: as many as a run may open to a host, and
 /// what follows when all of them break.
 const MOST_LOGINS: u64 = 16;
