@@ -330,7 +330,10 @@ impl Run<'_> {
                     let part = on_disk(Stage::Store, || place.open_part())?;
                     // It was the same before its first byte, and is now.
                     let ready = self.ready(place, part.into(), &remote, link).await;
-                    ready.map(|ready| Ready { stability: ready.stability.or((!self.twice).then(|| told(&remote))), ..ready })
+                    ready.map(|ready| Ready {
+                        stability: ready.stability.or((!self.twice).then(|| told(&remote))),
+                        ..ready
+                    })
                 }
                 Plan::Resume { from, have, why } => {
                     let from = Box::pin(self.look_for_proof(place, from, link)).await?;
