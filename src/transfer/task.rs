@@ -15,8 +15,8 @@ use super::split::Split;
 use super::whole::{Ready, Whole};
 use crate::disk::{Found, Place, Surveyed};
 use crate::model::{
-    Cause, Existing, Failure, FailureKind, Job, PieceDigests, Progress, Proof, Receipt, RemotePath, SameBy, Settings,
-    Source, Stage, TransferType,
+    Cause, Existing, Failure, FailureKind, Identity, Job, PieceDigests, Progress, Proof, Receipt, RemotePath, SameBy,
+    Settings, Source, Stage, TransferType,
 };
 use crate::policy::{OVERLAP, Plan};
 use crate::queue::Queue;
@@ -326,15 +326,7 @@ impl Run<'_> {
                     self.take_over(place, &remote).await?;
                     continue;
                 }
-                Plan::Finish => {
-                    let part = on_disk(Stage::Store, || place.open_part())?;
-                    // It was the same before its first byte, and is now.
-                    let ready = self.ready(place, part.into(), &remote, link).await;
-                    ready.map(|ready| Ready {
-                        stability: ready.stability.or((!self.twice).then(|| told(&remote))),
-                        ..ready
-                    })
-                }
+                Plan::Finish => self.finish_part(place, &remote, link).await,
                 Plan::Resume { from, have, why } => {
                     let from = Box::pin(self.look_for_proof(place, from, link)).await?;
                     let start = super::fetch::Start { from, have, why, set_aside: false };
@@ -400,6 +392,13 @@ impl Run<'_> {
             return Ok(());
         }
         Err(reuse_in_vain(failure, count).into())
+    }
+
+    /// Checks a part file that holds all bytes: it was the same on the server before its first byte, and is now.
+    async fn finish_part(&mut self, place: &Place, remote: &Identity, link: &mut Link) -> Result<Ready, Halt> {
+        let part = on_disk(Stage::Store, || place.open_part())?;
+        let ready = self.ready(place, part.into(), remote, link).await?;
+        Ok(Ready { stability: ready.stability.or((!self.twice).then(|| told(remote))), ..ready })
     }
 
     /// The remote path.
