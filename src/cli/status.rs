@@ -128,7 +128,6 @@ fn quirks(quirks: Quirks) -> String {
         (no_size, "no SIZE"),
         (no_mdtm, "no MDTM"),
         (no_mlsd, "no MLSD"),
-        (quirks.shares_ports, "one connection at a time, since it named one data port to two"),
         (quirks.no_hash, "no checksums of its own"),
         (foreign_terminator, "ends replies with another code"),
         (quirks.only_tls12, "TLS 1.2, since it refused data connections under 1.3"),

@@ -4,8 +4,8 @@ use super::survey::{self, Surveyed, Wanted};
 use super::{DiskError, Found, Place, digest};
 use crate::model::{Algorithm, Span};
 use rustix::fs::{
-    Advice, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Stat, Timespec, Timestamps, UTIME_OMIT, fadvise,
-    fallocate, flock, fstat, futimens, openat, renameat, unlinkat,
+    Advice, AtFlags, FallocateFlags, FlockOperation, Mode, OFlags, Stat, StatxFlags, Timespec, Timestamps, UTIME_OMIT,
+    fadvise, fallocate, flock, fstat, futimens, openat, renameat, statx, unlinkat,
 };
 use rustix::io::Errno;
 use std::fs::File;
@@ -244,7 +244,12 @@ impl PartFile {
     /// # Errors
     /// When somebody has, or the system doesn't say.
     pub fn must_reach(&self, least: u64) -> Result<(), DiskError> {
-        if self.len()? >= least { Ok(()) } else { Err(self.touched()) }
+        // Of the size alone: a network file system writes out all it holds before it tells a time.
+        let size = match statx(&self.file, c"", AtFlags::EMPTY_PATH, StatxFlags::SIZE) {
+            Ok(stat) => stat.stx_size,
+            Err(_) => self.len()?,
+        };
+        if size >= least { Ok(()) } else { Err(self.touched()) }
     }
 
     /// What shows whether it was written to since.

@@ -84,12 +84,6 @@ impl Dispatcher {
         if !self.hosts.known.get_mut(key).is_some_and(|host| host.learn(quirks)) {
             return Ok(());
         }
-        if quirks.shares_ports {
-            // They were worth having until now.
-            for link in self.hosts.take_all_idle(key) {
-                tokio::spawn(link.quit());
-            }
-        }
         self.remember(key, None).await
     }
 

@@ -171,7 +171,7 @@ impl Dispatcher {
             if !is_behind {
                 self.fill().await?;
             }
-            self.recheck(false);
+            self.recheck();
             self.help_out();
             if self.is_over() {
                 return Ok(());
@@ -425,7 +425,6 @@ impl Dispatcher {
         let now = Time::now();
         self.descriptors.grow(now.ticks);
         self.tune(now).await?;
-        self.recheck(true);
         // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
         let crowded = self.hosts.wake(now.ticks);
         self.rest(crowded);

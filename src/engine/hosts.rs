@@ -95,6 +95,8 @@ impl Books {
 
 /// A session at rest is closed after this time.
 const REST: Duration = Duration::from_secs(15);
+/// After this time it keeps no data connection for a file that does not come: another session may be told its port.
+const SOON: Duration = Duration::from_millis(500);
 
 /// All hosts and accounts of a run.
 #[derive(Default)]
@@ -179,22 +181,17 @@ impl Host {
 
     /// Connections at a time, for now.
     pub(super) fn limit(&self) -> u32 {
-        self.budget.limit().min(self.target())
-    }
-
-    /// Connections at a time that are worth having; one alone where two might get each other's bytes.
-    fn target(&self) -> u32 {
-        if self.facts.quirks.shares_ports { 1 } else { self.tuning.target() }
+        self.budget.limit().min(self.tuning.target())
     }
 
     /// Whether there are more links than are worth having.
     pub(super) fn has_too_many(&self) -> bool {
-        self.open > self.target()
+        self.open > self.tuning.target()
     }
 
     /// Whether one more link may be opened.
     pub(super) fn admits(&self, now: u64) -> bool {
-        self.open < self.target() && self.budget.admits(self.open, now)
+        self.open < self.tuning.target() && self.budget.admits(self.open, now)
     }
 
     /// Whether nothing went wrong lately that a single connection should look into.
@@ -322,19 +319,6 @@ impl Hosts {
         None
     }
 
-    /// Takes all sessions of a host that are at rest.
-    pub(super) fn take_all_idle(&mut self, key: &HostKey) -> Vec<Link> {
-        let accounts = self.known.get(key).map(|host| host.accounts.clone()).unwrap_or_default();
-        let mut links = Vec::new();
-        for account in &accounts {
-            while let Some(link) = self.take_idle(account) {
-                self.closed(account, true);
-                links.push(link);
-            }
-        }
-        links
-    }
-
     /// Puts a session to rest.
     pub(super) fn rest(&mut self, account: &Account, link: Link) {
         self.books(account).idle.push((link, Instant::now()));
@@ -434,6 +418,9 @@ impl Hosts {
                 if workless || now.duration_since(since) >= REST || !link.is_usable() {
                     gone.push((account.clone(), link));
                 } else {
+                    if now.duration_since(since) >= SOON {
+                        link.let_go_of_data();
+                    }
                     books.idle.push((link, since));
                 }
             }

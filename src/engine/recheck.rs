@@ -8,13 +8,17 @@ use crate::model::Account;
 use crate::queue::QueueError;
 use crate::transfer::{Link, recheck};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A question that waited for so long for a file to travel with is put by itself.
+const LONG: Duration = Duration::from_secs(1);
 
 impl Dispatcher {
-    /// Has sessions at rest put the questions of their accounts. Where a next file is about to come, they wait for it, unless
-    /// `at_once`.
-    pub(super) fn recheck(&mut self, at_once: bool) {
+    /// Has sessions at rest put the questions of their accounts. Where a next file is about to come, they wait for it, though
+    /// not for long.
+    pub(super) fn recheck(&mut self) {
         for account in std::mem::take(&mut self.hosts.unasked) {
-            let waits = !at_once && self.hosts.has_work(&account);
+            let waits = self.hosts.has_work(&account) && self.hosts.books(&account).rechecks.since() < LONG;
             match self.hosts.take_question(&account, waits) {
                 Errand::None => {}
                 Errand::Wait => drop(self.hosts.unasked.insert(account)),

@@ -53,8 +53,14 @@ impl Chosen {
     }
 }
 
+/// Looks at a file that is only to be left alone for a while, whatever number of failures is allowed.
+const LOOKS: u32 = 4;
+
 /// Decides what becomes of a job after an attempt.
-pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, moment: Moment) -> Fate {
+pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, mut moment: Moment) -> Fate {
+    if report.pause.is_some() {
+        moment.retries = moment.retries.max(LOOKS);
+    }
     let attempt = |report: &Report, failure: Option<&Failure>, moment: Moment| Attempt {
         source: chosen.told(job).map(Box::new),
         ..attempt(report, failure, moment)
@@ -88,7 +94,8 @@ pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, moment: Moment) 
             _ => failed(job, attempt(report, Some(failure), moment), report, failure, moment),
         },
     };
-    Fate::Settle(Box::new(settlement))
+    let earliest = moment.now + whole_seconds(report.pause.unwrap_or_default());
+    Fate::Settle(Box::new(no_sooner(settlement, earliest, moment.now)))
 }
 
 /// Whether the failure came before the login was through: then no job is to blame.
@@ -187,14 +194,21 @@ pub(super) fn give_up(job: &Job, attempt: Attempt, progress: Option<Progress>) -
     Settlement::GiveUp { attempt: Attempt { failure, ..attempt }, progress }
 }
 
+/// The same no sooner than at that time, unless another source is tried at once.
+fn no_sooner(settlement: Settlement, earliest: u64, now: u64) -> Settlement {
+    match settlement {
+        Settlement::RetryAt { at, attempt, progress } if at > now => {
+            Settlement::RetryAt { at: at.max(earliest), attempt, progress }
+        }
+        other => other,
+    }
+}
+
 fn failed(job: &Job, attempt: Attempt, report: &Report, failure: &Failure, moment: Moment) -> Settlement {
     let fruitless = if attempt.is_fruitful() { 0 } else { job.record.fruitless.saturating_add(1) };
     let progress = report.progress.clone();
     match decide(failure, fruitless, moment.retries, moment.dice) {
-        Decision::RetryIn(wait) => {
-            let wait = report.pause.map_or(wait, |pause| wait.max(pause));
-            Settlement::RetryAt { at: moment.now + whole_seconds(wait), attempt, progress }
-        }
+        Decision::RetryIn(wait) => Settlement::RetryAt { at: moment.now + whole_seconds(wait), attempt, progress },
         Decision::GiveUp => give_up(job, attempt, progress),
     }
 }
@@ -246,6 +260,23 @@ mod tests {
         assert!(matches!(settled(3, &report(100_000, dropped())), Settlement::RetryAt { at: 201, .. }));
         // What one overlap costs is no progress.
         assert!(matches!(settled(3, &report(16_384, dropped())), Settlement::GiveUp { .. }));
+    }
+
+    /// A file that was written to a moment ago is waited for even where no failure is allowed, but not for ever.
+    #[test]
+    fn a_file_that_is_to_be_left_alone_for_a_while_is_no_failure_yet() {
+        let young = Failure::transient(Stage::Inspect, Cause::Changed, "x");
+        let report = Report { pause: Some(Duration::from_secs(5)), ..report(0, young) };
+        let settled = |fruitless| {
+            let moment = Moment { retries: 0, ..MOMENT };
+            match fate(&job(fruitless), &Chosen::own(&job(0)), &report, moment) {
+                Fate::Settle(settlement) => *settlement,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(matches!(settled(0), Settlement::RetryAt { at: 205, .. }), "{:?}", settled(0));
+        assert!(matches!(settled(3), Settlement::RetryAt { at: 208, .. }), "{:?}", settled(3));
+        assert!(matches!(settled(LOOKS), Settlement::GiveUp { .. }));
     }
 
     #[test]

@@ -12,7 +12,7 @@
 
 use super::connect;
 use super::dial::Dial;
-use super::ports::NamedPort;
+use super::ports::HeldPort;
 use super::session::Session;
 use super::tls::peek;
 use super::trouble;
@@ -41,7 +41,7 @@ pub(super) struct Ahead {
     /// A data connection without a transfer.
     standing: Option<Standing>,
     /// A port that the server listens on, and since when.
-    port: Option<(NamedPort, Instant)>,
+    port: Option<(u16, Instant)>,
     /// A file came over this session, or the server is known to take several commands at once.
     pub(super) proven: bool,
     /// See [`Dial::strikes`].
@@ -62,8 +62,8 @@ pub(super) struct Ahead {
 #[derive(Debug)]
 pub(super) struct Standing {
     pub(super) stream: TcpStream,
-    /// The port it leads to, as the server named it.
-    pub(super) port: NamedPort,
+    /// The port that it leads to.
+    pub(super) port: HeldPort,
     since: Instant,
 }
 
@@ -118,7 +118,7 @@ impl Ahead {
             .filter(|it| it.since.elapsed() < FRESH && matches!(peek(&it.stream, &mut [0; 1]), Ok(None)))
     }
 
-    fn take_port(&mut self) -> Option<NamedPort> {
+    fn take_port(&mut self) -> Option<u16> {
         self.port.take().filter(|(_, since)| since.elapsed() < FRESH).map(|(port, _)| port)
     }
 }
@@ -214,7 +214,7 @@ impl Session {
         }
         match reply.code.get() {
             200 => self.quirks.queues_commands |= self.ahead.telling,
-            227 | 229 => self.ahead.port = self.named_in(&reply).map(|port| (port, self.ahead.ended)),
+            227 | 229 => self.ahead.port = port_in(&reply).map(|port| (port, self.ahead.ended)),
             _ => {}
         }
         Ok(())
@@ -227,16 +227,10 @@ impl Session {
             return Some(standing);
         }
         let port = self.ahead.take_port()?;
-        let (address, patience) =
-            (with_port(self.control.peer().ok()?, port.number()), self.options.timeout.min(IMPATIENT));
-        let stream = connect::data(address, self.options.bind, patience).await.ok()?;
+        let address = with_port(self.control.peer().ok()?, port);
+        let patience = self.options.timeout.min(IMPATIENT);
+        let (port, stream) = connect::data_alone(address, self.options.bind, patience, &self.ports).await.ok()?;
         Some(Standing { stream, port, since: Instant::now() })
-    }
-
-    /// The port that a reply to EPSV or PASV names.
-    fn named_in(&self, reply: &Reply) -> Option<NamedPort> {
-        let server = self.control.peer().ok()?.ip();
-        port_in(reply).map(|number| self.ports.name(server, number))
     }
 
     /// Sends commands in one write, and meanwhile sees to it that a data connection stands. Returns the replies.
@@ -251,31 +245,30 @@ impl Session {
             (None, None) => self.ask_for_port().await?,
         };
         let server = self.control.peer().map_err(|error| trouble::lost(Stage::Data, "control", &error))?;
-        let (bind, patience) = (self.options.bind, self.options.timeout.min(IMPATIENT));
+        let (bind, patience, ports) = (self.options.bind, self.options.timeout.min(IMPATIENT), self.ports.clone());
         let connect = async {
             let port = port?;
-            let stream = connect::data(with_port(server, port.number()), bind, patience).await;
-            Some((port, stream))
+            Some((port, connect::data_alone(with_port(server, port), bind, patience, &ports).await))
         };
         let (connected, answers) = tokio::join!(connect, self.burst(commands));
         match (ready, connected) {
             (Some(standing), _) => self.ahead.standing = Some(standing),
-            (None, Some((port, Ok(stream)))) => {
+            (None, Some((_, Ok((port, stream))))) => {
                 self.ahead.standing = Some(Standing { stream, port, since: Instant::now() });
             }
             // The transfer asks for a port again, and tries all ways there are.
-            (None, Some((port, Err(error)))) => self.control.note(&format!("* data port {}: {error}", port.number())),
+            (None, Some((port, Err(error)))) => self.control.note(&format!("* data port {port}: {error}")),
             (None, None) => {}
         }
         answers
     }
 
     /// A port to connect to; nothing where the server refuses it, which the transfer deals with.
-    async fn ask_for_port(&mut self) -> Result<Option<NamedPort>, Failure> {
+    async fn ask_for_port(&mut self) -> Result<Option<u16>, Failure> {
         let Some(command) = self.passive() else { return Ok(None) };
         let reply = self.control.ask(Stage::Data, &command).await?;
         match (reply.code.get(), reply.code.class()) {
-            (227 | 229, _) if fits_behind(command.verb(), &reply) => Ok(self.named_in(&reply)),
+            (227 | 229, _) if fits_behind(command.verb(), &reply) => Ok(port_in(&reply)),
             (421 | 430 | 530, _) => Err(self.judge(&Context::new(Stage::Data, command.verb()), &reply)),
             (227 | 229, _) | (_, ReplyClass::Transient | ReplyClass::Permanent) => Ok(None),
             _ => Err(self.judge(&Context::new(Stage::Data, command.verb()), &reply)),

@@ -1,6 +1,7 @@
 //! Names, addresses and sockets.
 
 use super::dial::SessionOptions;
+use super::ports::{HeldPort, PassivePorts};
 use super::trouble;
 use crate::model::{Account, Cause, Failure, Stage};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
@@ -53,6 +54,25 @@ pub(super) async fn data(address: SocketAddr, bind: Option<IpAddr>, patience: Du
     // Keep-alive also here: a peer that vanished in mid-stream is found even when nobody reads.
     let _ = SockRef::from(&stream).set_keepalive(true);
     Ok(stream)
+}
+
+/// As [`data`], to a port that the server named, once no other session waits for bytes from it.
+///
+/// # Errors
+/// When it can't be made in time.
+pub(super) async fn data_alone(
+    address: SocketAddr,
+    bind: Option<IpAddr>,
+    patience: Duration,
+    ports: &PassivePorts,
+) -> io::Result<(HeldPort, TcpStream)> {
+    let held = timeout(patience, ports.hold(address.ip(), address.port())).await.map_err(|_| {
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the server named it to another session too, which still waits for data",
+        )
+    })?;
+    Ok((held, data(address, bind, patience).await?))
 }
 
 async fn resolve(account: &Account, options: &SessionOptions) -> Result<Vec<SocketAddr>, Failure> {

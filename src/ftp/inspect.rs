@@ -33,14 +33,15 @@ type Told = Vec<(&'static str, Reply)>;
 pub struct Inspected {
     /// Of the file; the failure is as that of [`Session::inspect`].
     pub file: Result<Identity, Failure>,
-    /// Of the others, in their order.
-    pub others: Vec<Result<Identity, Failure>>,
+    /// Of the others, in their order; nothing where they were not asked about, since the file can't be reached.
+    pub others: Vec<Option<Result<Identity, Failure>>>,
 }
 
 impl Inspected {
-    /// The session failed before any of them was answered.
-    fn failed(failure: &Failure, others: usize) -> Self {
-        Self { file: Err(failure.clone()), others: vec![Err(failure.clone()); others] }
+    /// The file can't be reached, or the session failed before any of them was answered.
+    fn failed(failure: Failure, others: usize) -> Self {
+        let of_others = (failure.kind == FailureKind::Transient).then(|| Err(failure.clone()));
+        Self { file: Err(failure), others: vec![of_others; others] }
     }
 }
 
@@ -83,12 +84,12 @@ impl Session {
     pub async fn inspect_ahead(&mut self, path: &RemotePath, likely: u64, others: &[&RemotePath]) -> Inspected {
         let told = match self.ask_ahead(path, likely, others).await {
             Ok(told) => told,
-            Err(failure) => return Inspected::failed(&failure, others.len()),
+            Err(failure) => return Inspected::failed(failure, others.len()),
         };
         let mut told = told.into_iter();
         let mut answers = Vec::with_capacity(others.len());
         for other in others {
-            answers.push(self.answer(other, told.next().unwrap_or_default()).await);
+            answers.push(Some(self.answer(other, told.next().unwrap_or_default()).await));
         }
         Inspected { file: self.answer(path, told.next().unwrap_or_default()).await, others: answers }
     }

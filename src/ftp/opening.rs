@@ -4,7 +4,7 @@ use super::ahead::Standing;
 use super::connect;
 use super::control::Control;
 use super::listener::Listener;
-use super::ports::NamedPort;
+use super::ports::HeldPort;
 use super::retrieval::Retrieval;
 use super::session::Session;
 use super::tls::{Security, Stream, data_refused, data_trouble};
@@ -31,8 +31,8 @@ pub(super) struct Begun {
     pub(super) machine: Retrieve,
     pub(super) data: Stream,
     pub(super) announced: Option<u64>,
-    /// The port that the server named for it.
-    pub(super) port: Option<NamedPort>,
+    /// The passive port that it came by.
+    pub(super) port: Option<HeldPort>,
 }
 
 /// A transfer under way.
@@ -46,8 +46,8 @@ struct Opened {
 struct Data {
     stream: Option<TcpStream>,
     listener: Option<Listener>,
-    /// The port that the server named.
-    port: Option<NamedPort>,
+    /// The passive port.
+    port: Option<HeldPort>,
 }
 
 impl Session {
@@ -216,12 +216,12 @@ impl Session {
         (another_way, data): (bool, &mut Data),
     ) -> io::Result<()> {
         server.set_port(port);
-        // One that was named before is given up first: it may be the same.
-        data.port = None;
-        data.port = Some(self.ports.name(server.ip(), port));
+        // One that is held is given up first: it may be the same.
+        (data.port, data.stream) = (None, None);
         let patience = self.options.timeout;
         let patience = if another_way { patience.min(IMPATIENT) } else { patience };
-        data.stream = Some(connect::data(server, self.options.bind, patience).await?);
+        let (port, stream) = connect::data_alone(server, self.options.bind, patience, &self.ports).await?;
+        (data.port, data.stream) = (Some(port), Some(stream));
         Ok(())
     }
 }

@@ -1,100 +1,82 @@
-//! Ports that servers named for data connections. A server that names one port to two sessions at once may hand each the
-//! other's bytes, and no reply tells: so ports are compared over all sessions of a run, until the first byte came.
+//! Ports that servers named for data connections, one connection at a time on each.
+//!
+//! A server that names one port to two sessions may hand each the other's connection, and no reply tells. So whoever is told
+//! a port over which another session of this run still waits for its first byte connects once that byte has come: until
+//! then only one connection to it exists, and can't be taken for another. Servers that accept early and name the port anew
+//! right then (pyftpdlib with few ports) lose nothing by it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use tokio::sync::watch;
 
-/// The ports that servers have named to any session, and over which nothing has come yet.
+/// The ports of servers over which a session waits for its first byte.
 #[derive(Clone, Debug, Default)]
 pub struct PassivePorts {
-    named: Arc<Mutex<HashMap<(IpAddr, u16), Holders>>>,
+    held: Arc<watch::Sender<HashSet<(IpAddr, u16)>>>,
 }
 
-/// Sessions that hold a port, and whether there were ever two of them at once since the first.
-#[derive(Debug, Default)]
-struct Holders {
-    count: usize,
-    is_shared: Arc<AtomicBool>,
-}
-
-/// A port that a server named to a session. Dropped once the session is through with it.
+/// A port that no other session connects to. Dropped once the first byte came, or the data connection is closed.
 #[derive(Debug)]
-pub(super) struct NamedPort {
+pub(super) struct HeldPort {
     ports: PassivePorts,
-    server: IpAddr,
-    number: u16,
-    is_shared: Arc<AtomicBool>,
+    key: (IpAddr, u16),
 }
 
 impl PassivePorts {
-    /// Takes note that a server named a port to a session.
-    pub(super) fn name(&self, server: IpAddr, number: u16) -> NamedPort {
-        let mut named = self.lock();
-        let holders = named.entry((server, number)).or_default();
-        holders.count += 1;
-        holders.is_shared.fetch_or(holders.count > 1, Relaxed);
-        let is_shared = Arc::clone(&holders.is_shared);
-        drop(named);
-        NamedPort { ports: self.clone(), server, number, is_shared }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<(IpAddr, u16), Holders>> {
-        self.named.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl NamedPort {
-    /// Its number.
-    pub(super) fn number(&self) -> u16 {
-        self.number
-    }
-
-    /// Whether another session was told it meanwhile.
-    pub(super) fn is_shared(&self) -> bool {
-        self.is_shared.load(Relaxed)
-    }
-}
-
-impl Drop for NamedPort {
-    fn drop(&mut self) {
-        let (key, mut named) = ((self.server, self.number), self.ports.lock());
-        if let Some(holders) = named.get_mut(&key) {
-            holders.count -= 1;
-            if holders.count == 0 {
-                named.remove(&key);
+    /// Waits until no session holds the port, and holds it.
+    pub(super) async fn hold(&self, server: IpAddr, number: u16) -> HeldPort {
+        let key = (server, number);
+        let mut changes = self.held.subscribe();
+        loop {
+            let mut is_free = false;
+            self.held.send_if_modified(|held| {
+                is_free = held.insert(key);
+                false
+            });
+            if is_free {
+                return HeldPort { ports: self.clone(), key };
             }
+            // The sender is this one's own.
+            let _ = changes.wait_for(|held| !held.contains(&key)).await;
         }
+    }
+}
+
+impl Drop for HeldPort {
+    fn drop(&mut self) {
+        self.ports.held.send_modify(|held| {
+            held.remove(&self.key);
+        });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+    use tokio::time::timeout;
 
-    #[test]
-    fn a_port_that_two_sessions_are_told_at_once_is_shared_for_both() {
+    #[tokio::test]
+    async fn a_port_is_held_by_one_session_at_a_time() {
         let (ports, server) = (PassivePorts::default(), IpAddr::from([127, 0, 0, 1]));
-        let first = ports.name(server, 2000);
-        let other = ports.name(server, 2001);
-        assert!(!first.is_shared());
-        let second = ports.name(server, 2000);
-        assert!(first.is_shared() && second.is_shared() && !other.is_shared());
-        drop(second);
-        assert!(first.is_shared(), "its bytes may be the other's all the same");
-        // A third comes while the first still waits.
-        assert!(ports.name(server, 2000).is_shared());
-    }
-
-    #[test]
-    fn a_port_may_be_named_again_once_it_was_used() {
-        let (ports, server) = (PassivePorts::default(), IpAddr::from([127, 0, 0, 1]));
-        drop(ports.name(server, 2000));
-        let again = ports.name(server, 2000);
-        assert!(!again.is_shared());
-        assert!(!ports.name(IpAddr::from([127, 0, 0, 2]), 2000).is_shared(), "another server's");
-        drop(again);
-        assert!(ports.lock().is_empty());
+        let first = ports.hold(server, 2000).await;
+        let other = ports.hold(server, 2001).await;
+        let elsewhere = ports.hold(IpAddr::from([127, 0, 0, 2]), 2000).await;
+        assert!(timeout(Duration::from_millis(50), ports.hold(server, 2000)).await.is_err(), "two hold it");
+        let waits: Vec<_> = (0..3)
+            .map(|_| {
+                let ports = ports.clone();
+                tokio::spawn(async move { drop(ports.hold(server, 2000).await) })
+            })
+            .collect();
+        drop((other, elsewhere));
+        tokio::task::yield_now().await;
+        assert!(waits.iter().all(|wait| !wait.is_finished()));
+        drop(first);
+        for wait in waits {
+            timeout(Duration::from_secs(20), wait).await.expect("nobody told it that the port is free").unwrap();
+        }
+        assert!(ports.held.borrow().is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! The bytes of a transfer, and the server's last word on it.
 
 use super::opening::{Begun, hint};
-use super::ports::NamedPort;
+use super::ports::HeldPort;
 use super::session::Session;
 use super::tls::{Stream, cut, data_refused};
 use super::trouble;
@@ -77,8 +77,8 @@ pub struct Retrieval<'a> {
     gathering: Gathering,
     /// How fast bytes come.
     pace: Pace,
-    /// The port that the server named for it, until the first byte came.
-    port: Option<NamedPort>,
+    /// The passive port that the data comes by, until the first byte.
+    port: Option<HeldPort>,
 }
 
 /// How fast data comes, as of a moment ago.
@@ -187,12 +187,11 @@ impl<'a> Retrieval<'a> {
             let Some(data) = self.data.as_mut() else { return Ok(Some(0)) };
             match take(data) {
                 Ok(Some(0)) => {
-                    self.trust_port()?;
                     self.end();
                     return Ok(Some(0));
                 }
                 Ok(Some(count)) => {
-                    self.trust_port()?;
+                    self.port = None;
                     self.flowed = true;
                     return self.keeps_coming(count).map(Some);
                 }
@@ -212,14 +211,6 @@ impl<'a> Retrieval<'a> {
                 }
             }
         }
-    }
-
-    /// Refuses the first bytes from a port that the server named to another session too: they may be that one's.
-    fn trust_port(&mut self) -> Result<(), Failure> {
-        let Some(port) = self.port.take().filter(NamedPort::is_shared) else { return Ok(()) };
-        self.session.quirks.shares_ports = true;
-        self.session.control.give_up();
-        Err(trouble::shared_port(self.stage(), port.number()))
     }
 
     /// Refuses bytes that trickle: one now and then would hold a session for ever.
@@ -257,10 +248,11 @@ impl<'a> Retrieval<'a> {
     /// stays usable when it does.
     pub async fn abort(mut self) {
         let asked = self.data.is_some() && self.ask_to_stop().await;
-        let Self { session, data, .. } = self;
+        let Self { session, data, port, .. } = self;
         if let Some(data) = data {
             session.close(data);
         }
+        drop(port);
         session.transfer_over(false);
         let settle = async {
             while session.control.is_owed_a_verdict() || (asked && session.control.is_owed_a_reply()) {
@@ -344,6 +336,7 @@ impl<'a> Retrieval<'a> {
         if let Some(data) = self.data.take() {
             self.cut = data.is_cut();
             self.session.close(data);
+            self.port = None;
         }
         if self.verdict.is_none()
             && let Ok(Step::Done(end)) = self.machine.on(Input::DataEnded)

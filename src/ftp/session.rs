@@ -174,6 +174,11 @@ impl Session {
         self.ahead.trust(self.quirks, self.options.pipelining);
     }
 
+    /// Closes a data connection that no transfer uses, and forgets a port that was named: another session may need it.
+    pub fn let_go_of_data(&mut self) {
+        self.ahead.let_go();
+    }
+
     /// Whether another command may be sent: every reply came but the one that is expected last, no other, and the
     /// server has not closed.
     #[must_use]

@@ -89,14 +89,6 @@ pub(super) fn unreachable(port: u16, error: &io::Error) -> Failure {
         .with_advice("if it stays, choose another --data-mode, or look at the firewalls between")
 }
 
-/// The server named one data port to two sessions.
-pub(super) fn shared_port(stage: Stage, port: u16) -> Failure {
-    let message =
-        format!("the server named the data port {port} to two connections at once, so the bytes may be another file's");
-    Failure::transient(stage, Cause::DataConnection, message)
-        .with_advice("from now on one connection at a time is made to this host")
-}
-
 /// The server doesn't connect to the listener of an active mode.
 pub(super) fn never_connected(told: std::net::SocketAddr) -> Failure {
     let message = format!("the server did not connect to {told}, which it was told to");

@@ -190,9 +190,6 @@ pub struct Quirks {
     /// It was seen to do so under TLS 1.3 and not under TLS 1.2, which is used.
     #[serde(default)]
     pub only_tls12: bool,
-    /// It named one data port to two sessions at once, which may get each other's bytes: one connection at a time.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub shares_ports: bool,
     /// It offers checksums of its own and refuses to compute them: it is not asked.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub no_hash: bool,
@@ -215,7 +212,6 @@ impl Quirks {
             no_queueing: self.no_queueing || other.no_queueing,
             demands_reuse: self.demands_reuse || other.demands_reuse,
             only_tls12: self.only_tls12 || other.only_tls12,
-            shares_ports: self.shares_ports || other.shares_ports,
             no_hash: self.no_hash || other.no_hash,
         }
     }

@@ -198,6 +198,8 @@ fn with_final(facts: &Facts<'_>, found: FinalFile) -> Plan {
     }
 }
 
+const JUST_NAMED: &str = "was given its name just before an interruption";
+
 /// The plan for a file that matches or has to be hashed first; otherwise in what it differs.
 fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
     let size = size_of(facts);
@@ -215,6 +217,8 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
         };
     }
     let remote_time = facts.remote.modified.as_deref().and_then(unix_seconds);
+    // A record of it and no part file: this job gave it its name just before a crash, or somebody put another one there.
+    let is_just_named = facts.progress.is_some() && facts.part.is_none();
     match (remote_time, found.modified) {
         (Some(remote), Some(local)) if remote != local && !is_begun_ones(facts, local) => {
             Err("the file there has another modification time than the server's".to_owned())
@@ -223,18 +227,16 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
             Ok(Plan::Adopt { note: "was there already; size and time match".to_owned() })
         }
         (Some(_), Some(_)) => Ok(Plan::Adopt { note: "was there already; its time matches".to_owned() }),
-        // A record of it and no part file: this job gave it its name just before a crash.
-        _ if facts.progress.is_some() && facts.part.is_none() => {
-            Ok(Plan::Adopt { note: "was given its name just before an interruption".to_owned() })
-        }
-        _ if size.is_some() && facts.kind == TransferType::Image => match found.bytes_match {
+        _ if facts.kind == TransferType::Image && (size.is_some() || is_just_named) => match found.bytes_match {
             None => Ok(Plan::Sample),
+            Some(true) if is_just_named => Ok(Plan::Adopt { note: JUST_NAMED.to_owned() }),
             Some(true) => {
                 let note = "was there already; size and bytes match in the places compared, the server tells no time";
                 Ok(Plan::Adopt { note: note.to_owned() })
             }
             Some(false) => Err("the file there has other bytes than the server's".to_owned()),
         },
+        _ if is_just_named => Ok(Plan::Adopt { note: JUST_NAMED.to_owned() }),
         _ => Err("the server tells neither size nor time, so the file there can't be compared".to_owned()),
     }
 }

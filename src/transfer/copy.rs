@@ -53,6 +53,11 @@ impl<'a> Copier<'a> {
         self.position
     }
 
+    /// Line ends that came in TYPE A, each of them two bytes long.
+    pub(super) fn line_ends(&self) -> u64 {
+        self.lines.as_ref().map_or(0, |lines| lines.count)
+    }
+
     /// Takes received bytes.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Took, DiskError> {
         self.part.must_reach(self.length())?;

@@ -1,14 +1,17 @@
 //! What is in doubt once the data ended: whether it was all, and whether it was one file.
 
 use super::fetch::Start;
+use super::finisher::Content;
 use super::link::Link;
+use super::look::TELLTALE;
 use super::recheck::as_answer;
-use super::task::{Halt, Run, on_disk};
+use super::task::{Halt, Run, aside, on_disk};
 use super::whole::Ready;
 use crate::disk::{PartFile, Place};
 use crate::ftp::Verdict;
-use crate::model::{Cause, Failure, Identity, Stability, Stage};
+use crate::model::{Algorithm, Cause, Failure, Identity, Stability, Stage, TransferType};
 use crate::policy::OVERLAP;
+use tokio::time::sleep;
 
 impl Run<'_> {
     /// Whether the bytes that came are the whole file.
@@ -96,15 +99,34 @@ impl Run<'_> {
             return Ok(ready);
         }
         let Ready { content, remote, size, .. } = ready;
+        // What comes in TYPE A is not compared while it comes.
+        let first = self.digest_of_lines(&content)?;
         // It holds the part file.
         drop(content);
         self.alone = true;
+        // What is just being written differs by then.
+        self.or_stop(sleep(self.min_age().max(TELLTALE))).await?;
         let start = Start { from: 0, have: size, why: None, set_aside: false };
         let again = self.fetch(place, &remote, start, link).await?;
+        if self.digest_of_lines(&again.content)? != first {
+            return Err(Halt::Again(Some("it was read twice, and was not the same".to_owned())));
+        }
         if self.inspect(link).await?.size != remote.size {
             return Err(Halt::Again(Some("its size changed on the server while it was read".to_owned())));
         }
         Ok(Ready { stability: Some(Stability::ReadTwice), ..again })
+    }
+
+    /// The digest of a file that came in TYPE A.
+    fn digest_of_lines(&self, content: &Content) -> Result<Option<Vec<u8>>, Halt> {
+        match content {
+            Content::Part(part) if self.kind() == TransferType::Ascii => {
+                let stop = || *self.task.stop.borrow();
+                let digest = aside(Stage::Verify, || part.digest(Algorithm::Sha256, &stop))?;
+                digest.map(Some).ok_or(Halt::Stopped)
+            }
+            _ => Ok(None),
+        }
     }
 }
 

@@ -108,6 +108,7 @@ impl Run<'_> {
         let mut sink = Sink { copier, ledger, follower, tools: std::mem::take(&mut link.tools) };
         let outcome = Box::pin(self.transfer(&mut sink, &start, link)).await;
         let (position, length) = (sink.copier.position(), sink.copier.length());
+        self.line_ends = sink.copier.line_ends();
         let Sink { follower, tools, .. } = sink;
         link.tools = tools;
         self.digest = follower;
@@ -169,6 +170,7 @@ impl Run<'_> {
         if matches!(ending, Copied::TooMuch) {
             return Err(self.too_much(place, part, (remote, &start), link).await);
         }
+        on_disk(Stage::Store, || part.must_reach(length))?;
         self.judge(position, size, verdict, &part)?;
         self.ready(place, part.into(), remote, link).await
     }

@@ -5,7 +5,7 @@
 //! 5 MB with SHA-256.
 
 use super::answers::AnswerCache;
-use crate::model::{Account, Algorithm, Checksum, HostKey};
+use crate::model::{Account, Algorithm, Checksum, HostKey, RemotePath, Source};
 use crate::policy::ServerClock;
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -21,6 +21,8 @@ const MOST_FOLDERS: usize = 4096;
 pub(super) const MOST_LINES: usize = 1_000_000;
 /// Questions for a checksum in which a host's session broke or fell silent, after which it is not asked any more.
 const MOST_TROUBLES: u32 = 2;
+/// Files for which a listing is read again in vain.
+const MOST_OTHER: u32 = 4;
 
 /// What was found out in a run.
 #[derive(Debug, Default)]
@@ -31,13 +33,17 @@ pub struct Findings {
     /// What was said of files about which servers were asked beforehand.
     pub(super) answers: AnswerCache,
     times: Mutex<HashMap<HostKey, Times>>,
+    /// Files whose length the listings of a host tell otherwise than SIZE, also when they are read again.
+    other_lengths: Mutex<HashMap<HostKey, u32>>,
 }
 
 /// What was found out of a host's times.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 struct Times {
     clock: ServerClock,
-    /// A file's time moved between two looks that followed upon each other.
+    /// The first file whose time moved between two looks that followed upon each other.
+    moved: Option<RemotePath>,
+    /// Another one's did, too: not both are just being written.
     do_move: bool,
 }
 
@@ -107,13 +113,27 @@ impl Findings {
     }
 
     /// Takes note that a file's time moved between two looks that followed upon each other.
-    pub(super) fn note_moving_times(&self, host: HostKey) {
-        lock(&self.times).entry(host).or_default().do_move = true;
+    pub(super) fn note_moving_time(&self, file: &Source) {
+        let mut times = lock(&self.times);
+        let times = times.entry(file.account().host_key()).or_default();
+        let first = times.moved.get_or_insert_with(|| file.path().clone());
+        times.do_move |= first != file.path();
     }
 
     /// Whether a host's times may move by themselves.
     pub(super) fn has_moving_times(&self, host: &HostKey) -> bool {
         lock(&self.times).get(host).is_some_and(|times| times.do_move)
+    }
+
+    /// Takes note that a folder's listing, read again, still told another length of a file than SIZE.
+    pub(super) fn note_other_length(&self, host: HostKey) {
+        *lock(&self.other_lengths).entry(host).or_default() += 1;
+    }
+
+    /// Whether a host's listings are known to tell other lengths than SIZE: to read a folder again for each of its files
+    /// would cost the square of their number.
+    pub(super) fn lists_other_lengths(&self, host: &HostKey) -> bool {
+        lock(&self.other_lengths).get(host).is_some_and(|&files| files >= MOST_OTHER)
     }
 
     /// Whether a host had its chances to answer.

@@ -4,14 +4,18 @@
 #[derive(Debug, Default)]
 pub(super) struct LineEnds {
     held_cr: bool,
+    /// How many there were: each was a byte longer on its way.
+    pub(super) count: u64,
 }
 
 impl LineEnds {
     /// Appends the local form of `bytes` to `out`.
     pub(super) fn convert(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         for &b in bytes {
-            if self.held_cr && b != b'\n' {
-                out.push(b'\r');
+            match (self.held_cr, b) {
+                (true, b'\n') => self.count += 1,
+                (true, _) => out.push(b'\r'),
+                (false, _) => {}
             }
             self.held_cr = b == b'\r';
             if !self.held_cr {
@@ -41,6 +45,7 @@ mod tests {
             lines.convert(&text[cut..], &mut out);
             lines.finish(&mut out);
             assert_eq!(out, b"a\nb\r\nc\rd\n\n\r", "cut at {cut}");
+            assert_eq!(lines.count, 4, "cut at {cut}");
         }
     }
 }

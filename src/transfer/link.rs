@@ -157,6 +157,13 @@ impl Link {
         std::mem::take(&mut self.dial.only_tls12) && !self.dial.quirks.only_tls12
     }
 
+    /// Closes a data connection that no transfer uses.
+    pub fn let_go_of_data(&mut self) {
+        if let Some(session) = &mut self.session {
+            session.let_go_of_data();
+        }
+    }
+
     /// Signs off, within a second.
     pub async fn quit(mut self) {
         if let Some(session) = self.session.take() {

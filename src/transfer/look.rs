@@ -11,7 +11,7 @@ use crate::policy::{OVERLAP, expected_size};
 use std::time::Duration;
 
 /// Between two looks that show whether the server's times move by themselves: MDTM tells seconds.
-const TELLTALE: Duration = Duration::from_millis(1_100);
+pub(super) const TELLTALE: Duration = Duration::from_millis(1_100);
 
 impl Run<'_> {
     /// What the server says of the file, which is likely to be fetched then.
@@ -40,7 +40,7 @@ impl Run<'_> {
         if again.size != remote.size || again.modified == remote.modified {
             return Ok(again);
         }
-        self.task.findings.note_moving_times(self.source().account().host_key());
+        self.task.findings.note_moving_time(self.source());
         self.twice = true;
         remote.modified = None;
         self.add_note("the server tells another time at each look, so the file is read twice and compared");
@@ -66,7 +66,7 @@ impl Run<'_> {
                 let Inspected { file, others } = if let Some(from) = likely {
                     session.inspect_ahead(self.path(), from, &also).await
                 } else {
-                    let others = session.inspect_all(&also).await;
+                    let others = session.inspect_all(&also).await.into_iter().map(Some).collect();
                     Inspected { file: session.inspect(self.path()).await, others }
                 };
                 rechecks.answer(questions, others);

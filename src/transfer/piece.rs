@@ -287,7 +287,11 @@ impl Seat {
 
     fn store(&mut self, id: PieceId, at: u64, bytes: &[u8]) -> Result<(), Halt> {
         let part = self.part.as_ref().ok_or(Halt::Stopped)?;
-        store(bytes.len(), || part.write_at(bytes, at))?;
+        let least = self.split.least();
+        store(bytes.len(), || {
+            part.must_reach(least)?;
+            part.write_at(bytes, at)
+        })?;
         self.gained += bytes.len() as u64;
         self.split.advance(id, bytes.len() as u64)
     }

@@ -5,12 +5,14 @@ use super::link::Link;
 use super::task::{Halt, Run, on_disk};
 use super::whole::Ready;
 use crate::disk::Place;
-use crate::model::{Cause, Failure, FailureKind, Identity, RemotePath, Stability, Stage, printable};
+use crate::model::{Cause, Failure, FailureKind, Identity, RemotePath, Stability, Stage, TransferType, printable};
 use crate::policy::{Sameness, compare, unix_seconds};
+use crate::wire::text_says_denied;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// Questions that travel with those about a file that is about to be fetched.
 const ALONG: usize = 4;
@@ -39,6 +41,8 @@ pub(super) struct Question {
     answer: oneshot::Sender<Answer>,
     /// Sessions that failed over it.
     failures: u8,
+    /// When it was put.
+    since: Instant,
 }
 
 impl Rechecks {
@@ -46,6 +50,12 @@ impl Rechecks {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
+    }
+
+    /// For how long the oldest question waits.
+    #[must_use]
+    pub fn since(&self) -> Duration {
+        self.lock().front().map_or(Duration::ZERO, |question| question.since.elapsed())
     }
 
     /// Lets go of all questions, since nobody will put them.
@@ -56,7 +66,7 @@ impl Rechecks {
     /// Takes a question; whoever asked is told the answer.
     pub(super) fn put(&self, path: RemotePath) -> oneshot::Receiver<Answer> {
         let (answer, answered) = oneshot::channel();
-        self.lock().push_back(Question { path, answer, failures: 0 });
+        self.lock().push_back(Question { path, answer, failures: 0, since: Instant::now() });
         answered
     }
 
@@ -65,18 +75,20 @@ impl Rechecks {
         self.take(ALONG)
     }
 
-    /// Hands on the answers to questions, in their order. One over which the session failed is put once more.
-    pub(super) fn answer(&self, questions: Vec<Question>, answers: Vec<Answer>) {
+    /// Hands on the answers to questions, in their order. One over which the session failed is put once more; one that was
+    /// not asked waits on.
+    pub(super) fn answer(&self, questions: Vec<Question>, answers: Vec<Option<Answer>>) {
         for (mut question, answer) in questions.into_iter().zip(answers) {
             match answer {
-                Err(failure) if failure.kind == FailureKind::Transient => {
+                Some(Err(failure)) if failure.kind == FailureKind::Transient => {
                     question.failures += 1;
                     if question.failures < FAILURES {
                         self.lock().push_back(question);
                     }
                 }
                 // Whoever asked may have been stopped.
-                answer => drop(question.answer.send(answer)),
+                Some(answer) => drop(question.answer.send(answer)),
+                None => self.lock().push_back(question),
             }
         }
     }
@@ -108,7 +120,7 @@ pub async fn recheck(link: &mut Link) {
         }
         let Ok(session) = link.session().await else { return };
         let answers = session.inspect_all(&paths(&questions)).await;
-        rechecks.answer(questions, answers);
+        rechecks.answer(questions, answers.into_iter().map(Some).collect());
     }
 }
 
@@ -127,7 +139,7 @@ impl Run<'_> {
             ready.stability = Some(Stability::Untold);
             return Ok(None);
         }
-        if link.may_ask_along(self.path()) {
+        if self.is_continued(&ready.remote) && link.may_ask_along(self.path()) {
             return Ok(Some(link.rechecks().put(self.path().clone())));
         }
         let answer = self.inspect(link).await.map_or_else(as_answer, |now| Ok(Ok(now)))?;
@@ -135,13 +147,18 @@ impl Run<'_> {
         Ok(None)
     }
 
+    /// Whether the next attempt would go on with what is there, and need nothing but the answer.
+    fn is_continued(&self, remote: &Identity) -> bool {
+        self.kind() == TransferType::Image
+            && self.task.settings.resume != Some(false)
+            && self.wanted_size(remote).is_some_and(|size| size > 0)
+    }
+
     /// What the server's last word on the file shows.
     pub(super) fn judge_again(&mut self, before: &Identity, answer: Answer) -> Result<Stability, Halt> {
         let now = match answer {
             Ok(now) => now,
-            Err(failure) if failure.kind == FailureKind::Permanent && failure.cause == Cause::Missing => {
-                return self.judge_gone(before, failure);
-            }
+            Err(failure) if self.tells_absence(&failure) => return self.judge_gone(before, failure),
             Err(failure) => return Err(failure.into()),
         };
         match compare(before, &now) {
@@ -155,6 +172,12 @@ impl Run<'_> {
                 Err(moved(format!("{what}, so nothing shows that the file did not change while it was fetched")).into())
             }
         }
+    }
+
+    /// Whether the server says that there is no such file, and does not rather refuse it.
+    fn tells_absence(&self, failure: &Failure) -> bool {
+        let is_denied = failure.reply.as_ref().is_some_and(|reply| text_says_denied(reply, self.path().as_bytes()));
+        failure.kind == FailureKind::Permanent && failure.cause == Cause::Missing && !is_denied
     }
 
     /// What follows where the file is gone: one that was at rest before was not being written.
@@ -217,9 +240,14 @@ impl Run<'_> {
         }
     }
 
+    /// How long a file is to be left alone on the server before it is fetched.
+    pub(super) fn min_age(&self) -> Duration {
+        Duration::from_secs(self.task.settings.min_age.unwrap_or(0).into())
+    }
+
     /// How long a file is to be left alone yet, so that it can't be written to again within the second that its time tells.
     fn until_settled(&self, remote: &Identity) -> Option<Duration> {
-        let least = Duration::from_secs(self.task.settings.min_age.unwrap_or(0).into());
+        let least = self.min_age();
         let modified = remote.modified.as_deref().and_then(unix_seconds)?;
         self.task.findings.clock(&self.source().account().host_key()).until_settled(modified, self.now(), least)
     }
@@ -233,7 +261,7 @@ impl Run<'_> {
         let message = format!(
             "still being written on the server, it seems: its time is {}, and --min-age asks for {} s without a change",
             printable(remote.modified.as_deref().unwrap_or_default(), 40),
-            self.task.settings.min_age.unwrap_or(0)
+            self.min_age().as_secs()
         );
         Err(Halt::Failed(Failure { stage: Stage::Inspect, ..moved(message) }))
     }

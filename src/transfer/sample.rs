@@ -22,14 +22,14 @@ impl Run<'_> {
         Ok(count == ours.len() && theirs.is_some_and(|theirs| theirs == ours))
     }
 
-    /// Whether the file under the final name has the server's bytes: all of them where they are few or the server can't
-    /// begin in the middle, else those at its head, its tail and places that chance chooses.
-    pub(super) async fn sample_final(&mut self, link: &mut Link) -> Result<bool, Halt> {
+    /// Whether the file under the final name has the server's bytes: all of them where they are few, their number is not
+    /// known or the server can't begin in the middle, else those at its head, its tail and places that chance chooses.
+    pub(super) async fn sample_final(&mut self, size: Option<u64>, link: &mut Link) -> Result<bool, Halt> {
         self.task.gauge.set_phase(Phase::Checking);
         let destination = &self.task.job.spec.destination;
         let Some(file) = on_disk(Stage::Verify, || Finished::open(destination))? else { return Ok(false) };
         let last = file.found().size.saturating_sub(OVERLAP);
-        if last <= OVERLAP * SAMPLES {
+        if last <= OVERLAP * SAMPLES || size.is_none() {
             return self.compare_all(&file, link).await;
         }
         let mut head = Vec::new();
@@ -42,7 +42,7 @@ impl Run<'_> {
             match self.read_theirs(at, ours.len(), link).await? {
                 Some(theirs) if theirs == ours && count == ours.len() => {}
                 // REST was ignored.
-                Some(theirs) if theirs == head => link.learn_no_rest(),
+                Some(theirs) if at > 0 && theirs == head => link.learn_no_rest(),
                 Some(_) => return Ok(false),
                 None => link.learn_no_rest(),
             }

@@ -244,6 +244,11 @@ impl Split {
         self.lock().map.held()
     }
 
+    /// Offset in bytes after the last byte that is held: the part file is that long at least.
+    pub(super) fn least(&self) -> u64 {
+        self.lock().map.end()
+    }
+
     /// How many bytes are held.
     pub(super) fn total(&self) -> u64 {
         self.lock().map.total()

@@ -170,6 +170,7 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         device: None,
         pause: None,
         announced: None,
+        line_ends: 0,
         twice: false,
         unfit: false,
         final_file: None,
@@ -217,6 +218,8 @@ pub(super) struct Run<'a> {
     pub(super) pause: Option<Duration>,
     /// What the reply to the last RETR announced, in bytes.
     pub(super) announced: Option<u64>,
+    /// Line ends that came in the last transfer in TYPE A.
+    pub(super) line_ends: u64,
     /// Whether the file is to be read twice, since the server's times show nothing.
     pub(super) twice: bool,
     /// Whether the shorter file under the final name may have gaps, and is not to be continued.
@@ -319,7 +322,7 @@ impl Run<'_> {
                     continue;
                 }
                 Plan::Sample => {
-                    compared.bytes_match = Some(Box::pin(self.sample_final(link)).await?);
+                    compared.bytes_match = Some(Box::pin(self.sample_final(self.wanted_size(&remote), link)).await?);
                     continue;
                 }
                 Plan::TakeOver => {

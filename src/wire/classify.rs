@@ -149,20 +149,28 @@ pub fn says_missing(reply: &Reply, path: &[u8]) -> bool {
     Said::new(reply, path).any(&ABSENT)
 }
 
+/// Words of a refusal for another reason than that the path names nothing.
+const OTHER: [&str; 9] = [
+    "permission",
+    "denied",
+    "not allowed",
+    "prohibited",
+    "forbidden",
+    "plain file",
+    "regular file",
+    "a directory",
+    "not a file",
+];
+
 /// Whether the words give another reason than that the path names nothing.
 pub(super) fn says_denied(reply: &Reply, path: &[u8]) -> bool {
-    const OTHER: [&str; 9] = [
-        "permission",
-        "denied",
-        "not allowed",
-        "prohibited",
-        "forbidden",
-        "plain file",
-        "regular file",
-        "a directory",
-        "not a file",
-    ];
     Said::new(reply, path).any(&OTHER)
+}
+
+/// As [`says_denied`], of a reply as a failure has it.
+#[must_use]
+pub fn text_says_denied(reply: &str, path: &[u8]) -> bool {
+    Said::text(reply.to_lowercase(), path).any(&OTHER)
 }
 
 /// Whether a reply of success says that the folder was not read: vsftpd's `226 Transfer done (but failed to open
@@ -375,9 +383,14 @@ struct Said {
 
 impl Said {
     fn new(reply: &Reply, path: &[u8]) -> Self {
+        Self::text(reply.words(), path)
+    }
+
+    /// Words in lower case.
+    fn text(words: String, path: &[u8]) -> Self {
         let path = String::from_utf8_lossy(path).to_lowercase();
         let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-        Self { words: reply.words(), names: vec![path, name] }
+        Self { words, names: vec![path, name] }
     }
 
     fn any(&self, phrases: &[&str]) -> bool {

@@ -35,7 +35,9 @@ mod sequence;
 pub use absence::{FileAnswer, file_answer};
 pub use address::{extended_passive_port, passive_address};
 pub use burst::{Burst, Order};
-pub use classify::{Context, classify, forbids_restart, says_empty, says_missing, says_truncated, says_unread};
+pub use classify::{
+    Context, classify, forbids_restart, says_empty, says_missing, says_truncated, says_unread, text_says_denied,
+};
 pub use command::{Command, Forbidden};
 pub use facts::{Entry, EntryKind, entry};
 pub use features::{Features, MachineListing};

@@ -176,6 +176,29 @@ fn a_part_file_that_is_cut_while_it_is_fetched_is_no_whole_file() {
     ftpq.assert_file("a.bin", &data, &ended);
 }
 
+/// The same where several connections write at different places.
+#[test]
+fn a_part_file_that_is_cut_while_several_connections_fetch_it_is_no_whole_file() {
+    const LARGE: usize = 36 << 20;
+    let data = pseudo_random(823, LARGE);
+    let server = Scripted::with(Traits { pace: 4 << 20, ..Traits::default() }, |_| Act::Usual);
+    server.put("a.bin", data.clone());
+    let ftpq = Ftpq::new();
+    ftpq.add(&[(server.url("a.bin"), "a.bin")]);
+    let run = ftpq.spawn(&["run", "--timeout", "5", "--per-host", "4"]);
+    let part = watch::part_of(&ftpq.downloads().join("a.bin"));
+    let is_split = || server.core().sessions().0 >= 3 && watch::length(&part) > 20 << 20;
+    assert!(watch::wait_for(Duration::from_secs(30), is_split), "it was not split");
+    fs::File::options().write(true).open(&part).unwrap().set_len(300_000).unwrap();
+    let ended = run.wait(Duration::from_secs(120));
+    let wrong = fs::read(ftpq.downloads().join("a.bin")).is_ok_and(|got| got != data);
+    assert!(!wrong, "a file with a hole has its name\n{ended}");
+    assert!(ended.everything().contains("another program changed it"), "{ended}");
+    ftpq.run(&["retry", "1"]).expect_code(0);
+    let ended = ftpq.run(&["run"]).expect_code(0);
+    ftpq.assert_file("a.bin", &data, &ended);
+}
+
 /// Between the last byte and the name.
 #[test]
 fn a_part_file_that_is_written_to_after_its_last_byte_does_not_get_the_name() {

@@ -170,6 +170,58 @@ fn a_file_at_rest_whose_time_is_always_now_is_read_twice_and_done() {
     }
 }
 
+/// A writer that is slower than two readings: an equal length, a time that is always now, and a mix in between.
+#[test]
+fn a_file_that_is_rewritten_slowly_is_not_taken_for_one_whose_time_means_nothing() {
+    for kind in ["image", "ascii"] {
+        let (old, new) = (lines(716), lines(717));
+        let begun = std::sync::Mutex::new(None);
+        let (before, after) = (old.clone(), new.clone());
+        let server = Scripted::lying(move |turn| match turn.verb {
+            "MDTM" => Act::say(&format!("213 {}", ago(0))),
+            "RETR" => {
+                // From the first transfer on, the new version takes the place of the old one within nine seconds.
+                let mut begun = begun.lock().unwrap();
+                let passed = begun.get_or_insert_with(std::time::Instant::now).elapsed().as_millis();
+                let written = after.len() * usize::try_from(passed).unwrap().min(9_000) / 9_000;
+                let mut data = [&after[..written], &before[written..]].concat();
+                if kind == "ascii" {
+                    data = on_the_wire(&data);
+                }
+                Act::Deliver(Delivery { data: Arc::new(data), ..turn.delivery() })
+            }
+            _ => Act::Usual,
+        });
+        server.put("a.bin", old);
+        let (ftpq, ended, story) = fetch(&server, &["--retries", "8", "--min-age", "1", "--type", kind]);
+        assert_eq!(ended.code, Some(0), "{kind}\n{story}");
+        ftpq.assert_file("a.bin", &new, &story);
+    }
+}
+
+/// Lines of equal length, so that no version shows by its size.
+fn lines(seed: u64) -> Vec<u8> {
+    let bytes = pseudo_random(seed, 60_000);
+    bytes.chunks(30).flat_map(|line| line.iter().map(|byte| b'a' + byte % 26).chain(*b"\n")).collect()
+}
+
+fn on_the_wire(lines: &[u8]) -> Vec<u8> {
+    lines.iter().flat_map(|&byte| if byte == b'\n' { vec![b'\r', b'\n'] } else { vec![byte] }).collect()
+}
+
+/// In TYPE A too the file has to be as long as SIZE tells, on its way at least.
+#[test]
+fn a_text_that_is_cut_is_never_done() {
+    for upto in [0, 20_000, 61_000] {
+        let server = Scripted::lying(move |turn| match turn.verb {
+            "RETR" => Act::Deliver(Delivery { upto, ..turn.delivery() }),
+            _ => Act::Usual,
+        });
+        server.put("a.bin", lines(732));
+        never_done(&server, &["--retries", "0", "--type", "ascii"], "but SIZE tells 62000");
+    }
+}
+
 /// Nobody can tell a file that is whole from one to which the next write is about to come, but by letting it rest.
 #[test]
 fn a_file_that_was_written_a_moment_ago_is_waited_for() {
@@ -220,6 +272,61 @@ fn a_file_that_was_being_written_and_is_gone_after_its_last_byte_is_not_done() {
     });
     server.core().put("a.bin", data, &ago(20));
     never_done(&server, &["--retries", "0"], "gone from the server");
+}
+
+/// A server that refuses the last look does not say that the file is gone.
+#[test]
+fn a_file_that_is_denied_after_its_last_byte_is_not_taken_for_gone() {
+    let server = Scripted::lying(|turn| match turn.verb {
+        "SIZE" | "MDTM" if turn.core.sent("a.bin") > 0 => Act::say(&format!("550 {}: Permission denied", turn.arg)),
+        _ => Act::Usual,
+    });
+    server.put("a.bin", pseudo_random(718, 5000));
+    never_done(&server, &["--retries", "0"], "Permission denied");
+}
+
+/// The folder of the next file is missing: that says nothing of the file before, whose last look was to travel along.
+#[test]
+fn a_missing_folder_of_the_next_file_answers_no_question_about_this_one() {
+    let rewritten = pseudo_random(720, 5000);
+    let new = rewritten.clone();
+    let server = Scripted::lying(move |turn| match turn.verb {
+        "RETR" if turn.before == 1 => {
+            let old = turn.delivery();
+            turn.core.put(turn.arg.trim_start_matches('/'), new.clone(), &ago(600));
+            Act::Deliver(old)
+        }
+        "CWD" if turn.arg.contains("none") => Act::say("550 none: No such file or directory"),
+        "SIZE" | "MDTM" if turn.arg.contains("none") => Act::say("550 none: No such file or directory"),
+        _ => Act::Usual,
+    });
+    server.put("first", pseudo_random(719, 5000));
+    server.put("a.bin", pseudo_random(719, 5000));
+    let ftpq = Ftpq::new();
+    for (path, name) in [("first", "first"), ("a.bin", "a.bin"), ("none/x", "x"), ("none/y", "y")] {
+        ftpq.add(&[(server.url(path), name)]);
+    }
+    let ended = ftpq.run(&["--json", "run", "--timeout", "5", "--per-host", "1", "--retries", "3"]);
+    let story = format!("{ended}{}", server.core().dialogue());
+    assert_eq!(ended.code, Some(1), "{story}");
+    ftpq.assert_file("a.bin", &rewritten, &story);
+}
+
+/// No session is left that would ask, and nothing of the file could be gone on with: the attempts have an end.
+#[test]
+fn a_file_that_can_not_be_continued_is_not_fetched_for_ever_where_every_session_ends_with_its_transfer() {
+    for more in [&["--type", "ascii"][..], &["--no-resume"]] {
+        let server = Scripted::lying(|turn| match turn.verb {
+            "RETR" => Act::Deliver(Delivery { hang_up: true, ..turn.delivery() }),
+            _ => Act::Usual,
+        });
+        server.put("a.bin", lines(731));
+        let (ftpq, ended, story) = fetch(&server, &[&["--retries", "1", "--pipelining", "burst"], more].concat());
+        assert!(server.core().args("RETR").len() <= 2, "{story}");
+        // On the next session the file is still the same.
+        assert_eq!(ended.code, Some(0), "{story}");
+        ftpq.assert_file("a.bin", &lines(731), &story);
+    }
 }
 
 // ---- lengths ----
@@ -327,6 +434,33 @@ fn two_lengths_for_one_time_are_no_length() {
     assert_eq!(ended.code, Some(1), "{story}");
     ftpq.assert_absent("a.bin", &story);
     assert!(story.contains("SIZE tells 100000 bytes") && story.contains("listing tells 300000"), "{story}");
+}
+
+/// A server whose listings and SIZE never agree is not made to list a folder again for each of its files.
+#[test]
+fn a_folder_is_not_read_again_for_each_file_whose_length_it_tells_otherwise() {
+    const FILES: usize = 40;
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |turn| match turn.verb {
+        "MLSD" => {
+            let line = |n| format!("type=file;size=999;modify=20240229123456; f{n}\r\n");
+            let lines: String = (0..FILES).map(line).collect();
+            let data = Arc::new(lines.into_bytes());
+            Act::Deliver(Delivery { upto: data.len(), data, ..turn.delivery() })
+        }
+        "MLST" => Act::say("502 What?"),
+        _ => Act::Usual,
+    });
+    for n in 0..FILES {
+        server.put(&format!("d/f{n}"), pseudo_random(750 + n as u64, 3000));
+    }
+    let ftpq = Ftpq::new();
+    let (into, url) = (ftpq.downloads(), server.url("d/"));
+    let ended = ftpq.run(&["--json", "get", "--recursive", &url, "--into", into.to_str().unwrap(), "--timeout", "5"]);
+    let story = format!("{ended}{}", server.core().dialogue());
+    assert_eq!(ended.events("failed").len(), FILES, "{story}");
+    let listings = server.core().args("MLSD").len();
+    // The first, and those of the files that were under way at the same time.
+    assert!((2..=16).contains(&listings), "{listings} listings\n{story}");
 }
 
 // ---- interruptions between the last byte and the name ----
