@@ -296,8 +296,7 @@ fn a_missing_folder_of_the_next_file_answers_no_question_about_this_one() {
             turn.core.put(turn.arg.trim_start_matches('/'), new.clone(), &ago(600));
             Act::Deliver(old)
         }
-        "CWD" if turn.arg.contains("none") => Act::say("550 none: No such file or directory"),
-        "SIZE" | "MDTM" if turn.arg.contains("none") => Act::say("550 none: No such file or directory"),
+        "CWD" | "SIZE" | "MDTM" if turn.arg.contains("none") => Act::say("550 none: No such file or directory"),
         _ => Act::Usual,
     });
     server.put("first", pseudo_random(719, 5000));

@@ -270,11 +270,20 @@ fn without_a_record_a_part_file_is_never_trusted() {
     }
 }
 
+/// The job may have given it its name just before a crash, or somebody else after that: its bytes tell, except in TYPE A.
 #[test]
-fn a_file_that_can_not_be_compared_is_recognized_by_the_record_of_it() {
+fn a_file_that_can_not_be_compared_otherwise_is_recognized_by_the_record_of_it_and_its_bytes() {
     let mut job = Case { remote: Identity::default(), final_file: Some(there(5, Some(5))), ..case() };
     assert!(matches!(job.plan(), Plan::Refuse(_)));
     job.progress = Some(progress(5, 5, BOOT));
+    assert_eq!(job.plan(), Plan::Sample);
+    let compared = |bytes_match| Some(FinalFile { bytes_match: Some(bytes_match), ..there(5, Some(5)) });
+    job.final_file = compared(true);
+    assert!(matches!(job.plan(), Plan::Adopt { .. }));
+    job.final_file = compared(false);
+    assert!(matches!(job.plan(), Plan::Refuse(_)));
+    job.final_file = Some(there(5, Some(5)));
+    job.kind = TransferType::Ascii;
     assert!(matches!(job.plan(), Plan::Adopt { .. }));
 }
 
