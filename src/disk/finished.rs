@@ -42,7 +42,7 @@ impl Finished {
         };
         let stat = fstat(&file).map_err(|e| DiskError::system("look at", &path, e))?;
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => Ok(Some(Self { file: file.into(), path, found: found(&stat) })),
+            FileType::RegularFile => Ok(Some(Self { file: file.into(), path, found: Found::from(&stat) })),
             FileType::Directory => Err(DiskError::taken("read", path, "a folder of that name is there")),
             _ => Err(DiskError::taken("read", path, "something that is no file is there")),
         }
@@ -147,7 +147,7 @@ impl Finished {
             }
         }
         let stat = fstat(&self.file).map_err(|e| DiskError::system("look at", &self.path, e))?;
-        if found(&stat) != self.found || at != self.found.size {
+        if Found::from(&stat) != self.found || at != self.found.size {
             return Err(DiskError::taken("read", &self.path, "it was written to while it was read"));
         }
         Ok(true)
@@ -176,7 +176,7 @@ pub fn at_hand(destination: &Destination) -> Result<AtHand, DiskError> {
     };
     let blocks = |stat: Stat| u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512);
     let part = look(&name::part_name(name)).map_or(0, blocks);
-    Ok(AtHand { part, finished: look(name).map(|stat| found(&stat).size) })
+    Ok(AtHand { part, finished: look(name).map(|stat| Found::from(&stat).size) })
 }
 
 /// Gives whatever stands under the final name another one beside it, `NAME.ftpq-changed`, and returns that. Nothing is
@@ -228,10 +228,6 @@ pub fn move_to_backup(destination: &Destination, dir: &Path) -> Result<PathBuf, 
             Err(error) => return Err(DiskError::system(ACTION, other.full(), error)),
         }
     }
-}
-
-fn found(stat: &Stat) -> Found {
-    Found { size: u64::try_from(stat.st_size).unwrap_or(0), modified: Some(stat.st_mtime) }
 }
 
 #[cfg(test)]

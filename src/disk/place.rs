@@ -36,6 +36,18 @@ pub struct Found {
     pub size: u64,
     /// Modification time in seconds since 1970-01-01 UTC.
     pub modified: Option<i64>,
+    /// The nanoseconds that belong to it, and the file's number: one that is saved anew within a second differs in them.
+    version: (i64, u64),
+}
+
+impl From<&Stat> for Found {
+    fn from(stat: &Stat) -> Self {
+        Self {
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: Some(stat.st_mtime),
+            version: (i64::try_from(stat.st_mtime_nsec).unwrap_or(0), stat.st_ino),
+        }
+    }
 }
 
 impl Place {
@@ -345,7 +357,7 @@ impl Place {
             return Ok(None);
         };
         self.regular(name, &stat)?;
-        Ok(Some(Found { size: u64::try_from(stat.st_size).unwrap_or(0), modified: Some(stat.st_mtime) }))
+        Ok(Some(Found::from(&stat)))
     }
 
     #[cfg(test)]

@@ -40,7 +40,8 @@ fn a_file_appears_under_its_final_name_only_by_the_rename() {
     part.rename_to_final(&place, None).unwrap();
     place.sync_dir().unwrap();
     assert_eq!(names(&folder), ["c.gz"]);
-    assert_eq!(place.final_file().unwrap(), Some(Found { size: 11, modified: Some(1_000_000_000) }));
+    let found = place.final_file().unwrap().unwrap();
+    assert_eq!((found.size, found.modified), (11, Some(1_000_000_000)));
     assert_eq!(place.digest_final(Algorithm::Md5, &|| false).unwrap().unwrap(), md5);
     let hex: Vec<String> = md5.iter().map(|b| format!("{b:02x}")).collect();
     assert_eq!(hex.concat(), "5eb63bbbe01eeed093cb22bb8f5acdc3");
@@ -104,7 +105,11 @@ fn renaming_never_replaces_what_is_not_ours() {
     }
     assert_eq!(fs::read(dir.path().join("x")).unwrap(), b"precious");
     let there = place.final_file().unwrap();
-    // Somebody saves his work meanwhile.
+    // Somebody saves his work meanwhile: in place, or by a new file of equal length.
+    fs::rename(dir.path().join("x"), dir.path().join("y")).unwrap();
+    fs::write(dir.path().join("x"), b"careless").unwrap();
+    assert_eq!(part.rename_to_final(&place, there).unwrap_err().cause(), Cause::Exists);
+    fs::rename(dir.path().join("y"), dir.path().join("x")).unwrap();
     fs::write(dir.path().join("x"), b"more precious").unwrap();
     assert_eq!(part.rename_to_final(&place, there).unwrap_err().cause(), Cause::Exists);
     assert_eq!(fs::read(dir.path().join("x")).unwrap(), b"more precious");
@@ -132,7 +137,7 @@ fn a_planted_link_is_never_followed() {
         assert!(place.digest_final(Algorithm::Md5, &|| false).is_err());
         assert!(place.adopt_final().is_err());
         let part = place.open_part().unwrap();
-        for replaces in [None, Some(Found { size: 0, modified: None })] {
+        for replaces in [None, place.part_file().unwrap()] {
             assert_eq!(part.rename_to_final(&place, replaces).unwrap_err().cause(), Cause::Exists);
         }
         fs::remove_file(into.join("x")).unwrap();
