@@ -193,8 +193,8 @@ fn report_doubts(face: &mut Face<'_>, found: &GoneFiles) -> bool {
         ));
         return false;
     }
-    for held in &found.held {
-        face.complain(&format!("not deleted: {held}"));
+    for (held, files) in &found.held {
+        face.complain(&format!("not deleted: {held} ({})", count(*files, "file")));
     }
     if *held_files > 0 {
         let files = count(*held_files, "file");

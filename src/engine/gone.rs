@@ -48,8 +48,8 @@ pub struct GoneFiles {
     pub proved: IdSet,
     /// So many are missing that it stays a question: none was asked for.
     pub is_question: bool,
-    /// Folders that are suddenly empty, or lack too many files; the first of them.
-    pub held: Vec<String>,
+    /// Folders that are suddenly empty, or lack too many files, and how many each; the first of them.
+    pub held: Vec<(String, u64)>,
     /// Files in such folders.
     pub held_files: u64,
     /// Files that the server still has, though it does not list them.
@@ -60,16 +60,16 @@ pub struct GoneFiles {
     pub stays: Vec<String>,
 }
 
-/// What is known of one folder on the server.
+/// What is known of one folder on the server and all below it.
 #[derive(Default)]
 struct FolderCount {
     known: u64,
     missing: u64,
-    /// A file that was listed.
+    /// A file that was listed in the folder itself.
     listed: Option<JobId>,
 }
 
-/// All folders that files came from, by their paths.
+/// All folders that files came from, and those above them, by their paths.
 #[derive(Default)]
 struct Census {
     folders: HashMap<Vec<u8>, FolderCount>,
@@ -94,9 +94,56 @@ impl GoneQuery {
             && source.path().as_bytes().starts_with(self.root.path().as_bytes())
     }
 
-    fn is_held(&self, count: &FolderCount, is_empty: bool) -> bool {
-        let too_many = self.limit == DeleteLimit::Half && self.limit.is_exceeded(count.missing, count.known);
-        !self.force && (is_empty || too_many)
+    /// Why nothing that came from a folder is to be deleted before the user has said so: it, or one above it, is suddenly
+    /// empty or lacks too many files. With that folder's URL.
+    fn holds(&self, folder: &[u8], census: &Census, survey: &Survey) -> Option<String> {
+        if self.force {
+            return None;
+        }
+        self.folders_from(folder).find_map(|folder| {
+            let source = self.folder(folder.to_vec())?;
+            let count = census.folders.get(folder)?;
+            let too_many = self.limit == DeleteLimit::Half && self.limit.is_exceeded(count.missing, count.known);
+            let why = match (survey.was_empty(&source), too_many) {
+                (true, _) => "nothing is listed in it any more",
+                (false, true) => "more than half of its files are missing",
+                (false, false) => return None,
+            };
+            Some(format!("{}: {why}", printable(&source.to_string(), 300)))
+        })
+    }
+
+    /// A folder's path, and those of the folders above it up to the root.
+    fn folders_from<'a>(&self, folder: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        let root = self.root.path().as_bytes().len();
+        let ends = folder.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at + 1);
+        let root_itself = (root == 0).then_some(0);
+        ends.filter(move |&end| end >= root).chain(root_itself).filter_map(|end| folder.get(..end))
+    }
+
+    fn folder(&self, path: Vec<u8>) -> Option<Source> {
+        let path = RemotePath::folder(path).ok()?;
+        Some(Source::new(self.root.account().clone(), path, self.root.transfer_type()))
+    }
+}
+
+impl Census {
+    /// Counts a file that came from the root, or a folder below it.
+    fn count(&mut self, query: &GoneQuery, job: &Job, is_missing: bool) {
+        self.known += 1;
+        let own = folder_of(job.spec.source.path());
+        for folder in query.folders_from(&own) {
+            // Most folders are known already, and their path need not be copied then.
+            if !self.folders.contains_key(folder) {
+                self.folders.insert(folder.to_vec(), FolderCount::default());
+            }
+            let Some(count) = self.folders.get_mut(folder) else { continue };
+            count.known += 1;
+            count.missing += u64::from(is_missing);
+            if !is_missing && folder.len() == own.len() {
+                count.listed = count.listed.or(Some(job.id));
+            }
+        }
     }
 }
 
@@ -114,15 +161,12 @@ impl GoneFiles {
         }
     }
 
-    fn hold(&mut self, group: &[Job], is_empty: bool) {
-        self.held_files += group.len() as u64;
-        let Some(job) = group.first() else { return };
-        if self.held.len() < NAMED {
-            let why =
-                if is_empty { "nothing is listed in it any more" } else { "more than half of its files are missing" };
-            let folder = job.spec.destination.full().parent().map(|path| path.display().to_string());
-            let folder = printable(&folder.unwrap_or_default(), 300);
-            self.held.push(format!("{folder}: {why} ({} files)", group.len()));
+    fn hold(&mut self, why: String, files: u64) {
+        self.held_files += files;
+        if let Some((_, count)) = self.held.iter_mut().find(|(known, _)| *known == why) {
+            *count += files;
+        } else if self.held.len() < NAMED {
+            self.held.push((why, files));
         }
     }
 
@@ -184,14 +228,10 @@ impl Dispatcher {
             let Some(last) = page.last().map(|job| job.id) else { return Ok(census) };
             let mut lacking = Vec::new();
             for job in page.iter().filter(|job| query.concerns(job)) {
-                let count = census.folders.entry(folder_of(job.spec.source.path())).or_default();
-                count.known += 1;
-                census.known += 1;
-                if survey.lacks(&query.root, job.id, &job.spec.source) {
-                    count.missing += 1;
+                let lacks = survey.lacks(&query.root, job.id, &job.spec.source);
+                census.count(query, job, lacks);
+                if lacks {
                     lacking.push(job.id);
-                } else {
-                    count.listed = count.listed.or(Some(job.id));
                 }
             }
             census.missing.extend(&lacking.into_iter().collect());
@@ -214,13 +254,11 @@ impl Dispatcher {
         for group in self.missing_by_folder(census).await? {
             let Some(path) = group.first().map(|job| folder_of(job.spec.source.path())) else { continue };
             let Ok(folder) = RemotePath::folder(path.clone()) else { continue };
-            let source = Source::new(query.root.account().clone(), folder.clone(), query.root.transfer_type());
-            let count = census.folders.get(&path);
-            if count.is_some_and(|count| query.is_held(count, survey.was_empty(&source))) {
-                found.hold(&group, survey.was_empty(&source));
+            if let Some(why) = query.holds(&path, census, survey) {
+                found.hold(why, group.len() as u64);
                 continue;
             }
-            let control = match count.and_then(|count| count.listed) {
+            let control = match census.folders.get(&path).and_then(|count| count.listed) {
                 Some(id) => self.path_of(id).await?,
                 None => elsewhere.clone(),
             };
@@ -228,7 +266,12 @@ impl Dispatcher {
                 break;
             }
             let files: Vec<RemotePath> = group.iter().map(|job| job.spec.source.path().clone()).collect();
-            let asked = PresenceQuery { folder: &folder, files: &files, control: control.as_ref() };
+            let asked = PresenceQuery {
+                folder: &folder,
+                files: &files,
+                control: control.as_ref(),
+                trusts_refusals: query.force,
+            };
             let answers = match self.warm_link(warm.take(), query, &group) {
                 Ok(mut link) => {
                     let answers = self.or_stop(ask(&mut link, asked)).await;

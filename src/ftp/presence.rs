@@ -20,12 +20,14 @@ pub struct PresenceQuery<'a> {
     pub files: &'a [RemotePath],
     /// A file that was listed a moment ago: where the server refuses that one too, its refusals mean nothing.
     pub control: Option<&'a RemotePath>,
+    /// Whether refusals count where there is no such file.
+    pub trusts_refusals: bool,
 }
 
 impl Session {
     /// What the server says of these files, in their order; a refusal without a reason counts as [`FileAnswer::Missing`]
-    /// where the control file is told of. Costs a round trip for the folder, and for every 16 files one where the server
-    /// takes several commands at once; else two for each file.
+    /// where the control file is told of, or there is none and refusals are to be trusted. Costs a round trip for the folder,
+    /// and for every 16 files one where the server takes several commands at once; else two for each file.
     ///
     /// # Errors
     /// When the session fails, or the server can't say for now.
@@ -42,7 +44,7 @@ impl Session {
         }
         let is_trusted = match query.control {
             Some(control) => self.file_answers(std::slice::from_ref(control)).await?.contains(&FileAnswer::Exists),
-            None => false,
+            None => query.trusts_refusals,
         };
         let mut found = Vec::with_capacity(query.files.len());
         for files in query.files.chunks(TOGETHER) {

@@ -398,6 +398,37 @@ fn too_many_missing_files_stay_a_question() {
     assert!(!into.join("one").exists());
 }
 
+/// A disk that is not mounted, below which nothing but folders was: what was in those is in question too.
+#[test]
+fn a_folder_that_lost_all_its_folders_deletes_nothing_below_it() {
+    for (mlst, emptied) in [(true, "d/"), (false, "d/"), (true, "d/disk/"), (false, "d/disk/")] {
+        let server = Scripted::with(Traits { mlst, ..Traits::default() }, |_| Act::Usual);
+        let files: Vec<String> =
+            ["a", "b/deep"].iter().flat_map(|sub| (0..3).map(move |n| format!("d/disk/{sub}/{n}"))).collect();
+        for file in &files {
+            server.put(file, "x");
+        }
+        if emptied != "d/" {
+            server.put("d/beside/x", "x");
+        }
+        let ftpq = Ftpq::new();
+        let (url, into) = (server.url("d/"), ftpq.downloads());
+        let sync = |more: &[&str]| ftpq.run(&[&["sync", &url, into.to_str().unwrap()], more].concat());
+        sync(&[]).expect_code(0);
+        let before = files_below(&into);
+        for file in &files {
+            server.core().remove(file);
+        }
+        server.put_folder(emptied.trim_end_matches('/'));
+        let ended = sync(&["--delete"]).expect_code(1);
+        assert_eq!(files_below(&into), before, "{emptied}\n{ended}");
+        let word = format!("not deleted: {}: nothing is listed in it any more (6 files)", server.url(emptied));
+        assert!(ended.err.contains(&word), "{word}\n{ended}");
+        sync(&["--delete=force"]).expect_code(0);
+        assert_eq!(files_below(&into).len(), before.len() - 6);
+    }
+}
+
 /// ProFTPD's LIST of a folder that may be entered and not read: nothing, and 226.
 #[test]
 fn an_unreadable_folder_of_each_server_deletes_nothing() {
