@@ -56,6 +56,7 @@ fn resume(bytes: &mut Bytes<'_>) {
         expect: &expect,
         has_digest: expect.checksum.is_some(),
         final_file,
+        difference: [Difference::None, Difference::Id, Difference::Content][usize::from(bytes.below(3))],
         part: bytes.maybe(Bytes::length),
         progress: progress.as_ref(),
         begun_with: None,
@@ -71,6 +72,8 @@ fn resume(bytes: &mut Bytes<'_>) {
         Plan::Adopt { note } => {
             assert!(facts.final_file.is_some() && !note.is_empty(), "{facts:?}");
             let checked = facts.final_file.is_some_and(|found| found.digest_matches == Some(true));
+            let known = facts.difference == Difference::Content && !checked && existing != Existing::Skip;
+            assert!(!known, "adopted though it differs: {facts:?}");
             assert!(expect.checksum.is_none() || checked || existing == Existing::Skip, "not compared: {facts:?}");
         }
         Plan::Compare => assert!(facts.final_file.is_some_and(|found| found.digest_matches.is_none()), "{facts:?}"),

@@ -14,9 +14,8 @@ use super::run::{Start, secrets, work};
 use super::words::{count, safe};
 use crate::engine::{GoneFiles, GoneQuery, RunReport, Survey, back_up_local, remove_local};
 use crate::manifest::{ReadOptions, single};
-use crate::model::{Change, Event, Existing, Folder, Job, JobId, JobState, Receipt, Selection, Settings, Source};
-use crate::policy::{split_pattern, unix_seconds};
-use std::fs::Metadata;
+use crate::model::{Change, Event, Existing, Folder, Job, JobId, JobState, Selection, Settings, Source};
+use crate::policy::{is_as_finished, split_pattern};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -277,19 +276,14 @@ enum Found {
     Kept(String),
 }
 
-/// Whether length and time are those that the server told.
-fn is_as_told(file: &Metadata, receipt: &Receipt) -> bool {
-    let told = receipt.identity.modified.as_deref().and_then(unix_seconds);
-    file.len() == receipt.size && told.is_none_or(|told| told == file.mtime())
-}
-
 fn look(job: &Job, delete: bool, backup_dir: Option<&Path>) -> Found {
     let file = match std::fs::symlink_metadata(job.spec.destination.full()) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Found::Nothing,
         Err(e) => return Found::Kept(e.to_string()),
         Ok(file) => file,
     };
-    let as_fetched = file.is_file() && job.record.receipt.as_ref().is_some_and(|receipt| is_as_told(&file, receipt));
+    let as_fetched = file.is_file()
+        && job.record.receipt.as_ref().is_some_and(|receipt| is_as_finished(receipt, file.len(), Some(file.mtime())));
     if let Some(dir) = backup_dir.filter(|_| delete && !as_fetched && file.is_file()) {
         return back_up_local(&job.spec.destination, dir).map_or_else(Found::Kept, Found::Moved);
     }

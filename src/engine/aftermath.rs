@@ -14,6 +14,7 @@ use crate::model::{
 use crate::policy::{Shortage, delay, left_alone};
 use crate::queue::QueueError;
 use crate::transfer::Link;
+use std::sync::Arc;
 use tokio::time::{Duration, timeout};
 
 /// Files that local storage refuses for their own sake are told of so often.
@@ -101,8 +102,13 @@ impl Dispatcher {
         } else if self.hosts.known.get(&account.host_key()).is_some_and(Host::has_too_many)
             || !self.hosts.keeps(account, self.connections(), clock::ticks())
         {
-            self.hosts.closed(account, true);
-            tokio::spawn(link.quit());
+            if self.hosts.books(account).rechecks.is_empty() {
+                self.hosts.closed(account, true);
+                tokio::spawn(link.quit());
+            } else {
+                // Before it goes: a session of its own for the questions would cost a login.
+                tokio::spawn(Arc::clone(&self.shop).recheck(link));
+            }
         } else {
             self.hosts.rest(account, link);
         }

@@ -166,12 +166,12 @@ impl Dispatcher {
                 self.tick().await?;
             }
             self.refresh_if_due().await?;
+            self.recheck();
             // What is not read yet is held in memory: nothing new is begun that would tell of more.
             let is_behind = *behind.borrow_and_update();
             if !is_behind {
                 self.fill().await?;
             }
-            self.recheck();
             self.help_out();
             if self.is_over() {
                 return Ok(());

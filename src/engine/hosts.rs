@@ -413,7 +413,7 @@ impl Hosts {
         let workless: HashSet<Account> =
             rested.into_iter().filter(|account| all_without_work && !self.has_work(account)).cloned().collect();
         for (account, books) in &mut self.accounts {
-            let workless = workless.contains(account);
+            let workless = workless.contains(account) && books.rechecks.is_empty();
             for (mut link, since) in std::mem::take(&mut books.idle) {
                 if workless || now.duration_since(since) >= REST || !link.is_usable() {
                     gone.push((account.clone(), link));

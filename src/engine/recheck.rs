@@ -13,6 +13,9 @@ use std::time::Duration;
 /// A question that waited for so long for a file to travel with is put by itself.
 const LONG: Duration = Duration::from_secs(1);
 
+/// No session is waited for any longer.
+const LONGEST: Duration = Duration::from_secs(8);
+
 impl Dispatcher {
     /// Has sessions at rest put the questions of their accounts. Where a next file is about to come, they wait for it, though
     /// not for long.
@@ -36,7 +39,7 @@ impl Dispatcher {
 }
 
 impl Shop {
-    async fn recheck(self: Arc<Self>, mut link: Link) {
+    pub(super) async fn recheck(self: Arc<Self>, mut link: Link) {
         recheck(&mut link).await;
         // Nobody listens any more only when the run is over and the process ends.
         let _ = self.words.send(Word::Rechecked(Box::new(link)));
@@ -67,6 +70,15 @@ impl Hosts {
         if waits {
             return Errand::Wait;
         }
-        self.take_idle(account).map_or(Errand::Wait, |link| Errand::Ask(Box::new(link)))
+        if let Some(link) = self.take_idle(account) {
+            return Errand::Ask(Box::new(link));
+        }
+        let books = self.books(account);
+        if books.rechecks.since() < LONGEST {
+            return Errand::Wait;
+        }
+        // The sessions that are left have long to do: the file is taken up again by one of its own.
+        books.rechecks.forget();
+        Errand::None
     }
 }

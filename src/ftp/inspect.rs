@@ -149,8 +149,13 @@ impl Session {
         if all.len() < paths.len() || commands.len() < 2 || !self.may_burst() {
             return Ok(Vec::new());
         }
-        let answers = self.burst(&commands).await?;
-        Ok(apart(answers, &counts))
+        // It may well take fewer at a time: what a great many do to a session is no lesson.
+        let (lockstep, strikes) = (self.quirks.lockstep, self.ahead.strikes);
+        let answers = self.burst(&commands).await;
+        if paths.len() > 1 {
+            (self.quirks.lockstep, self.ahead.strikes) = (lockstep, strikes);
+        }
+        Ok(apart(answers?, &counts))
     }
 
     /// The names of files as far as they can be sent from any directory: all of them, or none.

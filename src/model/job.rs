@@ -311,7 +311,10 @@ impl Settlement {
         record.not_before = None;
         match self {
             Self::Unchanged { checked_at } => {
+                // Of another file on the server there may be a beginning.
+                let progress = record.progress.take().filter(|_| checked_at.is_none());
                 record.end_well();
+                record.progress = progress;
                 if let Some(receipt) = &mut record.receipt {
                     receipt.checked_at = checked_at.or(receipt.checked_at);
                 }

@@ -37,7 +37,8 @@ pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
 pub use rate::Bucket;
 pub use recheck::{Comparison, compare_with_receipt, is_as_finished};
 pub use resume::{
-    Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, other_content, overshoots, plan, unix_seconds,
+    Difference, Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, other_content, overshoots, plan,
+    unix_seconds,
 };
 pub use retry::{Decision, LONGEST_DELAY, decide, delay};
 pub use tuning::{Learned, Sample, Tuning};

@@ -2,11 +2,11 @@
 //! stands here is still what was put there.
 
 use super::identity::changes;
-use super::resume::{FinalFile, unix_seconds};
-use crate::model::{Identity, Receipt, Stability};
+use super::resume::unix_seconds;
+use crate::model::{Identity, Receipt, Stability, TransferType};
 
-/// Seconds by which a server's clock may be behind this machine's.
-const SKEW: i64 = 120;
+/// Seconds by which a server's times may be behind this machine's: some tell local time (RFC 3659, section 2.3, asks for UTC).
+const SKEW: i64 = 14 * 3600 + 120;
 
 /// Whether a server still has the file that a receipt tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Comparison {
     Same,
     /// Its size is the same, and more can't be compared: why.
     SameSize(&'static str),
+    /// Size and time are the same, and the `unique` fact is another: some servers number their files anew.
+    OtherId,
     /// It has another one: in what they differ.
     Different(String),
     /// It no longer tells what it told then: what is not told is not the same.
@@ -22,10 +24,13 @@ pub enum Comparison {
 }
 
 /// Compares what the server says now with what it said when the file was finished. `same_source` tells that it is the
-/// same server: each mirror has times of its own.
+/// same server: each mirror has times of its own. In TYPE A the file here may have another size than the server's.
 #[must_use]
-pub fn compare_with_receipt(receipt: &Receipt, now: &Identity, same_source: bool) -> Comparison {
+pub fn compare_with_receipt(receipt: &Receipt, now: &Identity, same_source: bool, kind: TransferType) -> Comparison {
     let (mut then, mut now) = (known(&receipt.identity, receipt.size), known(now, receipt.size));
+    if then.size.is_none() && now.size.is_some() && kind == TransferType::Image {
+        then.size = Some(receipt.size);
+    }
     let times_move = receipt.stability == Some(Stability::ReadTwice);
     if times_move {
         (then.modified, now.modified) = (None, None);
@@ -36,27 +41,27 @@ pub fn compare_with_receipt(receipt: &Receipt, now: &Identity, same_source: bool
         _ => {}
     }
     if !same_source {
-        return match now.size {
-            Some(size) if size == receipt.size => Comparison::SameSize("it came from another mirror"),
-            Some(size) => Comparison::Different(format!("it has {size} bytes, the file here {}", receipt.size)),
-            None => Comparison::Untold("size"),
+        return match (then.size, now.size) {
+            (Some(_), Some(_)) => Comparison::SameSize("it came from another mirror"),
+            _ => Comparison::Untold("size"),
         };
     }
     let differs = match (&then.modified, &now.modified) {
         // Fractions may come and go; what both give must agree (RFC 3659, section 2.3).
         (Some(a), Some(b)) => !(a.starts_with(b.as_str()) || b.starts_with(a.as_str())),
         _ => false,
-    } || matches!((&then.unique, &now.unique), (Some(a), Some(b)) if a != b);
+    };
+    let other_id = matches!((&then.unique, &now.unique), (Some(a), Some(b)) if a != b);
     match (&then.modified, &now.modified) {
         _ if differs => Comparison::Different(changes(&then, &now).join(", ")),
+        (Some(_), Some(_)) if other_id => Comparison::OtherId,
+        _ if other_id => Comparison::Different(changes(&then, &now).join(", ")),
         (Some(_), Some(_)) => Comparison::Same,
         (Some(_), None) => Comparison::Untold("time"),
         (None, Some(time)) => since(receipt, time),
-        (None, None) if times_move && now.size.is_some() => {
-            Comparison::SameSize("the server tells another time at each look")
-        }
-        (None, None) if now.size.is_some() => Comparison::SameSize("the server tells no time"),
-        (None, None) => Comparison::Untold("size nor time"),
+        (None, None) if then.size.is_none() || now.size.is_none() => Comparison::Untold("size nor time"),
+        (None, None) if times_move => Comparison::SameSize("the server tells another time at each look"),
+        (None, None) => Comparison::SameSize("the server tells no time"),
     }
 }
 
@@ -71,6 +76,7 @@ fn since(receipt: &Receipt, time: &str) -> Comparison {
     let begun = i64::try_from(begun).unwrap_or(i64::MAX);
     match unix_seconds(time) {
         Some(changed) if changed.saturating_add(SKEW) < begun => Comparison::Same,
+        Some(changed) if changed < begun.saturating_add(SKEW) => Comparison::Untold("time zone"),
         Some(_) => Comparison::Different(format!("it was changed at {}", crate::model::printable(time, 40))),
         None => Comparison::Untold("time"),
     }
@@ -79,14 +85,14 @@ fn since(receipt: &Receipt, time: &str) -> Comparison {
 /// Whether the file under the final name has length and time as it was finished: the server's time, where that was told,
 /// otherwise one not after the end of the download.
 #[must_use]
-pub fn is_as_finished(receipt: &Receipt, found: FinalFile) -> bool {
+pub fn is_as_finished(receipt: &Receipt, size: u64, modified: Option<i64>) -> bool {
     let told = receipt.identity.modified.as_deref().and_then(unix_seconds);
     let finished = i64::try_from(receipt.finished_at).unwrap_or(i64::MAX);
     let in_time = match told {
-        Some(told) => found.modified == Some(told),
-        None => found.modified.is_some_and(|modified| modified <= finished),
+        Some(told) => modified == Some(told),
+        None => modified.is_some_and(|modified| modified <= finished),
     };
-    found.size == receipt.size && in_time
+    size == receipt.size && in_time
 }
 
 #[cfg(test)]
@@ -113,7 +119,8 @@ mod tests {
             (full.clone(), identity(Some(7), T, Some("u")), "same"),
             (full.clone(), identity(Some(8), T, None), "different"),
             (full.clone(), identity(Some(7), Some("20240229123457"), None), "different"),
-            (identity(Some(7), T, Some("u")), identity(Some(7), T, Some("v")), "different"),
+            (identity(Some(7), T, Some("u")), identity(Some(7), T, Some("v")), "id"),
+            (identity(Some(7), None, Some("u")), identity(Some(7), None, Some("v")), "different"),
             (full.clone(), identity(Some(7), None, None), "untold"),
             (full.clone(), identity(None, T, None), "untold"),
             (full.clone(), identity(Some(0), T, None), "untold"),
@@ -124,10 +131,17 @@ mod tests {
             (identity(Some(0), T, None), identity(Some(0), T, None), "same"),
             (identity(Some(0), None, None), identity(Some(0), None, None), "untold"),
             (Identity::default(), Identity::default(), "untold"),
+            // A size that is told only now is that of the file here, or of another.
+            (Identity::default(), identity(Some(7), None, None), "size"),
+            (Identity::default(), identity(Some(9), None, None), "different"),
+            (identity(None, T, None), identity(Some(7), T, None), "same"),
+            (identity(None, T, None), identity(Some(9), T, None), "different"),
+            (identity(Some(0), T, None), identity(Some(9), T, None), "different"),
         ] {
-            let found = match compare_with_receipt(&receipt(then.clone()), &now, true) {
+            let found = match compare_with_receipt(&receipt(then.clone()), &now, true, TransferType::Image) {
                 Comparison::Same => "same",
                 Comparison::SameSize(_) => "size",
+                Comparison::OtherId => "id",
                 Comparison::Different(_) => "different",
                 Comparison::Untold(_) => "untold",
             };
@@ -138,9 +152,13 @@ mod tests {
     #[test]
     fn a_time_that_is_told_only_now_has_to_lie_before_the_download() {
         let before = receipt(identity(Some(7), None, None));
-        let at = |time| compare_with_receipt(&before, &identity(Some(7), Some(time), None), true);
-        assert_eq!(at("20240229235600"), Comparison::Same);
-        for time in ["20240229235830", "20240229235955", "20240301000001", "20250101000000"] {
+        let at = |time| compare_with_receipt(&before, &identity(Some(7), Some(time), None), true, TransferType::Image);
+        assert_eq!(at("20240229093000"), Comparison::Same);
+        // In whatever zone it is told.
+        for time in ["20240229100000", "20240229235830", "20240301000001", "20240301130000"] {
+            assert!(matches!(at(time), Comparison::Untold(_)), "{time}");
+        }
+        for time in ["20240301150000", "20250101000000"] {
             assert!(matches!(at(time), Comparison::Different(_)), "{time}");
         }
         assert_eq!(at("yesterday"), Comparison::Untold("time"));
@@ -149,7 +167,7 @@ mod tests {
     #[test]
     fn a_time_that_moves_at_each_look_tells_nothing() {
         let before = Receipt { stability: Some(Stability::ReadTwice), ..receipt(identity(Some(7), T, None)) };
-        let at = |now: Identity| compare_with_receipt(&before, &now, true);
+        let at = |now: Identity| compare_with_receipt(&before, &now, true, TransferType::Image);
         assert!(matches!(at(identity(Some(7), Some("20250101000000"), None)), Comparison::SameSize(_)));
         assert!(matches!(at(identity(Some(8), T, None)), Comparison::Different(_)));
         assert!(matches!(at(identity(None, T, None)), Comparison::Untold(_)));
@@ -158,7 +176,7 @@ mod tests {
     #[test]
     fn another_mirror_is_compared_by_size_alone() {
         let before = receipt(identity(Some(7), T, Some("u")));
-        let at = |now: Identity| compare_with_receipt(&before, &now, false);
+        let at = |now: Identity| compare_with_receipt(&before, &now, false, TransferType::Image);
         assert!(matches!(at(identity(Some(7), Some("20250101000000"), Some("v"))), Comparison::SameSize(_)));
         assert!(matches!(at(identity(Some(8), T, None)), Comparison::Different(_)));
         assert!(matches!(at(identity(None, T, None)), Comparison::Untold(_)));
@@ -166,14 +184,13 @@ mod tests {
 
     #[test]
     fn a_file_here_is_as_finished_by_length_and_the_servers_time() {
-        let found = |size, modified| FinalFile { size, modified, digest_matches: None, bytes_match: None };
         let told = receipt(identity(Some(7), T, None));
-        assert!(is_as_finished(&told, found(7, Some(1_709_210_096))));
-        for other in [found(8, Some(1_709_210_096)), found(7, Some(1_709_210_097)), found(7, None)] {
-            assert!(!is_as_finished(&told, other), "{other:?}");
+        assert!(is_as_finished(&told, 7, Some(1_709_210_096)));
+        for (size, modified) in [(8, Some(1_709_210_096)), (7, Some(1_709_210_097)), (7, None)] {
+            assert!(!is_as_finished(&told, size, modified), "{size} {modified:?}");
         }
         let untold = receipt(identity(Some(7), None, None));
-        assert!(is_as_finished(&untold, found(7, Some(1_709_251_200))));
-        assert!(!is_as_finished(&untold, found(7, Some(1_709_251_201))));
+        assert!(is_as_finished(&untold, 7, Some(1_709_251_200)));
+        assert!(!is_as_finished(&untold, 7, Some(1_709_251_201)));
     }
 }

@@ -19,6 +19,18 @@ pub struct FinalFile {
     pub bytes_match: Option<bool>,
 }
 
+/// In what the server's file is known to differ from the one that was fetched before and stands here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Difference {
+    /// In nothing, or it was not compared.
+    #[default]
+    None,
+    /// In its `unique` fact alone: the bytes tell.
+    Id,
+    /// In size, time or what else tells that it is another content.
+    Content,
+}
+
 /// All that the decision rests on.
 #[derive(Clone, Debug)]
 pub struct Facts<'a> {
@@ -30,6 +42,8 @@ pub struct Facts<'a> {
     pub has_digest: bool,
     /// What stands under the final name.
     pub final_file: Option<FinalFile>,
+    /// In what it differs from the server's, as far as a receipt tells.
+    pub difference: Difference,
     /// Length of the part file in bytes.
     pub part: Option<u64>,
     /// What is recorded of the part file.
@@ -216,12 +230,25 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
             Some(false) => Err("the file there has another checksum than it should have".to_owned()),
         };
     }
+    if facts.difference == Difference::Content {
+        return Err("the server has another file than the one fetched before".to_owned());
+    }
     let remote_time = facts.remote.modified.as_deref().and_then(unix_seconds);
     // A record of it and no part file: this job gave it its name just before a crash, or somebody put another one there.
     let is_just_named = facts.progress.is_some() && facts.part.is_none();
     match (remote_time, found.modified) {
         (Some(remote), Some(local)) if remote != local && !is_begun_ones(facts, local) => {
             Err("the file there has another modification time than the server's".to_owned())
+        }
+        (Some(_), Some(_)) if facts.difference == Difference::Id && facts.kind == TransferType::Image => {
+            match found.bytes_match {
+                None => Ok(Plan::Sample),
+                Some(true) => {
+                    let note = "was there already; size, time and the bytes compared match, the unique id is another";
+                    Ok(Plan::Adopt { note: note.to_owned() })
+                }
+                Some(false) => Err("the file there has other bytes than the server's".to_owned()),
+            }
         }
         (Some(_), Some(_)) if size.is_some() && facts.kind == TransferType::Image => {
             Ok(Plan::Adopt { note: "was there already; size and time match".to_owned() })

@@ -48,6 +48,8 @@ pub struct Renewal {
     pub again: bool,
     /// Whether it was done.
     pub was_done: bool,
+    /// Whether the listing tells otherwise than an earlier one.
+    pub differs: bool,
 }
 
 /// While this lives, the queue keeps in memory which job has which destination.
@@ -269,7 +271,7 @@ impl Books {
     }
 
     fn renew(&mut self, renewal: Renewal) -> Result<(), QueueError> {
-        let Renewal { id, listed, again, .. } = renewal;
+        let Renewal { id, listed, again, differs, .. } = renewal;
         let Some(stored) = self.index.state(id.0) else { return Ok(()) };
         let (before, _) = self.record(id.0)?;
         let mut record = before.clone();
@@ -279,6 +281,8 @@ impl Books {
             (record.fruitless, record.not_before, record.replace) = (0, None, false);
             to = queued;
         }
+        // Once the new word is stored, nothing else tells of the difference.
+        record.compare |= again && differs && record.receipt.is_some();
         if listed.is_some() {
             record.listed = listed;
         }
@@ -411,7 +415,8 @@ mod tests {
             queue.settle(claim, done()).await.unwrap();
         }
         let listed = Some(Listed { size: Some(9), ..Listed::default() });
-        let renewal = |id, again| Renewal { id: JobId(id), listed: listed.clone(), again, was_done: true };
+        let renewal =
+            |id, again| Renewal { id: JobId(id), listed: listed.clone(), again, was_done: true, differs: false };
         queue.renew(vec![renewal(1, true), renewal(2, false)]).await.unwrap();
         let told = queue.admit(specs("h", 0..2)).await.unwrap();
         let known: Vec<&Known> = told

@@ -5,7 +5,7 @@ use super::index::{Index, has_come, ranges, set_of};
 use super::journal::Entry;
 use super::{AccountLoad, Changes, GroupLoad, QueueError};
 use crate::model::{
-    Account, Change, Claim, Counts, IdSet, Job, JobId, JobState, Move, Progress, Selection, Settlement,
+    Account, Cause, Change, Claim, Counts, IdSet, Job, JobId, JobState, Move, Progress, Selection, Settlement,
 };
 use std::collections::BTreeMap;
 
@@ -292,9 +292,11 @@ impl Books {
                 record.troubles.clear();
                 // A folder is read anew; of a file the server is asked whether it is still the same.
                 record.receipt.take_if(|receipt| receipt.folder.is_some());
-                // One that waits to be tried again was wished for already.
-                let is_wished = change == Change::Retry || (stored == JobState::Waiting && record.replace);
-                record.replace = is_wished && record.receipt.is_some();
+                // Who tries a passing failure again has not said that what is here may be replaced; a wish that was said holds.
+                let stood_in_the_way = before.failure.as_ref().is_some_and(|failure| failure.cause == Cause::Exists);
+                let is_new = change == Change::Retry && (stored == JobState::Done || stood_in_the_way);
+                let stands = before.replace && (stored == JobState::Waiting || change == Change::Retry);
+                record.replace = (is_new || stands) && record.receipt.is_some();
             }
             if record != before {
                 self.stage_job(id, to, record)?;

@@ -53,9 +53,11 @@ impl AnswerCache {
         let (now, mut known) = (Instant::now(), lock(&self.known));
         for (path, identity) in answers {
             let key = (account.clone(), path);
-            match identity {
-                Some(identity) => drop(known.insert(key, Some((identity, now)))),
-                None => drop(known.remove(&key)),
+            match (identity, known.get_mut(&key)) {
+                (Some(identity), Some(slot @ None)) => *slot = Some((identity, now)),
+                // Nobody waits for it any more.
+                (Some(_), _) => {}
+                (None, _) => drop(known.remove(&key)),
             }
         }
     }

@@ -13,7 +13,7 @@ use super::tools::Tools;
 use super::whole::Ready;
 use crate::disk::{DiskError, PartFile, Place};
 use crate::ftp::{Retrieval, Verdict};
-use crate::model::{Cause, Durability, Existing, Failure, Identity, Progress, Stage, TransferType};
+use crate::model::{Cause, Durability, Failure, Identity, Progress, Stage, TransferType};
 use crate::policy::{Bucket, expected_size};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -424,7 +424,7 @@ impl Run<'_> {
     fn worth_a_record(&self) -> bool {
         let small = self.task.gauge.size().is_some_and(|size| size <= SMALL);
         let told = self.progress.as_ref().is_some_and(|progress| is_told(&progress.identity));
-        self.existing() == Existing::Error || !told || !(self.labelled || small)
+        self.refuses_existing() || !told || !(self.labelled || small)
     }
 
     fn first_progress(&self, remote: &Identity, start: &Start) -> Progress {

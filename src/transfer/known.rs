@@ -6,7 +6,7 @@ use super::prove::Word;
 use super::task::{Halt, Run, on_disk};
 use crate::disk::{Found, Place, Wanted};
 use crate::model::{Cause, Existing, Failure, Identity, Receipt, SameBy, Stage, rfc3339};
-use crate::policy::{Comparison, FinalFile, compare_with_receipt, is_as_finished};
+use crate::policy::{Comparison, Difference, compare_with_receipt, is_as_finished};
 
 /// What is to be told of a file that is the same by size and time.
 const AS_IT_WAS: &str = "as it was, checked with the server";
@@ -78,19 +78,28 @@ impl Run<'_> {
         let then = rfc3339(receipt.finished_at);
         let difference = match compare_with_receipt {
             Comparison::Same => return Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some(SameBy::Time)))),
+            // Whoever wants what the server has wants more than its size.
+            Comparison::SameSize(_) if self.may_replace() && self.is_of_source(&receipt) => return Ok(None),
             Comparison::SameSize(why) => {
                 let note = format!("as it was, checked with the server by its size alone: {why}");
                 return Ok(Some(self.stays(place, receipt, &note, Some(SameBy::Size))));
             }
             // The digest that it is to have says which of the two is right.
             _ if self.word.is_some() || self.pieces.is_some() => return Ok(None),
+            Comparison::OtherId => {
+                self.difference = Difference::Id;
+                return Ok(None);
+            }
             Comparison::Different(how) => format!("the server has another file than the one fetched at {then}: {how}"),
             Comparison::Untold(what) => {
                 format!("the server tells no {what} of the file: it can't be compared with the one fetched at {then}")
             }
         };
         match self.existing() {
-            Existing::Overwrite | Existing::Backup | Existing::Resume => Ok(None),
+            Existing::Overwrite | Existing::Backup | Existing::Resume => {
+                self.difference = Difference::Content;
+                Ok(None)
+            }
             Existing::Skip => {
                 let note = format!("kept as it is (existing = skip): {difference}");
                 Ok(Some(self.stays(place, receipt, &note, None)))
@@ -114,10 +123,18 @@ impl Run<'_> {
         if self.own.is_none() || self.has_news(&receipt) {
             return Ok(None);
         }
-        let own = &self.task.job.spec.source;
-        let same_source = receipt.source.as_ref().unwrap_or(own) == self.task.source;
-        let compare_with_receipt = compare_with_receipt(&receipt, remote, same_source);
-        Ok(Some((receipt, compare_with_receipt)))
+        let comparison = compare_with_receipt(&receipt, remote, self.is_of_source(&receipt), self.kind());
+        Ok(Some((receipt, comparison)))
+    }
+
+    /// Whether the file came from where this attempt goes.
+    fn is_of_source(&self, receipt: &Receipt) -> bool {
+        receipt.source.as_ref().unwrap_or(&self.task.job.spec.source) == self.task.source
+    }
+
+    /// Whether the server's file is to take the place of the one here where they differ.
+    fn may_replace(&self) -> bool {
+        matches!(self.existing(), Existing::Overwrite | Existing::Backup)
     }
 
     /// Whether something is said of the content by which the file here was not checked yet.
@@ -129,8 +146,11 @@ impl Run<'_> {
 
     /// Ends the attempt on a file that stays as it is.
     fn stays(&mut self, place: &Place, receipt: Receipt, note: &str, same: Option<SameBy>) -> UnchangedFile {
-        self.clear_leftovers(place);
-        self.progress = None;
+        // Of another file on the server there may be a beginning: it is for whoever wants that one.
+        if same.is_some() {
+            self.clear_leftovers(place);
+            self.progress = None;
+        }
         self.add_note(note);
         UnchangedFile { receipt: Box::new(receipt), same }
     }
@@ -169,8 +189,7 @@ impl Run<'_> {
 
     /// Whether the file is the one that was put there: by length and time, or else by a digest.
     async fn is_unchanged(&self, receipt: &Receipt, found: Found, place: &Place) -> Result<bool, Halt> {
-        let file = FinalFile { size: found.size, modified: found.modified, digest_matches: None, bytes_match: None };
-        if is_as_finished(receipt, file) {
+        if is_as_finished(receipt, found.size, found.modified) {
             return Ok(true);
         }
         let known = receipt.known_digests().max_by_key(|sum| sum.algorithm());

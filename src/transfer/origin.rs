@@ -68,6 +68,7 @@ impl Run<'_> {
             expect: &self.task.job.spec.expect,
             has_digest: self.word.is_some() || self.pieces.is_some(),
             final_file,
+            difference: self.difference,
             part,
             progress: self.progress.as_ref(),
             begun_with,

@@ -1,9 +1,10 @@
 //! A file that is known, found in a listing once more: whether it is to be fetched again.
 
 use crate::model::{JobSpec, JobState, Listed, Receipt, TransferType};
-use crate::policy::unix_seconds;
+use crate::policy::{is_as_finished, unix_seconds};
 use crate::queue::{Known, Renewal};
 use std::fs::symlink_metadata;
+use std::os::unix::fs::MetadataExt;
 
 /// Digits of a time that tells seconds: `YYYYMMDDhhmmss`.
 const TO_THE_SECOND: usize = 14;
@@ -29,14 +30,15 @@ pub(super) fn judge(job: &JobSpec, known: &Known, look: Look) -> Option<Renewal>
     };
     let is_news = known.listed.is_none() && job.listed.is_some();
     let was_done = known.state == JobState::Done;
-    (again || is_news).then(|| Renewal { id: known.id, listed: job.listed.clone(), again, was_done })
+    let differs = known.listed.as_ref().zip(job.listed.as_ref()).is_some_and(|(before, now)| !now.agrees(before));
+    (again || is_news).then(|| Renewal { id: known.id, listed: job.listed.clone(), again, was_done, differs })
 }
 
-/// Whether the local file is as its receipt says.
+/// Whether the local file is as it was finished.
 fn stands(job: &JobSpec, known: &Known) -> bool {
     let file = symlink_metadata(job.destination.full()).ok().filter(std::fs::Metadata::is_file);
     match (file, &known.receipt) {
-        (Some(file), Some(receipt)) => file.len() == receipt.size,
+        (Some(file), Some(receipt)) => is_as_finished(receipt, file.len(), Some(file.mtime())),
         (file, _) => file.is_some(),
     }
 }

@@ -9,7 +9,7 @@ use super::task::{Halt, Run, on_disk};
 use super::whole::Ready;
 use crate::disk::Place;
 use crate::ftp::Verdict;
-use crate::model::{Existing, Identity, Stage, TransferType};
+use crate::model::{Identity, Stage, TransferType};
 
 impl Run<'_> {
     /// Whether the file may be received into memory: nothing of it is there, its size is known and small, and after a
@@ -21,7 +21,7 @@ impl Run<'_> {
             && size.is_some_and(|size| (1..=SMALL).contains(&size))
             && is_told(remote)
             && !self.twice
-            && self.existing() != Existing::Error
+            && !self.refuses_existing()
             && self.task.settings.limit_rate.is_none()
     }
 

@@ -18,7 +18,7 @@ use crate::model::{
     Cause, Existing, Failure, FailureKind, Identity, Job, PieceDigests, Progress, Proof, Receipt, RemotePath, SameBy,
     Settings, Source, Stage, TransferType,
 };
-use crate::policy::{OVERLAP, Plan};
+use crate::policy::{Difference, OVERLAP, Plan};
 use crate::queue::Queue;
 use std::path::Path;
 use std::sync::Arc;
@@ -174,6 +174,7 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         twice: false,
         unfit: false,
         final_file: None,
+        difference: Difference::None,
         digest: None,
         owner: None,
         alone: false,
@@ -226,6 +227,8 @@ pub(super) struct Run<'a> {
     pub(super) unfit: bool,
     /// What stood under the final name when the attempt was planned.
     pub(super) final_file: Option<Found>,
+    /// In what the server's file differs from the one that was fetched before.
+    pub(super) difference: Difference,
     /// What hashed the file while it arrived, once all of it is there.
     pub(super) digest: Option<Follower>,
     /// The seat at a file that further sessions may join.
@@ -417,6 +420,11 @@ impl Run<'_> {
     /// Representation type of the transfer; the URL's `;type=` wins.
     pub(super) fn kind(&self) -> TransferType {
         self.task.source.transfer_type().or(self.task.settings.transfer_type).unwrap_or_default()
+    }
+
+    /// Whether the user wants nothing replaced. A kill may take the wish to replace what ftpq put there with it.
+    pub(super) fn refuses_existing(&self) -> bool {
+        self.task.settings.existing == Some(Existing::Error)
     }
 
     /// The user's wish for files that are there.

@@ -104,13 +104,9 @@ impl Run<'_> {
     }
 
     /// Gives a file that is not as it was fetched another name, so that it is not replaced. Returns its path then.
-    fn keep_changed(&self, place: &Place) -> Result<Option<String>, Halt> {
+    fn keep_changed(&mut self, place: &Place) -> Result<Option<String>, Halt> {
         let Some(found) = on_disk(Stage::Commit, || place.final_file())? else { return Ok(None) };
-        let is_as_fetched = |receipt: &Receipt| {
-            let time = receipt.identity.modified.as_deref().and_then(unix_seconds);
-            receipt.size == found.size && time.is_none_or(|time| Some(time) == found.modified)
-        };
-        if self.earlier().is_some_and(is_as_fetched) {
+        if self.own == Some(found) {
             return Ok(None);
         }
         let destination = &self.task.job.spec.destination;
@@ -118,7 +114,10 @@ impl Run<'_> {
             Some(dir) => move_to_backup(destination, dir),
             None => set_changed_aside(destination),
         })?;
-        Ok(Some(kept.display().to_string()))
+        let kept = kept.display().to_string();
+        // Whatever comes of the new file.
+        self.add_note(&format!("the file that was here is kept as {kept}"));
+        Ok(Some(kept))
     }
 
     /// Keeps a file's bytes for the next attempt, which has nothing to fetch then.

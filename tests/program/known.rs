@@ -18,26 +18,26 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-const OLD: &str = "20240229123456";
-const NEW: &str = "20250301010203";
+pub(crate) const OLD: &str = "20240229123456";
+pub(crate) const NEW: &str = "20250301010203";
 
 /// How the second `get` names the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum By {
+pub(crate) enum By {
     Url,
     List,
     Pattern,
     Folder,
 }
 
-const WAYS: [By; 4] = [By::Url, By::List, By::Pattern, By::Folder];
+pub(crate) const WAYS: [By; 4] = [By::Url, By::List, By::Pattern, By::Folder];
 
-fn into(ftpq: &Ftpq) -> String {
+pub(crate) fn into(ftpq: &Ftpq) -> String {
     ftpq.downloads().to_str().unwrap().to_owned()
 }
 
 /// `get` of `d/a.bin`, in one of the ways there are.
-fn get(ftpq: &Ftpq, server: &Scripted, by: By, more: &[&str]) -> Ended {
+pub(crate) fn get(ftpq: &Ftpq, server: &Scripted, by: By, more: &[&str]) -> Ended {
     let into = into(ftpq);
     let file = server.url("d/a.bin");
     let what = match by {
@@ -51,7 +51,7 @@ fn get(ftpq: &Ftpq, server: &Scripted, by: By, more: &[&str]) -> Ended {
 }
 
 /// A server with one file, which is here and done.
-fn done_by(by: By, traits: Traits) -> (Ftpq, Scripted, Vec<u8>) {
+pub(crate) fn done_by(by: By, traits: Traits) -> (Ftpq, Scripted, Vec<u8>) {
     let server = Scripted::with(traits, |_| Act::Usual);
     let data = pseudo_random(700, 20_000);
     server.core().put("d/a.bin", data.clone(), OLD);
@@ -66,14 +66,14 @@ fn done(by: By) -> (Ftpq, Scripted, Vec<u8>) {
 }
 
 /// The one job of a file.
-fn job(ftpq: &Ftpq) -> Value {
+pub(crate) fn job(ftpq: &Ftpq) -> Value {
     let mut files: Vec<Value> = ftpq.json(&["list"]).into_iter().filter(|job| job["folder"].is_null()).collect();
     assert_eq!(files.len(), 1, "{files:#?}");
     files.remove(0)
 }
 
 /// Runs the commands that an advice names in backquotes, as they stand; returns how the last one ended.
-fn follow(ftpq: &Ftpq, advice: &str) -> Ended {
+pub(crate) fn follow(ftpq: &Ftpq, advice: &str) -> Ended {
     let commands: Vec<&str> = advice.split('`').skip(1).step_by(2).collect();
     assert!(!commands.is_empty(), "no command in {advice:?}");
     let run = |command: &&str| {
@@ -84,7 +84,7 @@ fn follow(ftpq: &Ftpq, advice: &str) -> Ended {
     commands.iter().map(run).last().unwrap()
 }
 
-fn edit(ftpq: &Ftpq, name: &str, data: &[u8]) {
+pub(crate) fn edit(ftpq: &Ftpq, name: &str, data: &[u8]) {
     fs::write(ftpq.downloads().join(name), data).unwrap();
 }
 

@@ -35,6 +35,7 @@ mod hostile_names;
 mod hostile_output;
 mod hostile_replies;
 mod known;
+mod known_bytes;
 mod left_by_others;
 mod leftovers;
 mod lies_data;

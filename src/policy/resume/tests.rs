@@ -14,6 +14,7 @@ struct Case {
     remote: Identity,
     expect: Expectation,
     final_file: Option<FinalFile>,
+    difference: Difference,
     part: Option<u64>,
     progress: Option<Progress>,
     begun_with: Option<crate::model::Source>,
@@ -28,6 +29,7 @@ fn case() -> Case {
         remote: identity(100_000, "20260101000000"),
         expect: Expectation::default(),
         final_file: None,
+        difference: Difference::None,
         part: None,
         progress: None,
         begun_with: None,
@@ -45,6 +47,7 @@ impl Case {
             expect: &self.expect,
             has_digest: self.expect.checksum.is_some(),
             final_file: self.final_file,
+            difference: self.difference,
             part: self.part,
             progress: self.progress.as_ref(),
             begun_with: self.begun_with.as_ref(),
@@ -285,6 +288,23 @@ fn a_file_that_can_not_be_compared_otherwise_is_recognized_by_the_record_of_it_a
     job.final_file = Some(there(5, Some(5)));
     job.kind = TransferType::Ascii;
     assert!(matches!(job.plan(), Plan::Adopt { .. }));
+}
+
+/// What the receipt tells of the file here weighs more than a time to the second.
+#[test]
+fn a_file_that_is_known_to_differ_is_not_adopted_for_its_time() {
+    let mut job = Case { final_file: Some(there(100_000, Some(TIME))), ..case() };
+    assert!(matches!(job.plan(), Plan::Adopt { .. }));
+    job.difference = Difference::Content;
+    assert!(matches!(job.plan(), Plan::Refuse(_)));
+    job.existing = Existing::Overwrite;
+    assert_eq!(job.plan(), Plan::Fresh { why: None, set_aside: false });
+    job.difference = Difference::Id;
+    assert_eq!(job.plan(), Plan::Sample);
+    job.final_file = Some(FinalFile { bytes_match: Some(true), ..there(100_000, Some(TIME)) });
+    assert!(matches!(job.plan(), Plan::Adopt { .. }));
+    job.final_file = Some(FinalFile { bytes_match: Some(false), ..there(100_000, Some(TIME)) });
+    assert_eq!(job.plan(), Plan::Fresh { why: None, set_aside: false });
 }
 
 fn spans(list: &[(u64, u64)]) -> Vec<Span> {

@@ -1,0 +1,220 @@
+//! What is done and asked for again, where size and time do not tell enough: servers without times, files of equal length.
+
+use crate::{
+    known::{By, NEW, OLD, WAYS, edit, follow, get, into, job},
+    support::{Act, Ended, Ftpq, Scripted, Traits, Turn, pseudo_random},
+};
+use std::{
+    fs,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+const LEN: usize = 20_000;
+
+fn without_times(turn: &Turn) -> Act {
+    if matches!(turn.verb, "MDTM" | "MLST") { Act::say("500 What?") } else { Act::Usual }
+}
+
+/// A server that tells no times but in its listings; a file of it is here and done.
+fn timeless(by: By) -> (Ftpq, Scripted, Vec<u8>) {
+    let server = Scripted::lying(without_times);
+    let data = pseudo_random(1400, LEN);
+    server.core().put("d/a.bin", data.clone(), OLD);
+    let ftpq = Ftpq::new();
+    get(&ftpq, &server, by, &[]).expect_code(0);
+    (ftpq, server, data)
+}
+
+fn sync(ftpq: &Ftpq, server: &Scripted, more: &[&str]) -> Ended {
+    let (url, into) = (server.url("d/"), into(ftpq));
+    ftpq.run(&[&["sync", &url, &into, "--retries", "0", "--timeout", "5"], more].concat())
+}
+
+/// The listing's date is the only word on it.
+#[test]
+fn a_file_that_only_its_listing_tells_to_be_new_is_fetched_by_sync() {
+    let server = Scripted::lying(without_times);
+    server.core().put("d/a.bin", pseudo_random(1401, LEN), OLD);
+    let ftpq = Ftpq::new();
+    sync(&ftpq, &server, &[]).expect_code(0);
+    let new = pseudo_random(1402, LEN);
+    server.core().put("d/a.bin", new.clone(), NEW);
+    let ended = sync(&ftpq, &server, &[]).expect_code(0);
+    ftpq.assert_file("a.bin", &new, &format!("{ended}{}", server.core().dialogue()));
+}
+
+#[test]
+fn a_file_that_only_its_listing_tells_to_be_new_is_compared_by_get() {
+    for by in [By::Pattern, By::Folder] {
+        let (ftpq, server, old) = timeless(by);
+        let new = pseudo_random(1403, LEN);
+        server.core().put("d/a.bin", new.clone(), NEW);
+        let ended = get(&ftpq, &server, by, &[]);
+        let story = format!("{by:?}\n{ended}{}", server.core().dialogue());
+        assert_eq!(ended.code, Some(1), "{story}");
+        ftpq.assert_file("a.bin", &old, &story);
+        let advice = ended.events("failed")[0]["failure"]["advice"].as_str().unwrap().to_owned();
+        let ended = follow(&ftpq, &advice).expect_code(0);
+        ftpq.assert_file("a.bin", &new, &format!("{story}{ended}"));
+    }
+}
+
+/// Who says that what is here may be replaced is not put off with an equal length.
+#[test]
+fn a_wish_to_replace_is_heard_where_the_server_tells_no_time() {
+    for by in WAYS {
+        let (ftpq, server, _) = timeless(by);
+        let new = pseudo_random(1404, LEN);
+        server.core().put("d/a.bin", new.clone(), OLD);
+        let ended = get(&ftpq, &server, By::Url, &["--existing", "overwrite"]).expect_code(0);
+        ftpq.assert_file("a.bin", &new, &format!("{by:?}\n{ended}{}", server.core().dialogue()));
+    }
+    let (ftpq, server, _) = timeless(By::Url);
+    let new = pseudo_random(1405, LEN);
+    server.core().put("d/a.bin", new.clone(), OLD);
+    ftpq.run(&["retry", "1"]).expect_code(0);
+    let ended = ftpq.run(&["run"]).expect_code(0);
+    ftpq.assert_file("a.bin", &new, &ended);
+}
+
+/// An edit of equal length is the user's own, with or without a time from the server.
+#[test]
+fn an_edit_of_equal_length_is_kept_by_sync() {
+    for has_times in [false, true] {
+        let server = Scripted::with(Traits { mlst: has_times, ..Traits::default() }, move |turn| {
+            if has_times { Act::Usual } else { without_times(turn) }
+        });
+        server.core().put("d/a.bin", pseudo_random(1406, LEN), OLD);
+        server.core().put("d/b.bin", pseudo_random(1407, LEN), OLD);
+        server.core().put("d/c.bin", pseudo_random(1408, LEN), OLD);
+        let ftpq = Ftpq::new();
+        sync(&ftpq, &server, &[]).expect_code(0);
+        // A download that ended within the same second could not be told from the edit.
+        std::thread::sleep(std::time::Duration::from_millis(1_100));
+        let mine = pseudo_random(1409, LEN);
+        edit(&ftpq, "a.bin", &mine);
+        edit(&ftpq, "b.bin", &mine);
+        server.core().put("d/a.bin", pseudo_random(1410, LEN + 1), NEW);
+        server.core().remove("d/b.bin");
+        let ended = sync(&ftpq, &server, &["--delete"]);
+        let story = format!("{has_times}\n{ended}{}", server.core().dialogue());
+        ftpq.assert_file("a.bin.ftpq-changed", &mine, &story);
+        ftpq.assert_file("b.bin", &mine, &story);
+        assert!(ended.everything().contains("ftpq-changed"), "{story}");
+        assert_eq!(fs::metadata(ftpq.downloads().join("a.bin")).unwrap().len(), LEN as u64 + 1, "{story}");
+    }
+}
+
+/// Another file of the same length in its place, as a bad copy leaves it.
+#[test]
+fn an_edit_of_equal_length_is_not_counted_as_the_same() {
+    for by in WAYS {
+        let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+        server.core().put("d/a.bin", pseudo_random(1411, LEN), OLD);
+        let ftpq = Ftpq::new();
+        get(&ftpq, &server, by, &[]).expect_code(0);
+        let mine = pseudo_random(1412, LEN);
+        edit(&ftpq, "a.bin", &mine);
+        let ended = get(&ftpq, &server, by, &[]).expect_code(1);
+        ftpq.assert_file("a.bin", &mine, &format!("{by:?}\n{ended}"));
+    }
+}
+
+/// `unique` facts are numbers of a file system: after a restart of the server all may be others.
+#[test]
+fn a_file_whose_unique_fact_alone_differs_is_known_by_its_bytes() {
+    for (is_other, retries) in [(false, false), (true, true)] {
+        let id = Arc::new(Mutex::new("before".to_owned()));
+        let told = Arc::clone(&id);
+        let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
+            "MLST" => Act::say(&format!(
+                "250-Listing\r\n type=file;size={LEN};modify={OLD};unique={}; {}\r\n250 End",
+                told.lock().unwrap(),
+                turn.arg
+            )),
+            _ => Act::Usual,
+        });
+        let old = pseudo_random(1413, LEN);
+        server.core().put("d/a.bin", old.clone(), OLD);
+        let ftpq = Ftpq::new();
+        get(&ftpq, &server, By::Url, &[]).expect_code(0);
+        *id.lock().unwrap() = "after".to_owned();
+        let new = if is_other { pseudo_random(1414, LEN) } else { old.clone() };
+        server.core().put("d/a.bin", new.clone(), OLD);
+        let ended = get(&ftpq, &server, By::Url, &[]);
+        let story = format!("{is_other}\n{ended}{}", server.core().dialogue());
+        assert_eq!(ended.code, Some(i32::from(is_other)), "{story}");
+        ftpq.assert_file("a.bin", &old, &story);
+        if retries {
+            let advice = ended.events("failed")[0]["failure"]["advice"].as_str().unwrap().to_owned();
+            let ended = follow(&ftpq, &advice).expect_code(0);
+            ftpq.assert_file("a.bin", &new, &format!("{story}{ended}"));
+        }
+        // It is known by its new number from now on.
+        let before = server.core().sent_total();
+        get(&ftpq, &server, By::Url, &[]).expect_code(0);
+        assert_eq!(server.core().sent_total(), before, "{}", server.core().dialogue());
+    }
+}
+
+/// The advice of a passing failure is to try again, not to replace what is here.
+#[test]
+fn trying_again_after_an_outage_replaces_nothing() {
+    let is_down = Arc::new(AtomicBool::new(false));
+    let down = Arc::clone(&is_down);
+    let server = Scripted::lying(move |turn| match turn.verb {
+        "SIZE" if down.load(Ordering::SeqCst) => Act::say_and_close("421 Going down."),
+        _ => Act::Usual,
+    });
+    let old = pseudo_random(1415, LEN);
+    server.core().put("d/a.bin", old.clone(), OLD);
+    let ftpq = Ftpq::new();
+    get(&ftpq, &server, By::Url, &[]).expect_code(0);
+    is_down.store(true, Ordering::SeqCst);
+    let failed = get(&ftpq, &server, By::Url, &[]).expect_code(1);
+    assert_eq!(job(&ftpq)["state"], "failed", "{failed}");
+    is_down.store(false, Ordering::SeqCst);
+    let new = pseudo_random(1416, LEN + 5);
+    server.core().put("d/a.bin", new.clone(), NEW);
+    ftpq.run(&["retry", "1"]).expect_code(0);
+    let ended = ftpq.run(&["--json", "run"]).expect_code(1);
+    ftpq.assert_file("a.bin", &old, &ended);
+    // Now that it is known what would be replaced, the same command says yes.
+    let advice = ended.events("failed")[0]["failure"]["advice"].as_str().unwrap().to_owned();
+    let ended = follow(&ftpq, &advice).expect_code(0);
+    ftpq.assert_file("a.bin", &new, &ended);
+}
+
+/// What is left of a wish to replace is for whoever wishes so again.
+#[test]
+fn existing_skip_leaves_the_beginning_of_another_file_alone() {
+    let cuts = Arc::new(AtomicBool::new(false));
+    let cutting = Arc::clone(&cuts);
+    let server = Scripted::lying(move |turn| match turn.verb {
+        "RETR" if cutting.load(Ordering::SeqCst) => {
+            let honest = turn.delivery();
+            let upto = honest.data.len() / 2;
+            Act::Deliver(crate::support::Delivery { upto, end: crate::support::End::Reset, ..honest })
+        }
+        _ => Act::Usual,
+    });
+    server.core().put("d/a.bin", pseudo_random(1417, 400_000), OLD);
+    let ftpq = Ftpq::new();
+    get(&ftpq, &server, By::Url, &[]).expect_code(0);
+    let new = pseudo_random(1418, 600_000);
+    server.core().put("d/a.bin", new.clone(), NEW);
+    cuts.store(true, Ordering::SeqCst);
+    get(&ftpq, &server, By::Url, &["--existing", "overwrite"]).expect_code(1);
+    let part = crate::support::watch::part_of(&ftpq.downloads().join("a.bin"));
+    assert!(fs::metadata(&part).unwrap().len() > 200_000);
+    get(&ftpq, &server, By::Url, &["--existing", "skip"]).expect_code(0);
+    assert!(part.exists(), "the beginning is gone");
+    cuts.store(false, Ordering::SeqCst);
+    let before = server.core().sent("d/a.bin");
+    let ended = get(&ftpq, &server, By::Url, &["--existing", "overwrite"]).expect_code(0);
+    ftpq.assert_file("a.bin", &new, &ended);
+    assert!(server.core().sent("d/a.bin") - before < 400_000, "it came from its first byte\n{ended}");
+}
