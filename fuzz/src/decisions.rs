@@ -2,7 +2,9 @@
 
 use super::bytes::Bytes;
 use ftpq::model::{Algorithm, Checksum, Existing, Expectation, Identity, Progress, Span, TransferType};
-use ftpq::policy::{Facts, FinalFile, Meeting, OVERLAP, PieceId, Pieces, Plan, known_progress, plan, same_identity};
+use ftpq::policy::{
+    Difference, Facts, FinalFile, Meeting, OVERLAP, PieceId, Pieces, Plan, known_progress, plan, same_identity,
+};
 
 /// Plans and maps.
 pub fn decisions(data: &[u8]) {

@@ -423,7 +423,12 @@ impl Dispatcher {
                         self.parked.extend(claims.unwrap_or_default());
                     }
                     Word::Found(found) => self.found(&found),
-                    Word::SignedIn(..) | Word::Poke | Word::NewLogin(_) | Word::Halt(_) | Word::Offered(_) => {}
+                    Word::SignedIn(..)
+                    | Word::Poke
+                    | Word::NewLogin(_)
+                    | Word::Halt(_)
+                    | Word::Offered(_)
+                    | Word::RecheckLost(_) => {}
                 }
             }
         };

@@ -357,6 +357,11 @@ impl Dispatcher {
             Some(Word::Claimed { track, asked, claims }) => self.claimed(&track, asked, claims).await,
             Some(Word::Halt(jobs)) => self.halt(&jobs).await,
             Some(Word::Rechecked(link)) => self.rechecked(*link).await,
+            Some(Word::RecheckLost(account)) => {
+                self.hosts.closed(&account, true);
+                self.hosts.unasked.insert(account);
+                Ok(())
+            }
             Some(Word::Found(found)) => {
                 self.found(&found);
                 Ok(())

@@ -40,9 +40,15 @@ impl Dispatcher {
 
 impl Shop {
     pub(super) async fn recheck(self: Arc<Self>, mut link: Link) {
-        recheck(&mut link).await;
+        let account = link.dial().account.clone();
+        let asked = tokio::spawn(async move {
+            recheck(&mut link).await;
+            Box::new(link)
+        });
+        // Where it broke down, its session is gone.
+        let word = asked.await.map_or_else(|_| Word::RecheckLost(account), Word::Rechecked);
         // Nobody listens any more only when the run is over and the process ends.
-        let _ = self.words.send(Word::Rechecked(Box::new(link)));
+        let _ = self.words.send(word);
     }
 }
 

@@ -93,6 +93,8 @@ pub(super) enum Word {
     HelperLost(u64),
     /// What waited to be asked about once more was asked over this link.
     Rechecked(Box<Link>),
+    /// A session broke down over its questions.
+    RecheckLost(Account),
     /// A folder gave these jobs.
     Found(Box<Found>),
     /// Jobs of the track were taken beforehand; so many were asked for.

@@ -1,7 +1,7 @@
 //! What servers said of files about which they were asked beforehand, together with others.
 
 use crate::model::{Account, HostKey, Identity, RemotePath};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 const FRESH: Duration = Duration::from_secs(10);
 /// Answers and questions that are kept; beyond that all are forgotten, and asked again one by one.
 const MOST: usize = 10_000;
+
+/// After so many times a host is asked about one file at a time.
+const MOST_TROUBLES: u32 = 2;
 
 /// A file on a server, by the account that sees it.
 type RemoteFile = (Account, RemotePath);
@@ -18,8 +21,8 @@ type RemoteFile = (Account, RemotePath);
 pub(super) struct AnswerCache {
     /// Nothing where the question is on its way.
     known: Mutex<HashMap<RemoteFile, Option<(Identity, Instant)>>>,
-    /// Hosts that are not asked several questions at a time.
-    one_by_one: Mutex<HashSet<HostKey>>,
+    /// How often a host did not answer several questions at a time.
+    troubles: Mutex<HashMap<HostKey, u32>>,
 }
 
 impl AnswerCache {
@@ -32,7 +35,7 @@ impl AnswerCache {
     /// About which files the server is to be asked now: the first one, and those of the next about which nobody else asks.
     /// None where its host is to be asked one by one, or there are no others.
     pub(super) fn to_ask(&self, account: &Account, own: &RemotePath, next: &[RemotePath]) -> Vec<RemotePath> {
-        if lock(&self.one_by_one).contains(&account.host_key()) {
+        if lock(&self.troubles).get(&account.host_key()).is_some_and(|&troubles| troubles >= MOST_TROUBLES) {
             return Vec::new();
         }
         let mut known = lock(&self.known);
@@ -44,8 +47,9 @@ impl AnswerCache {
         if others.is_empty() {
             return Vec::new();
         }
-        known.extend(others.iter().map(|path| ((account.clone(), path.clone()), None)));
-        std::iter::once(own.clone()).chain(others).collect()
+        let all: Vec<RemotePath> = std::iter::once(own.clone()).chain(others).collect();
+        known.extend(all.iter().map(|path| ((account.clone(), path.clone()), None)));
+        all
     }
 
     /// Keeps what the server said of these files; about those of which it said nothing it is asked again.
@@ -63,8 +67,8 @@ impl AnswerCache {
     }
 
     /// Takes note that a host did not answer several questions at a time.
-    pub(super) fn ask_one_by_one(&self, host: HostKey) {
-        lock(&self.one_by_one).insert(host);
+    pub(super) fn note_trouble(&self, host: HostKey) {
+        *lock(&self.troubles).entry(host).or_default() += 1;
     }
 }
 
@@ -92,7 +96,9 @@ mod tests {
         assert_eq!(answers.take(&account, &path(1)), Some(identity));
         assert_eq!((answers.take(&account, &path(1)), answers.take(&account, &path(4))), (None, None));
         assert_eq!(answers.to_ask(&account, &path(1), &[path(4)]).len(), 2, "it may be asked about again");
-        answers.ask_one_by_one(account.host_key());
+        for _ in 0..MOST_TROUBLES {
+            answers.note_trouble(account.host_key());
+        }
         assert!(answers.to_ask(&account, &path(7), &[path(8)]).is_empty());
     }
 }

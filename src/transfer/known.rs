@@ -56,7 +56,7 @@ impl Run<'_> {
             Ok(told) => told.unwrap_or_default(),
             Err(failure) => {
                 self.add_note(&format!("asked once more about one file at a time: {failure}"));
-                answers.ask_one_by_one(account.host_key());
+                answers.note_trouble(account.host_key());
                 Vec::new()
             }
         };

@@ -118,7 +118,10 @@ pub async fn recheck(link: &mut Link) {
         if questions.is_empty() {
             return;
         }
-        let Ok(session) = link.session().await else { return };
+        let Ok(session) = link.session().await else {
+            let none = questions.iter().map(|_| None).collect();
+            return rechecks.answer(questions, none);
+        };
         let answers = session.inspect_all(&paths(&questions)).await;
         rechecks.answer(questions, answers.into_iter().map(Some).collect());
     }

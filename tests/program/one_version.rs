@@ -514,3 +514,38 @@ fn a_session_that_ends_with_its_transfer_leaves_no_file_without_its_last_look() 
         assert_eq!(server.core().sent(&format!("f{n}")), data.len() as u64, "{story}");
     }
 }
+
+/// The only session that is left has hours to do: a small file beside it gets its name all the same.
+#[test]
+fn a_last_look_does_not_wait_for_a_transfer_that_takes_long() {
+    let server = Scripted::with(Traits { pace: 100_000, ..Traits::default() }, |turn| match turn.verb {
+        "RETR" if turn.arg.contains("small") => Act::Deliver(Delivery { hang_up: true, ..turn.delivery() }),
+        _ => Act::Usual,
+    });
+    let ftpq = Ftpq::new();
+    server.put("long", pseudo_random(760, 3_000_000));
+    server.put("small", pseudo_random(761, 3_000));
+    ftpq.add(&[(server.url("long"), "long"), (server.url("small"), "small")]);
+    let run = ftpq.spawn(&["run", "--per-host", "2", "--pipelining", "burst", "--no-split"]);
+    let is_named = || ftpq.downloads().join("small").exists();
+    assert!(crate::support::watch::wait_for(Duration::from_secs(25), is_named), "{}", server.core().dialogue());
+    assert!(!ftpq.downloads().join("long").exists(), "the long one was through");
+    assert_eq!(server.core().sent("small"), 3_000);
+    run.kill().expect_killed();
+}
+
+/// Hosts with one file each cost one login each.
+#[test]
+fn a_session_that_makes_way_for_another_host_puts_its_question_first() {
+    let servers: Vec<Scripted> = (0..6).map(|_| Scripted::honest()).collect();
+    let ftpq = Ftpq::new();
+    for (n, server) in servers.iter().enumerate() {
+        server.put("f", pseudo_random(763, 3_000));
+        ftpq.add(&[(server.url("f"), &format!("f{n}"))]);
+    }
+    let ended = ftpq.run(&["run", "--connections", "2"]).expect_code(0);
+    for server in &servers {
+        let core = server.core();
+        assert_eq!((core.sessions().1, core.args("RETR").len()), (1, 1), "{ended}{}", core.dialogue());
+    }
+}
