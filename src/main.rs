@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const THREADS: usize = 2;
 
 fn main() -> ExitCode {
+    // Before anything listens for it.
+    let _ = engine::ignores_hangup();
     // Before any thread is there: passwords are taken off the command line and out of the environment.
     let door = cli::Door::shut();
     let args = cli::parse(&door);
@@ -219,8 +221,10 @@ impl Program {
         let unread = screen.finish(last, &interrupt).await;
         drop(guard);
         if unread > 0 {
-            let s = if unread == 1 { "" } else { "s" };
-            self.say(&format!("{unread} line{s} of output were not read; `ftpq report` tells what became of the jobs"));
+            let (s, were) = if unread == 1 { ("", "was") } else { ("s", "were") };
+            self.say(&format!(
+                "{unread} line{s} of output {were} not read; `ftpq report` tells what became of the jobs"
+            ));
         }
         let report = outcome?;
         closed?;
