@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const THREADS: usize = 2;
 
 fn main() -> ExitCode {
+    // Before anything listens for it.
+    let _ = engine::ignores_hangup();
     // Before any thread is there: passwords are taken off the command line and out of the environment.
     let door = cli::Door::shut();
     let args = cli::parse(&door);
@@ -43,7 +45,7 @@ fn main() -> ExitCode {
     let messages = MessageWriter::default();
     if let Err(error) = runtime.block_on(async { engine::outlive_file_size_limit() }) {
         let text = "the signal of file size limits can't be taken";
-        say(&messages, &format!("ftpq: {text}: {error}; check the limits on open files (ulimit -n)\n"));
+        say(&messages, &format!("{text}: {error}; check the limits on open files (ulimit -n)"));
         messages.finish();
         return ExitCode::from(5);
     }
@@ -68,14 +70,19 @@ fn tell_of_faults(messages: MessageWriter) {
         let backtrace = Backtrace::capture();
         let backtrace = Some(&backtrace).filter(|it| it.status() == BacktraceStatus::Captured);
         let text = backtrace.map_or_else(|| format!("{fault}\n"), |backtrace| format!("{fault}\n{backtrace}\n"));
-        say(&messages, &text);
+        write(&messages, &text);
     }));
 }
 
-/// Says something on standard error.
-fn say(messages: &MessageWriter, text: &str) {
+/// Writes something to standard error.
+fn write(messages: &MessageWriter, text: &str) {
     // When standard error is gone, there is nowhere left to say so.
     let _ = messages.clone().write_all(text.as_bytes());
+}
+
+/// Says something on standard error, in a line that begins with the program's name.
+fn say(messages: &MessageWriter, text: &str) {
+    write(messages, &format!("ftpq: {}\n", printable(text, 2000)));
 }
 
 struct Program {
@@ -88,17 +95,33 @@ enum Owner {
     Other(api::Client),
 }
 
+impl Owner {
+    fn desk(self, messages: &MessageWriter) -> Box<dyn Desk> {
+        match self {
+            Self::This(desk, notices) => {
+                for notice in notices {
+                    say(messages, &notice);
+                }
+                Box::new(desk)
+            }
+            Self::Other(client) => Box::new(client),
+        }
+    }
+}
+
 impl House for Program {
     fn desk<'a>(&'a self, queue: &'a Path) -> Reply<'a, Box<dyn Desk>> {
         Box::pin(async move {
             match reach(queue).await? {
-                Owner::This(desk, notices) => {
-                    for notice in notices {
-                        self.say(&notice);
-                    }
-                    Ok(Box::new(desk) as Box<dyn Desk>)
+                owner @ Owner::This(..) => Ok(owner.desk(&self.messages)),
+                other @ Owner::Other(_) => {
+                    let (dir, messages) = (queue.to_owned(), self.messages.clone());
+                    let find = Box::new(move || {
+                        let (dir, messages) = (dir.clone(), messages.clone());
+                        Box::pin(async move { Ok(reach(&dir).await?.desk(&messages)) }) as Reply<'static, _>
+                    });
+                    Ok(Box::new(api::Succession::new(other.desk(&self.messages), find)) as Box<dyn Desk>)
                 }
-                Owner::Other(client) => Ok(Box::new(client) as Box<dyn Desk>),
             }
         })
     }
@@ -160,7 +183,7 @@ fn interrupt() -> Result<Interrupt, DeskError> {
 
 impl Program {
     fn say(&self, text: &str) {
-        say(&self.messages, &format!("ftpq: {}\n", printable(text, 2000)));
+        say(&self.messages, text);
     }
 
     /// Works on a queue that is this process's own.
@@ -189,15 +212,19 @@ impl Program {
             }
         };
         let outcome = run.await;
-        drop(server);
+        if let Some(server) = server {
+            server.close().await;
+        }
         // What was rehearsed is still to be told.
         let closed = if rehearsal { Ok(()) } else { desk.close().await };
         let last = outcome.as_ref().ok().filter(|_| !rehearsal);
         let unread = screen.finish(last, &interrupt).await;
         drop(guard);
         if unread > 0 {
-            let s = if unread == 1 { "" } else { "s" };
-            self.say(&format!("{unread} line{s} of output were not read; `ftpq report` tells what became of the jobs"));
+            let (s, were) = if unread == 1 { ("", "was") } else { ("s", "were") };
+            self.say(&format!(
+                "{unread} line{s} of output {were} not read; `ftpq report` tells what became of the jobs"
+            ));
         }
         let report = outcome?;
         closed?;

@@ -29,7 +29,7 @@ impl Client {
     /// only just starting is the caller's to wait for, as it may end as well.
     ///
     /// # Errors
-    /// `NoAnswer` when nobody listens, or nothing is said for 5 s.
+    /// `OwnerEnded` when nobody listens, `NoAnswer` when nothing is said for 5 s.
     pub async fn connect(dir: &Path) -> Result<Self, DeskError> {
         Self::connect_within(dir, PATIENCE).await
     }
@@ -95,15 +95,17 @@ impl Connection {
 }
 
 fn no_answer(dir: &Path, error: &io::Error) -> DeskError {
-    let why = match error.kind() {
-        io::ErrorKind::TimedOut => "it said nothing for 5 s".to_owned(),
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => "it does not listen".to_owned(),
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
-            "it has just ended".to_owned()
+    let (why, as_error): (_, fn(String) -> DeskError) = match error.kind() {
+        io::ErrorKind::TimedOut => ("it said nothing for 5 s".to_owned(), DeskError::NoAnswer),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            ("it does not listen".to_owned(), DeskError::OwnerEnded)
         }
-        _ => error.to_string(),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
+            ("it has just ended".to_owned(), DeskError::OwnerEnded)
+        }
+        _ => (error.to_string(), DeskError::NoAnswer),
     };
-    DeskError::NoAnswer(format!(
+    as_error(format!(
         "the process that uses the queue in {} does not answer ({why}); try again, and stop that process if it hangs",
         dir.display()
     ))

@@ -1,7 +1,8 @@
 //! Requests from other processes, over a local socket: `control.sock` in the queue's folder, for its owner alone.
 //!
 //! JSON Lines. The server greets with its version; then each request gets one answer, preceded by `"wait"` once a
-//! second while it is worked on. An intake belongs to its connection and goes with it.
+//! second while it is worked on. An intake belongs to its connection and goes with it. A server that closes answers what
+//! it has taken; other requests are put to whoever has the queue next.
 
 mod client;
 mod line;
@@ -21,9 +22,11 @@ pub mod fuzzing {
 
 mod server;
 mod socket;
+mod succession;
 
 pub use client::Client;
 pub use server::{Server, serve};
+pub use succession::{FindOwner, Succession};
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::io::BufReader;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 /// Clients served at a time; further ones wait in the socket's own line.
@@ -27,10 +27,25 @@ const IDLE_INTAKE: Duration = Duration::from_secs(3600);
 /// Time between two signs of life.
 const ALIVE: Duration = Duration::from_secs(1);
 
-/// Listens until it is dropped; then the socket is removed and open intakes are void.
+/// How long a client is waited for that does not read its answer, once nothing more is taken.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// Listens until it is closed or dropped; then the socket is removed and open intakes are void.
 pub struct Server {
     task: JoinHandle<()>,
-    _bound: Bound,
+    closing: watch::Sender<bool>,
+    bound: Option<Bound>,
+}
+
+impl Server {
+    /// Takes no more requests, and returns once those that were taken are answered: what was done is told. A client that
+    /// does not read its answer is waited for no longer than a second.
+    pub async fn close(mut self) {
+        drop(self.bound.take());
+        self.closing.send_replace(true);
+        // It could only break down, and then there is nobody left to answer.
+        let _ = (&mut self.task).await;
+    }
 }
 
 impl Drop for Server {
@@ -47,13 +62,38 @@ impl Drop for Server {
 pub fn serve(desk: Arc<dyn Desk>, dir: &Path) -> Result<Server, DeskError> {
     let (bound, listener) = Bound::new(dir)
         .map_err(|error| DeskError::Storage(format!("can't listen on {}/control.sock: {error}", dir.display())))?;
-    Ok(Server { task: tokio::spawn(listen(desk, listener)), _bound: bound })
+    let (sender, closing) = watch::channel(false);
+    Ok(Server { task: tokio::spawn(listen(desk, listener, closing)), closing: sender, bound: Some(bound) })
 }
 
-async fn listen(desk: Arc<dyn Desk>, listener: UnixListener) {
-    let room = Arc::new(Semaphore::new(CLIENTS));
+async fn listen(desk: Arc<dyn Desk>, listener: UnixListener, closing: watch::Receiver<bool>) {
     // Sessions end with this task.
     let mut sessions = JoinSet::new();
+    tokio::select! {
+        biased;
+        () = closes(closing.clone()) => {}
+        () = take_in(desk, &listener, &closing, &mut sessions) => {}
+    }
+    // Who waits to be let in goes elsewhere.
+    drop(listener);
+    while sessions.join_next().await.is_some() {}
+}
+
+/// Returns once nothing more is taken.
+async fn closes(mut closing: watch::Receiver<bool>) {
+    if closing.wait_for(|&closing| closing).await.is_err() {
+        // It was dropped, and all of this with it.
+        std::future::pending().await
+    }
+}
+
+async fn take_in(
+    desk: Arc<dyn Desk>,
+    listener: &UnixListener,
+    closing: &watch::Receiver<bool>,
+    sessions: &mut JoinSet<()>,
+) {
+    let room = Arc::new(Semaphore::new(CLIENTS));
     loop {
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
             return;
@@ -61,10 +101,10 @@ async fn listen(desk: Arc<dyn Desk>, listener: UnixListener) {
         while sessions.try_join_next().is_some() {}
         match listener.accept().await {
             Ok((stream, _)) if socket::is_peer(&stream, 0).unwrap_or(false) => {
-                let desk = Arc::clone(&desk);
+                let session = Session::new(Arc::clone(&desk), stream, closing.clone());
                 sessions.spawn(async move {
                     // A client that goes away in the middle is its own affair.
-                    let _ = Session::new(desk, stream).run().await;
+                    let _ = session.run().await;
                     drop(permit);
                 });
             }
@@ -78,23 +118,27 @@ async fn listen(desk: Arc<dyn Desk>, listener: UnixListener) {
 struct Session {
     desk: Arc<dyn Desk>,
     from: BufReader<OwnedReadHalf>,
-    to: OwnedWriteHalf,
+    to: Answers,
     intake: Option<Box<dyn Intake>>,
 }
 
 impl Session {
-    fn new(desk: Arc<dyn Desk>, stream: UnixStream) -> Self {
+    fn new(desk: Arc<dyn Desk>, stream: UnixStream, closing: watch::Receiver<bool>) -> Self {
         let (from, to) = stream.into_split();
-        Self { desk, from: BufReader::new(from), to, intake: None }
+        Self { desk, from: BufReader::new(from), to: Answers { to, closing }, intake: None }
     }
 
     async fn run(mut self) -> io::Result<()> {
-        line::write(&mut self.to, serde_json::to_vec(&Greeting { ftpq: VERSION })?).await?;
+        self.to.write(serde_json::to_vec(&Greeting { ftpq: VERSION })?).await?;
         loop {
             let idle = if self.intake.is_some() { IDLE_INTAKE } else { IDLE };
-            let Some(line) = line::read(&mut self.from, line::REQUEST, idle).await? else {
-                return Ok(());
+            let line = tokio::select! {
+                biased;
+                // A request that was not taken may be put to another process.
+                () = closes(self.to.closing.clone()) => return Ok(()),
+                line = line::read(&mut self.from, line::REQUEST, idle) => line?,
             };
+            let Some(line) = line else { return Ok(()) };
             // The parser's own words could repeat a password.
             let Ok(request) = serde_json::from_slice(&line) else {
                 let text = "the process that owns the queue doesn't understand the request; it may be of another \
@@ -165,18 +209,35 @@ fn finite(mut report: StatusReport) -> StatusReport {
     report
 }
 
+/// The way back to a client.
+struct Answers {
+    to: OwnedWriteHalf,
+    closing: watch::Receiver<bool>,
+}
+
+impl Answers {
+    async fn write(&mut self, text: Vec<u8>) -> io::Result<()> {
+        let parting = async {
+            closes(self.closing.clone()).await;
+            tokio::time::sleep(PARTING).await;
+        };
+        tokio::select! {
+            biased;
+            written = line::write(&mut self.to, text) => written,
+            () = parting => Err(io::ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
 /// Writes the answer once it is there, and signs of life until then. A client that went away doesn't stop the work.
-async fn answer<T: Serialize>(
-    to: &mut OwnedWriteHalf,
-    work: impl Future<Output = Result<T, DeskError>>,
-) -> io::Result<()> {
+async fn answer<T: Serialize>(to: &mut Answers, work: impl Future<Output = Result<T, DeskError>>) -> io::Result<()> {
     let mut work = pin!(work);
     let mut reached = Ok(());
     let result = loop {
         tokio::select! {
             result = &mut work => break result,
             () = tokio::time::sleep(ALIVE), if reached.is_ok() => {
-                reached = line::write(to, serde_json::to_vec(&Answer::<()>::Wait)?).await;
+                reached = to.write(serde_json::to_vec(&Answer::<()>::Wait)?).await;
             }
         }
     };
@@ -189,5 +250,5 @@ async fn answer<T: Serialize>(
         let error = DeskError::Storage("it was done, but the answer is too long to be told".to_owned());
         text = serde_json::to_vec(&Answer::<()>::Error(error))?;
     }
-    line::write(to, text).await
+    to.write(text).await
 }

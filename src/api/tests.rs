@@ -264,7 +264,7 @@ async fn the_socket_is_the_owners_alone_and_goes_with_the_server() {
     let client = client(dir.path()).await;
     drop(server);
     assert!(!socket.exists());
-    assert!(matches!(client.status().await, Err(DeskError::NoAnswer(_))));
+    assert!(matches!(client.status().await, Err(DeskError::OwnerEnded(_))));
     fs::write(&socket, b"precious").unwrap();
     assert!(serve(Arc::new(Fake::default()), dir.path()).is_err());
     assert_eq!(fs::read(&socket).unwrap(), b"precious");
@@ -285,7 +285,7 @@ async fn a_deep_folder_has_a_socket_too() {
 async fn nobody_there_is_told_after_a_while() {
     let dir = TempDir::new().unwrap();
     let error = Client::connect_within(dir.path(), Duration::from_millis(200)).await.unwrap_err();
-    assert!(matches!(&error, DeskError::NoAnswer(text) if text.contains("does not listen")), "{error}");
+    assert!(matches!(&error, DeskError::OwnerEnded(text) if text.contains("does not listen")), "{error}");
     // An owner that hangs: it listens, and says nothing.
     let _listener = std::os::unix::net::UnixListener::bind(dir.path().join("control.sock")).unwrap();
     let error = Client::connect_within(dir.path(), Duration::from_millis(200)).await.unwrap_err();
@@ -334,4 +334,76 @@ async fn a_crowd_is_served_one_after_the_other() {
         calls.spawn(async move { client.status().await.unwrap().jobs.queued });
     }
     assert_eq!(calls.join_all().await, vec![5; 200]);
+}
+
+#[tokio::test]
+async fn what_was_taken_is_answered_before_the_server_is_closed() {
+    let dir = TempDir::new().unwrap();
+    let server = serve(Arc::new(Fake { slow: true, ..Fake::default() }), dir.path()).unwrap();
+    let client = client(dir.path()).await;
+    let asked = tokio::spawn(async move { client.status().await });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.close().await;
+    assert_eq!(asked.await.unwrap().unwrap().jobs.queued, 5);
+    assert!(!dir.path().join("control.sock").exists());
+}
+
+#[tokio::test]
+async fn a_client_that_stalls_does_not_keep_the_server_from_closing() {
+    let dir = TempDir::new().unwrap();
+    let fake = Fake::default();
+    let server = serve(Arc::new(fake.clone()), dir.path()).unwrap();
+    let mut intake = client(dir.path()).await.intake().await.unwrap();
+    intake.push((0..1000).map(|i| spec(&i.to_string())).collect()).await.unwrap();
+    intake.accept().await.unwrap();
+    // One says nothing, one holds an intake open, one stops in the middle of a request, one never reads.
+    let connect = || UnixStream::connect(dir.path().join("control.sock"));
+    let _silent = connect().await.unwrap();
+    let mut held = client(dir.path()).await.intake().await.unwrap();
+    let mut half = connect().await.unwrap();
+    half.write_all(b"{\"li").await.unwrap();
+    let mut deaf = connect().await.unwrap();
+    let list =
+        serde_json::to_vec(&message::Request::List { selection: Selection::default(), after: None, limit: usize::MAX });
+    let asks = [list.unwrap(), b"\n".to_vec()].concat().repeat(50);
+    deaf.write_all(&asks).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let begun = std::time::Instant::now();
+    server.close().await;
+    assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
+    let error = held.push(vec![spec("late")]).await.unwrap_err();
+    assert!(matches!(error, DeskError::OwnerEnded(_)), "{error}");
+    assert_eq!(fake.book.lock().unwrap().void, 1);
+}
+
+#[tokio::test]
+async fn a_request_that_an_owner_did_not_take_is_put_to_the_next() {
+    let dir = TempDir::new().unwrap();
+    let server = serve(Arc::new(Fake::default()), dir.path()).unwrap();
+    let first = client(dir.path()).await;
+    server.close().await;
+    let path = dir.path().to_owned();
+    let owners = Arc::new(Mutex::new(Vec::new()));
+    let find: FindOwner = Box::new(move || {
+        let (path, owners) = (path.clone(), Arc::clone(&owners));
+        Box::pin(async move {
+            // One more ends at once; then it is this process.
+            let had = owners.lock().unwrap().len();
+            if had > 0 {
+                return Ok(Box::new(Fake::default()) as Box<dyn Desk>);
+            }
+            let server = serve(Arc::new(Fake::default()), &path)?;
+            let client = Client::connect(&path).await?;
+            owners.lock().unwrap().push(());
+            server.close().await;
+            Ok(Box::new(client) as Box<dyn Desk>)
+        })
+    });
+    let desk = Succession::new(Box::new(first), find);
+    assert_eq!(desk.status().await.unwrap().jobs.queued, 5);
+    assert!(matches!(
+        desk.counts(Selection { host: Some("h".into()), ..Selection::default() }).await,
+        Err(DeskError::StorageFull(_))
+    ));
+    assert!(desk.intake().await.is_ok());
 }

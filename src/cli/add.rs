@@ -88,7 +88,6 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
             gone: None,
             backup_dir: None,
         };
-        drop(interrupt);
         return Ok(rehearsal::tell(face, &RunOptions::default(), start).await?.0);
     }
     let mut queued = enqueue(face, order, &mut interrupt).await?;
@@ -250,7 +249,13 @@ pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut I
     for credential in taking.login.ask(face, &*desk).await? {
         taking.hand_password(credential).await?;
     }
+    if interrupt.has_come() {
+        return Err(Failed::Interrupted("nothing was queued"));
+    }
+    // A signal does not keep from being told what is durable by now.
+    let guard = interrupt.guard();
     let added = taking.intake.accept().await?;
+    drop(guard);
     if !face.global.quiet {
         for line in corrections(&added) {
             face.complain(&line);

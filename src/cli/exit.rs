@@ -84,7 +84,10 @@ impl Failed {
                     format!("{error}; nothing was queued: give one of them another destination")
                 }
                 DeskError::Contradiction(_) => format!("{error}; nothing was queued"),
-                DeskError::Storage(_) | DeskError::StorageFull(_) | DeskError::NoAnswer(_) => error.to_string(),
+                DeskError::Storage(_)
+                | DeskError::StorageFull(_)
+                | DeskError::NoAnswer(_)
+                | DeskError::OwnerEnded(_) => error.to_string(),
             }),
             Self::Io(what, error) => Some(format!("{what}: {error}")),
             Self::Interrupted(undone) => Some(format!("interrupted: {undone}")),
@@ -98,7 +101,7 @@ impl Failed {
             | Self::Manifest
             | Self::Config(_)
             | Self::Desk(DeskError::DestinationTaken(_) | DeskError::Contradiction(_)) => Exit::Usage,
-            Self::Desk(DeskError::NoAnswer(_)) => Exit::Busy,
+            Self::Desk(DeskError::NoAnswer(_) | DeskError::OwnerEnded(_)) => Exit::Busy,
             Self::Desk(DeskError::Storage(_) | DeskError::StorageFull(_)) | Self::Io(..) => Exit::Storage,
             Self::Interrupted(_) => Exit::Left,
             Self::Unheard => Exit::Done,

@@ -13,12 +13,6 @@ use std::env;
 use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, BufWriter, ErrorKind, IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
-use tokio::task::spawn_blocking;
-use tokio::time::timeout;
-
-/// Time after which whoever reads standard output is taken not to read.
-const UNREAD: Duration = Duration::from_millis(200);
 
 /// What the process was started with.
 #[derive(Clone, Debug, Default)]
@@ -95,28 +89,6 @@ impl<'a> Face<'a> {
     /// Prints an object of the result as one line of JSON.
     pub(super) fn say_json(&mut self, value: &impl Serialize) -> Result<(), Failed> {
         self.say(&json(value)?)
-    }
-
-    /// Prints whole lines of the result, and gives the desk back, so that other processes can have the queue while nobody
-    /// reads (`| less`). Returns the desk where that was not needed.
-    pub(super) async fn print(&mut self, text: String, desk: Box<dyn Desk>) -> Result<Option<Box<dyn Desk>>, Failed> {
-        self.undraw();
-        let mut out = std::mem::replace(&mut self.out, Box::new(io::sink()));
-        let mut printing = spawn_blocking(move || {
-            let printed = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-            (out, printed)
-        });
-        let mut desk = Some(desk);
-        let printed = if let Ok(printed) = timeout(UNREAD, &mut printing).await {
-            printed
-        } else {
-            desk = None;
-            printing.await
-        };
-        let (out, printed) =
-            printed.map_err(|e| Failed::Io("can't write to standard output".to_owned(), io::Error::other(e)))?;
-        self.out = out;
-        printed.map_err(unheard).map(|()| desk)
     }
 
     /// Prints one line on standard error.

@@ -2,7 +2,8 @@
 
 use super::args::ListArgs;
 use super::exit::{Exit, Failed};
-use super::face::{self, Face};
+use super::face::Face;
+use super::resting_desk::RestingDesk;
 use super::words::{bytes, safe};
 use crate::model::{Job, JobRecord, Selection};
 
@@ -15,25 +16,21 @@ pub(super) async fn list(face: &mut Face<'_>, args: ListArgs) -> Result<Exit, Fa
     let (mut after, mut desk) = (None, face.desk().await?);
     loop {
         let page = desk.list(selection.clone(), after, PAGE).await?;
-        let mut text = String::new();
+        let resting = RestingDesk::new(desk);
         if after.is_none() && !page.is_empty() && !face.global.json {
-            text.push_str("    ID  STATE            SIZE  DESTINATION  SOURCE\n");
+            face.say("    ID  STATE            SIZE  DESTINATION  SOURCE")?;
         }
         for job in &page {
-            text.push_str(&if face.global.json { face::json(job)? } else { line(job) });
-            text.push('\n');
+            if face.global.json { face.say_json(job)? } else { face.say(&line(job))? }
         }
+        face.flush()?;
         let last = page.last().map(|job| job.id);
-        let kept = face.print(text, desk).await?;
         // A desk may give short pages; only an empty one is the end.
         match last {
             Some(last) if after.is_none_or(|after| last > after) => after = Some(last),
             _ => return Ok(Exit::Done),
         }
-        desk = match kept {
-            Some(desk) => desk,
-            None => face.desk().await?,
-        };
+        desk = resting.take_up(face).await?;
     }
 }
 

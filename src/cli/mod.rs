@@ -24,6 +24,7 @@ mod prompt;
 mod proof_options;
 mod rehearsal;
 mod report;
+mod resting_desk;
 mod run;
 mod show;
 mod standing;

@@ -1,6 +1,7 @@
 //! Asks for a password on the terminal, without showing what is typed.
 
 use super::exit::Failed;
+use crate::engine::ignores_hangup;
 use crate::model::{Secret, printable};
 use rustix::process::{Pid, Signal as Number, getpgrp, getpid, kill_process};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcgetpgrp, tcsetattr};
@@ -38,7 +39,7 @@ pub(super) async fn password(login: &str) -> Result<(Secret, Stand), Failed> {
     let tty = OpenOptions::new().read(true).write(true).open("/dev/tty").map_err(|_| {
         Failed::Usage("there is no terminal to ask for a password on; use --password-file or `ftpq login`".to_owned())
     })?;
-    let mut signals = Signals::new().map_err(failed)?;
+    let mut signals = PromptSignals::new().map_err(failed)?;
     let question = format!("Password for {}: ", printable(login, 200));
     let mut silence = Silence::new(&tty, &question).map_err(failed)?;
     let reader = tty.try_clone().map_err(failed)?;
@@ -120,27 +121,35 @@ fn stop() {
     let _ = kill_process(own, Number::STOP);
 }
 
+/// Waits for a signal, where it is listened for.
+async fn heard(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
+}
+
 enum Heard {
     Interrupt,
     End(i32),
     Stop,
 }
 
-struct Signals {
+struct PromptSignals {
     interrupt: Signal,
     terminate: Signal,
-    hangup: Signal,
+    hangup: Option<Signal>,
     quit: Signal,
     stop: Signal,
     go_on: Signal,
 }
 
-impl Signals {
+impl PromptSignals {
     fn new() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
+            hangup: (!ignores_hangup()).then(|| signal(SignalKind::hangup())).transpose()?,
             quit: signal(SignalKind::quit())?,
             stop: signal(SignalKind::from_raw(Number::TSTP.as_raw()))?,
             go_on: signal(SignalKind::from_raw(Number::CONT.as_raw()))?,
@@ -152,7 +161,7 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Heard::Interrupt,
             _ = self.terminate.recv() => Heard::End(SignalKind::terminate().as_raw_value()),
-            _ = self.hangup.recv() => Heard::End(SignalKind::hangup().as_raw_value()),
+            () = heard(&mut self.hangup) => Heard::End(SignalKind::hangup().as_raw_value()),
             _ = self.quit.recv() => Heard::End(SignalKind::quit().as_raw_value()),
             _ = self.stop.recv() => Heard::Stop,
         }
@@ -179,7 +188,7 @@ impl Signals {
         Stand(tokio::spawn(async move {
             let number = tokio::select! {
                 _ = terminate.recv() => SignalKind::terminate().as_raw_value(),
-                _ = hangup.recv() => SignalKind::hangup().as_raw_value(),
+                () = heard(&mut hangup) => SignalKind::hangup().as_raw_value(),
             };
             std::process::exit(128 + number);
         }))

@@ -1,5 +1,6 @@
 //! `run`: works until nothing is left that can be done now.
 
+use super::add::interrupts;
 use super::args::RunArgs;
 use super::exit::{Exit, Failed};
 use super::face::Face;
@@ -163,6 +164,8 @@ pub(super) async fn work(face: &mut Face<'_>, options: &RunOptions, start: Start
         Some(desk) => face.house.rehearse(desk, order).await?,
         None => face.house.run(order).await?,
     };
+    // Until the exit code is known: a run that was stopped at its very end may be whole.
+    let _guard = interrupts()?.guard();
     // With what its folders gave.
     let only = report.only.clone().filter(|_| only.is_some()).or(only);
     let counts = match &only {

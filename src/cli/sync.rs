@@ -69,7 +69,6 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
         gone: query,
         backup_dir: backup,
     };
-    drop(interrupt);
     let (exit, report) = if args.run.dry_run {
         rehearsal::tell(face, &args.run, start).await?
     } else {

@@ -5,6 +5,7 @@ use super::check::{self, Off};
 use super::crew::Crew;
 use super::exit::{Exit, Failed};
 use super::face::Face;
+use super::resting_desk::RestingDesk;
 use super::run::id_set;
 use super::words::{self, bytes, count, grouped, millis, safe};
 use crate::disk::set_changed_aside;
@@ -74,10 +75,8 @@ pub(super) async fn verify(face: &mut Face<'_>, args: VerifyArgs) -> Result<Exit
     let desk = face.desk().await?;
     let total = desk.counts(round.meant.selection.clone()).await?.done;
     let mut crew = Crew::new("verified", total, "what was found until then was printed")?;
-    let looked = round.look(face, &*desk, &mut crew).await;
+    let looked = round.look(face, desk, &mut crew).await;
     face.undraw();
-    // Interrupted or not: what was moved aside is queued again.
-    round.queue_again(&*desk).await?;
     (round.tally.bytes, round.tally.seconds) = crew.figures();
     close(face, &round.tally)?;
     looked?;
@@ -110,28 +109,42 @@ struct Round {
 
 impl Round {
     /// Looks at all files, page by page.
-    async fn look(&mut self, face: &mut Face<'_>, desk: &dyn Desk, crew: &mut Crew) -> Result<(), Failed> {
+    async fn look(&mut self, face: &mut Face<'_>, mut desk: Box<dyn Desk>, crew: &mut Crew) -> Result<(), Failed> {
         let mut after = None;
         loop {
             let page = desk.list(self.meant.selection.clone(), after, PAGE).await?;
             let Some(last) = page.last().map(|job| job.id) else { return Ok(()) };
             after = Some(last);
-            let page: Vec<Job> = page.into_iter().filter(|job| self.meant.takes(job)).collect();
-            let weigh = |job: &Job| job.record.receipt.as_ref().map_or(0, |receipt| receipt.size);
-            let mut take = |face: &mut Face<'_>, (_, job): (usize, &Job), result: Option<_>| {
-                let Some(result) = result else { return Ok(()) };
-                let mut line = told(job, result, &mut self.tally);
-                let is_news = line.standing != Standing::Right;
-                if self.retries && is_wrong(line.standing) && take_aside(face, job, &mut line) {
-                    self.wrong.push(job.id);
-                }
-                say(face, line)?;
-                // Who watches learns of it at once.
-                if is_news { face.flush() } else { Ok(()) }
-            };
-            crew.stream(face, page, weigh, check::verify, &mut take).await?;
-            face.flush()?;
+            if self.retries {
+                // What is moved aside must still be what the jobs tell of.
+                let looked = self.look_at(face, page, crew).await;
+                // Interrupted or not: what was moved aside is queued again.
+                self.queue_again(&*desk).await?;
+                looked?;
+            } else {
+                let resting = RestingDesk::new(desk);
+                self.look_at(face, page, crew).await?;
+                desk = resting.take_up(face).await?;
+            }
         }
+    }
+
+    async fn look_at(&mut self, face: &mut Face<'_>, page: Vec<Job>, crew: &mut Crew) -> Result<(), Failed> {
+        let page: Vec<Job> = page.into_iter().filter(|job| self.meant.takes(job)).collect();
+        let weigh = |job: &Job| job.record.receipt.as_ref().map_or(0, |receipt| receipt.size);
+        let mut take = |face: &mut Face<'_>, (_, job): (usize, &Job), result: Option<_>| {
+            let Some(result) = result else { return Ok(()) };
+            let mut line = told(job, result, &mut self.tally);
+            let is_news = line.standing != Standing::Right;
+            if self.retries && is_wrong(line.standing) && take_aside(face, job, &mut line) {
+                self.wrong.push(job.id);
+            }
+            say(face, line)?;
+            // Who watches learns of it at once.
+            if is_news { face.flush() } else { Ok(()) }
+        };
+        crew.stream(face, page, weigh, check::verify, &mut take).await?;
+        face.flush()
     }
 
     async fn queue_again(&mut self, desk: &dyn Desk) -> Result<(), Failed> {
@@ -140,7 +153,7 @@ impl Round {
         }
         let ids: IdSet = self.wrong.drain(..).collect();
         let selection = Selection { ids: Some(ids), state: Some(JobState::Done), host: None };
-        self.tally.queued = desk.change(selection, Change::Retry).await?.changed;
+        self.tally.queued += desk.change(selection, Change::Retry).await?.changed;
         Ok(())
     }
 }

@@ -22,8 +22,14 @@ const TOLD: u64 = 1_000;
 
 impl Dispatcher {
     pub(super) async fn ended(&mut self, ended: Ended) -> Result<(), QueueError> {
-        let Ended { account, job, freed, sample, upshot, is_folder } = ended;
+        let Ended { account, job, freed, sample, mut upshot, is_folder } = ended;
         if let Some(freed) = freed {
+            upshot = match upshot {
+                Upshot::LoginRefused { failure, given_up } if self.logins.refused(freed.link.dial()) => {
+                    Upshot::LoginOutdated { failure, given_up }
+                }
+                other => other,
+            };
             self.freed(freed).await?;
         }
         if let Some((bytes, took)) = sample {
@@ -163,13 +169,15 @@ impl Dispatcher {
                 if given_up {
                     self.failed(&failure);
                 }
-                self.logins.refused(account);
-                if self.logins.is_corrected(account) {
-                    // It came while the old one was being refused: the others go by the new one.
-                    return Ok(());
-                }
                 self.hosts.books(account).proof = Proof::Refused(failure.clone());
                 self.hold(std::slice::from_ref(account), account.to_string(), failure, false).await?;
+            }
+            Upshot::LoginOutdated { failure, given_up } => {
+                // The others go by the new one.
+                self.outlook.is_stale = true;
+                if given_up {
+                    self.failed(&failure);
+                }
             }
             Upshot::Untrusted { failure, given_up } => {
                 self.outlook.is_stale = true;

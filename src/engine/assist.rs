@@ -7,6 +7,7 @@ use super::clock;
 use super::dispatcher::Dispatcher;
 use super::hosts::Proof;
 use super::logins::Logins;
+use super::logins::SignedIn;
 use super::settle::{is_host_trouble, is_untrusted};
 use super::worker::{Shop, Word};
 use crate::model::{Account, Attempt, Cause, Failure, HostKey, JobId, Settings};
@@ -222,9 +223,11 @@ impl Dispatcher {
         let Helped { number, link, signed_in, help } = helped;
         let Some((job, account)) = self.hosts.helping.left(number) else { return Ok(()) };
         let (key, quirks, now) = (account.host_key(), link.quirks(), clock::ticks());
+        let is_refused = help.failure.as_ref().is_some_and(|failure| failure.cause == Cause::LoginRefused);
+        let is_outdated = is_refused && self.logins.refused(link.dial());
         self.put_by(&account, link, signed_in);
         self.learn(&key, quirks).await?;
-        let Some(failure) = help.failure else { return Ok(()) };
+        let Some(failure) = help.failure.filter(|_| !is_outdated) else { return Ok(()) };
         if let Some(offer) = self.hosts.helping.offers.get_mut(&job) {
             offer.failures = if help.gained > Attempt::LEAST_GAIN { 0 } else { offer.failures + 1 };
             offer.not_before = now + delay(offer.failures + 1, clock::dice()).as_secs();
@@ -286,7 +289,7 @@ impl Shop {
         }
         if !*signed_in {
             *signed_in = true;
-            let _ = self.words.send(Word::SignedIn(link.dial().account.clone(), link.protection()));
+            let _ = self.words.send(Word::SignedIn(SignedIn::over(link)));
         }
         Ok(true)
     }

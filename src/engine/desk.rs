@@ -64,6 +64,9 @@ pub enum DeskError {
     /// The owner of the queue does not answer.
     #[error("{0}")]
     NoAnswer(String),
+    /// The owner of the queue ended before it took up the request: another process may have the queue by now.
+    #[error("{0}")]
+    OwnerEnded(String),
 }
 
 /// A password for one account.

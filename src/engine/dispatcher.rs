@@ -3,7 +3,7 @@
 use super::clock::{self, Time};
 use super::hosts::{Host, Hosts, Proof};
 use super::lanes::Track;
-use super::logins::Logins;
+use super::logins::{Logins, SignedIn};
 use super::mirrors::Stranded;
 use super::settle::Chosen;
 use super::worker::{Desk, Shop, Word};
@@ -342,7 +342,7 @@ impl Dispatcher {
 
     async fn hear(&mut self, word: Option<Word>) -> Result<(), QueueError> {
         match word {
-            Some(Word::SignedIn(account, protection)) => self.signed_in(&account, protection).await,
+            Some(Word::SignedIn(signed_in)) => self.signed_in(*signed_in).await,
             Some(Word::Freed(freed)) => self.freed(*freed).await,
             Some(Word::Ended(ended)) => Box::pin(self.ended(*ended)).await,
             Some(Word::Poke) | None => {
@@ -382,9 +382,12 @@ impl Dispatcher {
         }
     }
 
-    async fn signed_in(&mut self, account: &Account, protection: Option<Protection>) -> Result<(), QueueError> {
-        self.hosts.signed_in(account);
-        self.logins.accepted(account);
+    async fn signed_in(&mut self, signed_in: SignedIn) -> Result<(), QueueError> {
+        let SignedIn { account, protection, refused_before } = signed_in;
+        self.hosts.signed_in(&account);
+        if let Some(secret) = refused_before {
+            self.logins.accepted(&account, &secret);
+        }
         let key = account.host_key();
         if let Some(protection) = protection {
             self.note_protection(&key, protection);

@@ -4,8 +4,11 @@ use super::order::Given;
 use super::{RunOrder, TraceFile, clock};
 use crate::config::{Config, Keyring};
 use crate::ftp::{Dial, Login, PassivePorts, SessionOptions, TlsMode, TlsPolicy, Trace};
-use crate::model::{Account, Cause, Failure, HostKey, Quirks, Scheme, Secret, Settings, Stage, printable, rfc3339};
+use crate::model::{
+    Account, Cause, Failure, HostKey, Protection, Quirks, Scheme, Secret, Settings, Stage, printable, rfc3339,
+};
 use crate::queue::{Credentials, Kept};
+use crate::transfer::Link;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,8 +28,6 @@ pub(super) struct Logins {
     meant: BTreeMap<HostKey, bool>,
     config: Config,
     ring: Mutex<Ring>,
-    /// Passwords of the credential file that were handed out.
-    used: Mutex<HashMap<Account, Secret>>,
     /// The data ports that servers name in this run.
     ports: PassivePorts,
     scribe: Scribe,
@@ -63,7 +64,6 @@ impl Logins {
             meant: BTreeMap::new(),
             config: order.config.clone(),
             ring: Mutex::default(),
-            used: Mutex::default(),
             ports: PassivePorts::default(),
             scribe,
         }
@@ -118,26 +118,27 @@ impl Logins {
         })
     }
 
-    /// Takes note that the server refused the account, where that was for a kept password.
-    pub(super) fn refused(&self, account: &Account) {
-        self.note(account, Some(clock::now()));
+    /// Takes note that the server refused what a session signed in with, where that is kept. Returns whether another
+    /// password is kept for the account by now.
+    pub(super) fn refused(&self, dial: &Dial) -> bool {
+        let used = dial.login.secret.as_ref();
+        if self.kept(&dial.account).is_some_and(|kept| kept.password.as_ref() != used) {
+            return true;
+        }
+        if let Some(secret) = used {
+            self.note(&dial.account, secret, Some(clock::now()));
+        }
+        false
     }
 
-    /// Takes note that the account got in.
-    pub(super) fn accepted(&self, account: &Account) {
-        self.note(account, None);
+    /// Takes note that an account got in by a password that had been refused.
+    pub(super) fn accepted(&self, account: &Account, secret: &Secret) {
+        self.note(account, secret, None);
     }
 
-    /// Whether another password is kept for the account by now than the one that was handed out last.
-    pub(super) fn is_corrected(&self, account: &Account) -> bool {
-        let used = lock(&self.used).get(account).cloned();
-        used.is_some() && self.kept(account).is_some_and(|kept| kept.password != used)
-    }
-
-    fn note(&self, account: &Account, refused_at: Option<u64>) {
-        let Some(secret) = lock(&self.used).get(account).cloned() else { return };
+    fn note(&self, account: &Account, secret: &Secret, refused_at: Option<u64>) {
         // It is a remark for the next failure; without it nothing is lost but that.
-        let _ = tokio::task::block_in_place(|| lock(&self.credentials).note(account, &secret, refused_at));
+        let _ = tokio::task::block_in_place(|| lock(&self.credentials).note(account, secret, refused_at));
     }
 
     /// The passwords of other users on the same server: what it heard in one session it may repeat in another.
@@ -160,7 +161,6 @@ impl Logins {
     fn login(&self, account: &Account) -> Result<Login, Failure> {
         let user = account.user.clone();
         if let Some(Kept { password: Some(secret), tls, refused_at }) = self.kept(account) {
-            lock(&self.used).insert(account.clone(), secret.clone());
             let remark = refused_at.map(|at| {
                 format!(
                     "the same password was refused on {} already; `ftpq login {account}` gives another",
@@ -218,6 +218,23 @@ impl Logins {
         let found = found.map(|(secret, tls)| Kept { password: Some(secret), tls, refused_at: None });
         ring.known.insert(name, found.clone());
         Ok(found)
+    }
+}
+
+/// A new session.
+pub(super) struct SignedIn {
+    pub(super) account: Account,
+    /// How it is protected.
+    pub(super) protection: Option<Protection>,
+    /// The password, where it was refused once before.
+    pub(super) refused_before: Option<Secret>,
+}
+
+impl SignedIn {
+    pub(super) fn over(link: &Link) -> Box<Self> {
+        let Dial { account, login, .. } = link.dial();
+        let refused_before = login.remark.as_ref().and(login.secret.clone());
+        Box::new(Self { account: account.clone(), protection: link.protection(), refused_before })
     }
 }
 

@@ -36,5 +36,5 @@ pub use local::{LocalDesk, back_up_local, peek, remove_local};
 pub use logins::contradiction;
 pub use order::{Display, Given, House, RunOrder, RunReport};
 pub use run::prepare;
-pub use signals::{Interrupt, ShutdownGuard};
+pub use signals::{Interrupt, ShutdownGuard, ignores_hangup};
 pub use trace::TraceFile;

@@ -3,7 +3,7 @@
 
 use crate::transfer::Stop;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -13,6 +13,9 @@ use tokio::sync::watch;
 const OVERDUE: Duration = Duration::from_millis(if cfg!(test) { 100 } else { 1_500 });
 /// Exit code of a process that ends at once. What was acknowledged is durable at any moment.
 const AT_ONCE: i32 = 3;
+
+/// Whether the process was started with SIGHUP ignored.
+static IGNORES_HANGUP: OnceLock<bool> = OnceLock::new();
 
 /// The one listener of the process.
 static LISTENER: Mutex<Option<Interrupt>> = Mutex::new(None);
@@ -26,8 +29,8 @@ pub struct Interrupt {
 
 impl Interrupt {
     /// Listens from now on for as long as the process lives; the signals no longer end it by themselves. After the first
-    /// one it ends within 1.5 s, unless a [`ShutdownGuard`] is held; at a second one it ends at once, with code 3. SIGHUP
-    /// is left alone where the process was started with it ignored (nohup(1)).
+    /// one it ends within 1.5 s, unless a [`ShutdownGuard`] is held; at a second SIGINT or SIGTERM it ends at once, with
+    /// code 3; a terminal that goes away may send SIGHUP several times. SIGHUP is left alone where the process was started with it ignored (nohup(1)).
     ///
     /// # Errors
     /// When the thread can't be started or the handlers can't be installed.
@@ -45,6 +48,12 @@ impl Interrupt {
     pub async fn recv(&mut self) {
         // Its sender ends with the process.
         let _ = self.stop.wait_for(|&stop| stop).await;
+    }
+
+    /// Whether a signal has come.
+    #[must_use]
+    pub fn has_come(&self) -> bool {
+        *self.stop.borrow()
     }
 
     /// Becomes `true` when a signal comes.
@@ -98,10 +107,10 @@ fn start() -> io::Result<Interrupt> {
 }
 
 async fn answer(mut signals: Signals, stop: watch::Sender<bool>, guards: watch::Receiver<usize>) {
-    signals.next().await;
+    signals.any().await;
     stop.send_replace(true);
     tokio::select! {
-        () = signals.next() => {}
+        () = signals.wished() => {}
         () = overdue(guards) => {}
     }
     std::process::exit(AT_ONCE);
@@ -125,30 +134,46 @@ struct Signals {
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        let hangup = SignalKind::hangup();
+        let hangup = (!ignores_hangup()).then(SignalKind::hangup);
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: if is_ignored(hangup) { None } else { Some(signal(hangup)?) },
+            hangup: hangup.map(signal).transpose()?,
         })
     }
 
-    async fn next(&mut self) {
+    async fn any(&mut self) {
+        let Self { interrupt, terminate, hangup } = self;
         let hangup = async {
-            match &mut self.hangup {
+            match hangup {
                 Some(hangup) => hangup.recv().await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup => {}
+        }
+    }
+
+    /// Waits for a signal that somebody sent on purpose.
+    async fn wished(&mut self) {
+        tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
-            _ = hangup => {}
         }
     }
 }
 
-/// Whether the process was started with a signal ignored (proc(5), `SigIgn`).
+/// Whether the process was started with SIGHUP ignored (nohup(1)). To be asked before anything listens for it: the answer
+/// is kept, and the system forgets it then.
+#[must_use]
+pub fn ignores_hangup() -> bool {
+    *IGNORES_HANGUP.get_or_init(|| is_ignored(SignalKind::hangup()))
+}
+
+/// Whether a signal is ignored (proc(5), `SigIgn`).
 fn is_ignored(kind: SignalKind) -> bool {
     // Where the system does not tell, it is as usual: not ignored.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -5,12 +5,13 @@ use super::board::Shown;
 use super::clock;
 use super::expand::Found;
 use super::lanes::Track;
+use super::logins::SignedIn;
 use super::settle::{Chosen, Fate, Moment, fate, is_untrusted, not_signed_in, retry_at, verdict};
 use super::{Board, Observer};
 use crate::ftp::SessionOptions;
 use crate::model::{
-    Account, Attempt, Cause, Claim, Destination, Event, Failure, Job, JobId, JobState, Progress, Protection, Receipt,
-    RemotePath, Settings, Settlement, Source,
+    Account, Attempt, Cause, Claim, Destination, Event, Failure, Job, JobId, JobState, Progress, Receipt, RemotePath,
+    Settings, Settlement, Source,
 };
 use crate::queue::{Queue, QueueError, Reading};
 use crate::transfer::{
@@ -71,8 +72,8 @@ fn folder_of(destination: &Destination) -> PathBuf {
 
 /// What the dispatcher is told.
 pub(super) enum Word {
-    /// A worker signed in with a new session, which is so protected.
-    SignedIn(Account, Option<Protection>),
+    /// A worker signed in with a new session.
+    SignedIn(Box<SignedIn>),
     /// A worker has all bytes of a file and gives its session back; the file is still to be put away.
     Freed(Box<Freed>),
     /// A worker is through with a job.
@@ -155,6 +156,8 @@ pub(super) enum Upshot {
     TooMany { failure: Failure, given_up: bool },
     /// The server refuses the account.
     LoginRefused { failure: Failure, given_up: bool },
+    /// The server refused a password in whose place another was given meanwhile.
+    LoginOutdated { failure: Failure, given_up: bool },
     /// There is no TLS with the server, or not with the one it should be.
     Untrusted { failure: Failure, given_up: bool },
     /// Local storage refuses; the claim is handed back unsettled.
@@ -398,7 +401,7 @@ impl Turn<'_> {
             Some(Ok(())) if self.signed_in => Ok(()),
             Some(Ok(())) => {
                 self.signed_in = true;
-                let _ = self.shop.words.send(Word::SignedIn(link.dial().account.clone(), link.protection()));
+                let _ = self.shop.words.send(Word::SignedIn(SignedIn::over(link)));
                 Ok(())
             }
         }

@@ -17,7 +17,9 @@ impl Prose {
     /// Passes a line over.
     pub(super) fn pass(&mut self, number: u64) {
         self.count += 1;
-        self.first.get_or_insert(Position { line: number, column: 1 });
+        if self.first.is_none_or(|first| number < first.line) {
+            self.first = Some(Position { line: number, column: 1 });
+        }
     }
 
     /// Whether there was a line of the format.

@@ -4,7 +4,7 @@ use super::aria2::Aria2;
 use super::assembly::Assembly;
 use super::ena::EnaTable;
 use super::ena_json::EnaJson;
-use super::entry::{Entry, Position, entry};
+use super::entry::{Entry, Position, entry, is_ftp};
 use super::error::{LineError, Problem};
 use super::jsonl::Jsonl;
 use super::list::List;
@@ -119,20 +119,13 @@ impl Body for Nothing {
 fn no_url_in(head: &[u8]) -> Option<Problem> {
     // What is not text is told of at its place.
     let text = std::str::from_utf8(head).ok()?;
-    let schemes = text.match_indices("://").map(|(at, _)| text.get(..at).unwrap_or_default());
-    let is_ftp = |before: &str| {
-        ["ftp", "ftps", "ftpes"].iter().any(|scheme| {
-            before
-                .len()
-                .checked_sub(scheme.len())
-                .and_then(|at| before.get(at..))
-                .is_some_and(|end| end.eq_ignore_ascii_case(scheme))
-        })
-    };
+    let before = text.match_indices("://").map(|(at, _)| text.get(..at).unwrap_or_default());
+    let mut schemes =
+        before.map(|before| before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default());
     let has_others = text.contains("://");
     let (number, line) =
         (1..).zip(text.lines()).find(|(_, line)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))?;
-    if schemes.into_iter().any(is_ftp) {
+    if schemes.any(is_ftp) {
         return None;
     }
     let column = line.chars().take_while(|c| c.is_whitespace()).count() as u64 + 1;

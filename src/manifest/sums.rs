@@ -9,6 +9,7 @@ use super::lines::Lines;
 use super::prose::Prose;
 use super::raw;
 use super::reader::Body;
+use super::sums_line::unescape;
 use super::warning::Reading;
 use std::collections::VecDeque;
 use std::io::BufRead;
@@ -18,6 +19,9 @@ const SHAPE: &str = "write HEX, two blanks and the name, or MD5 (NAME) = HEX";
 
 /// Fewest hexadecimal digits before a name, in the middle of a table, that are a digest and no word.
 const SHORT: usize = 8;
+
+/// Such lines above a table that are kept: with more of them there is one.
+const DOUBTFUL: usize = 100;
 
 /// Whether a line begins a signed list (RFC 9580, section 7).
 pub(super) fn is_signed(line: &str) -> bool {
@@ -59,6 +63,8 @@ pub(super) struct Sums {
     /// The file whose lines are being read: there may be several of one.
     open: Option<Summed>,
     prose: Prose,
+    /// Lines above the table that would be bad ones of it, with their numbers: whether there is a table is still to be seen.
+    doubtful: Vec<(u64, Vec<u8>)>,
     ready: VecDeque<Result<Entry, Problem>>,
 }
 
@@ -94,8 +100,8 @@ enum Signed {
 
 impl Sums {
     pub(super) fn new(input: Box<dyn BufRead + Send>) -> Self {
-        let (open, prose, ready) = (None, Prose::default(), VecDeque::new());
-        Self { lines: Lines::new(input), signed: Signed::No, open, prose, ready }
+        let (open, prose, doubtful, ready) = (None, Prose::default(), Vec::new(), VecDeque::new());
+        Self { lines: Lines::new(input), signed: Signed::No, open, prose, doubtful, ready }
     }
 
     /// Takes a line of the text.
@@ -104,8 +110,9 @@ impl Sums {
         let read = match std::str::from_utf8(bytes) {
             // The time when the list was made, in FreeBSD's ports.
             Ok(line) if line.starts_with("TIMESTAMP = ") => return,
-            Ok(line) if is_prose(line) && !(self.prose.has_table() && is_cut_short(line)) => {
-                return self.prose.pass(number);
+            Ok(line) if is_prose(line) && !is_cut_short(line) => return self.prose.pass(number),
+            Ok(line) if is_prose(line) && !self.prose.has_table() && self.doubtful.len() < DOUBTFUL => {
+                return self.doubtful.push((number, bytes.to_vec()));
             }
             Ok(line) => read(line, &place),
             Err(e) => {
@@ -113,7 +120,7 @@ impl Sums {
                 Err(Problem::at(place(e.valid_up_to()), message))
             }
         };
-        self.prose.see_table();
+        self.see_table(reading);
         let (said, next) = match read {
             Ok(read) => read,
             Err(problem) => {
@@ -130,6 +137,14 @@ impl Sums {
             && let Err(problem) = open.take(said)
         {
             open.problem.get_or_insert(problem);
+        }
+    }
+
+    /// There is a table: what looks like a bad line of it above is one.
+    fn see_table(&mut self, reading: &mut Reading) {
+        self.prose.see_table();
+        for (number, bytes) in std::mem::take(&mut self.doubtful) {
+            self.take(number, &bytes, reading);
         }
     }
 
@@ -154,6 +169,7 @@ impl Body for Sums {
                 }
                 None => {
                     self.close(reading);
+                    self.doubtful.drain(..).for_each(|(number, _)| self.prose.pass(number));
                     self.ready.extend(self.prose.close(SHAPE, reading).err().map(Err));
                     return self.ready.pop_front();
                 }
@@ -195,7 +211,13 @@ fn read<'l>(line: &'l str, place: &dyn Fn(usize) -> Position) -> Result<((Said<'
     let mut draft = Draft::new(place(0));
     draft.place("path", at(name));
     draft.place("url", at(name));
-    Ok((said, Summed { name: unescape(line, name), draft, unknown: None, problem: None }))
+    let whole = match line.strip_prefix('\\') {
+        None => Some(name.to_owned()),
+        Some(_) => unescape(name.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok()),
+    };
+    let message = r"a line that begins with \ has \n, \r and \\ in its name alone";
+    let name = whole.ok_or_else(|| Problem::at(at(name), message))?;
+    Ok((said, Summed { name, draft, unknown: None, problem: None }))
 }
 
 impl Summed {
@@ -270,27 +292,6 @@ pub(super) fn name_file(draft: &mut Draft, name: &str, at: Position, reading: &R
         // Each line would say the same.
         None => Err(Problem::fatal_at(at, &format!("the list {}", raw::NO_BASE))),
     }
-}
-
-/// The name of a line that GNU's tools marked as escaped.
-fn unescape(line: &str, name: &str) -> String {
-    if !line.starts_with('\\') {
-        return name.to_owned();
-    }
-    let mut out = String::with_capacity(name.len());
-    let mut chars = name.chars();
-    while let Some(c) = chars.next() {
-        match (c, c == '\\') {
-            (_, true) => match chars.next() {
-                Some('n') => out.push('\n'),
-                Some('r') => out.push('\r'),
-                Some(other) => out.push(other),
-                None => out.push('\\'),
-            },
-            _ => out.push(c),
-        }
-    }
-    out
 }
 
 /// Digest and name of a line such as `HEX  NAME` or `HEX *NAME`.

@@ -85,7 +85,8 @@ fn hex(digits: &[u8]) -> Option<Checksum> {
     Checksum::from_hex(algorithm, std::str::from_utf8(digits).ok()?).ok()
 }
 
-fn unescape(name: &[u8]) -> Option<Vec<u8>> {
+/// The name of a line that GNU's tools marked as escaped; nothing where it is none.
+pub(super) fn unescape(name: &[u8]) -> Option<Vec<u8>> {
     let mut plain = Vec::with_capacity(name.len());
     let mut bytes = name.iter();
     while let Some(&byte) = bytes.next() {

@@ -22,21 +22,15 @@ pub struct Expectation {
 }
 
 impl Expectation {
-    /// What is known once a later list was read: its word counts, and what it leaves out stays known, unless it tells of
-    /// another content than before.
+    /// What is known once a later list was read: where it contradicts what was known, it tells of another content, and its
+    /// word alone counts; else both add up. Of two checksums by different functions the stronger stays, whichever came
+    /// later: a list that gives both is no news when it is read again.
     #[must_use]
     pub fn corrected_by(&self, later: &Self) -> Self {
-        if self.contradicts(later) {
-            return later.clone();
-        }
-        Self {
-            size: later.size.or(self.size),
-            checksum: later.checksum.clone().or_else(|| self.checksum.clone()),
-            pieces: later.pieces.clone().or_else(|| self.pieces.clone()),
-        }
+        self.joined_with(later).unwrap_or_else(|| later.clone())
     }
 
-    /// What two lines of one list say together: of two checksums the stronger. Nothing where no file can be as both say.
+    /// What two lines say of one content together: of two checksums the stronger. Nothing where no file can be as both say.
     #[must_use]
     pub fn joined_with(&self, other: &Self) -> Option<Self> {
         let stronger = match (&self.checksum, &other.checksum) {
@@ -433,7 +427,9 @@ mod tests {
             (expect(Some(5), &a), expect(None, &None), expect(Some(5), &a)),
             (expect(None, &None), expect(Some(5), &a), expect(Some(5), &a)),
             (expect(Some(5), &None), expect(None, &a), expect(Some(5), &a)),
-            (expect(Some(5), &a), expect(None, &other), expect(Some(5), &other)),
+            // The stronger of two that don't contradict each other, in any order.
+            (expect(Some(5), &a), expect(None, &other), expect(Some(5), &a)),
+            (expect(Some(5), &other), expect(None, &a), expect(Some(5), &a)),
             // Of another content nothing that was said of the first holds.
             (expect(Some(5), &a), expect(None, &b), expect(None, &b)),
             (expect(Some(5), &a), expect(Some(6), &None), expect(Some(6), &None)),

@@ -22,9 +22,23 @@ impl Books {
         let known = self.spec(id)?;
         let has_mirrors = spec.sources().any(|(_, source)| known.sources().all(|(_, other)| other != source));
         let before = self.record(id)?.0.expect.map_or(known.expect, |expect| *expect);
-        let is_news = before.corrected_by(&spec.expect) != before;
+        let is_news = self.corrected(id, &before, &spec.expect)? != before;
         let news = || Correction { id, expect: spec.expect.clone(), has_mirrors };
         Ok((is_news || has_mirrors).then(news))
+    }
+
+    /// What is known of a job's content once a later list was read. Of a file that is done more is known than what lists
+    /// said: a weaker checksum may contradict what was computed.
+    fn corrected(&mut self, id: u64, before: &Expectation, later: &Expectation) -> Result<Expectation, QueueError> {
+        if self.index.state(id) == Some(JobState::Done)
+            && let (Some(known), Some(said)) = (&before.checksum, &later.checksum)
+            && known.algorithm() > said.algorithm()
+            && let Some(receipt) = self.record(id)?.0.receipt
+            && receipt.known_digests().any(|sum| sum.algorithm() == said.algorithm() && sum != said)
+        {
+            return Ok(later.clone());
+        }
+        Ok(before.corrected_by(later))
     }
 
     /// Has jobs take what later lists say of them. What is done or failed by the earlier word is queued again.
@@ -40,7 +54,7 @@ impl Books {
                 Some(before) => (**before).clone(),
                 None => self.spec(*id)?.expect,
             };
-            let after = before.corrected_by(expect);
+            let after = self.corrected(*id, &before, expect)?;
             if after == before {
                 continue;
             }

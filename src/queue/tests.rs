@@ -89,6 +89,7 @@ contract! {
     a_recheck_moves_jobs_and_leaves_their_story
     later_lists_correct_what_is_known_whatever_its_state
     one_list_may_say_more_of_a_job_than_its_first_line
+    the_stronger_of_two_checksums_stays_however_often_a_list_is_read
     one_list_keeps_the_stronger_checksum_and_must_not_contradict_itself
     selections_narrow_by_state_host_and_number
     packs_hold_many_accounts_in_order
@@ -387,6 +388,36 @@ async fn later_lists_correct_what_is_known_whatever_its_state(queue: Queue) {
     assert!(job.record.compare && job.record.receipt.is_some(), "{job:?}");
     let again = add(&queue, (0..5).map(|n| say(n, 8)).collect()).await.unwrap();
     assert_eq!(again.corrected, ids([]), "the same list again is no news");
+}
+
+/// A list that gives a file two checksums says the same each time, in whichever order, and so do two lists.
+async fn the_stronger_of_two_checksums_stays_however_often_a_list_is_read(queue: Queue) {
+    let say = |sum: &str| {
+        let mut spec = specs("h", 0..1).remove(0);
+        spec.expect.checksum = Some(sum.parse().unwrap());
+        spec
+    };
+    let [md5, sha] = [format!("md5={}", "0a".repeat(16)), format!("sha-256={}", "0a".repeat(32))];
+    let other = format!("md5={}", "0b".repeat(16));
+    add(&queue, vec![say(&md5), say(&sha)]).await.unwrap();
+    let claim = claim_one(&queue, "h", 0).await;
+    let mut settlement = done();
+    if let Settlement::Done { receipt, .. } = &mut settlement {
+        receipt.checksum = Some(sha.parse().unwrap());
+        receipt.digests = vec![md5.parse().unwrap()];
+    }
+    queue.settle(claim, settlement).await.unwrap();
+    for list in [vec![say(&md5), say(&sha)], vec![say(&sha), say(&md5)], vec![say(&md5)], vec![say(&sha)]] {
+        let accepted = add(&queue, list).await.unwrap();
+        assert_eq!((accepted.corrected, accepted.again), (ids([]), ids([])));
+    }
+    let known = queue.get(JobId(1)).await.unwrap().unwrap();
+    assert_eq!(known.spec.expect.checksum.unwrap().to_string(), sha);
+    // A weaker one that is not the file's tells of another content.
+    let accepted = add(&queue, vec![say(&other)]).await.unwrap();
+    assert_eq!((accepted.corrected, accepted.again), (ids([1]), ids([1])));
+    let accepted = add(&queue, vec![say(&other)]).await.unwrap();
+    assert_eq!(accepted.corrected, ids([]));
 }
 
 async fn one_list_may_say_more_of_a_job_than_its_first_line(queue: Queue) {

@@ -1,7 +1,7 @@
 //! What is to be shown, until the screen's thread takes it.
 //!
-//! Whoever reports an event puts it here and goes on: a terminal or a pipe that nobody reads holds no work up. Messages
-//! for people are bounded, and the oldest give way. Events for programs are all kept: while more of them wait than
+//! Whoever reports an event puts it here and goes on: a terminal or a pipe that nobody reads holds no work up. Of the messages
+//! for people a bounded number waits, and the oldest are dropped. Events for programs are all kept: while more of them wait than
 //! memory should hold, nothing new is begun, and so they are bounded by what is under way.
 
 use super::message::{self, Ledger};
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 /// screen's thread for each.
 const GATHER: Duration = Duration::from_millis(20);
 /// Most bytes of messages for people that wait to be shown.
-pub(super) const KEPT: usize = 64 << 10;
+pub(super) const MOST_BYTES: usize = 64 << 10;
 /// Bytes of events for programs that wait to be read before nothing new is begun.
 pub(super) const BEHIND: usize = 256 << 10;
 
@@ -48,7 +48,7 @@ pub(super) enum Ending {
 pub(super) struct Portion {
     /// Lines to be written, without their ends.
     pub(super) lines: Vec<String>,
-    /// Older ones that gave way.
+    /// Older ones that were dropped.
     pub(super) left_out: u64,
     /// Something happened, told or not.
     pub(super) stirred: bool,
@@ -59,13 +59,13 @@ pub(super) struct Portion {
 /// Lines that wait to be shown.
 pub(super) struct EventQueue {
     display: Display,
-    state: Mutex<State>,
+    state: Mutex<Waiting>,
     news: Condvar,
     behind: watch::Sender<bool>,
 }
 
 #[derive(Default)]
-struct State {
+struct Waiting {
     ledger: Ledger,
     lines: VecDeque<String>,
     /// Their bytes.
@@ -85,7 +85,7 @@ impl EventQueue {
         Self { display, state: Mutex::default(), news: Condvar::new(), behind: watch::Sender::new(false) }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Waiting> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -160,6 +160,11 @@ impl EventQueue {
         self.weigh(&state);
     }
 
+    /// Whether nobody reads events any more.
+    pub(super) fn is_unheard(&self) -> bool {
+        self.state().is_deaf
+    }
+
     /// Nothing comes after what is there.
     pub(super) fn end(&self, ending: Ending) {
         let mut state = self.state();
@@ -176,7 +181,7 @@ impl EventQueue {
     }
 
     /// Says whether too much waits, and that it no longer does once half of it was read.
-    fn weigh(&self, state: &State) {
+    fn weigh(&self, state: &Waiting) {
         let size = state.size + state.taken_size;
         self.behind.send_if_modified(|behind| {
             let was = *behind;
@@ -186,15 +191,15 @@ impl EventQueue {
     }
 }
 
-impl State {
+impl Waiting {
     fn add(&mut self, line: String) {
         self.size += line.len() + 1;
         self.lines.push_back(line);
     }
 
-    /// Lets the oldest messages go where there are too many.
+    /// Drops the oldest messages where there are too many.
     fn bound(&mut self) {
-        while self.size > KEPT
+        while self.size > MOST_BYTES
             && let Some(line) = self.lines.pop_front()
         {
             self.size = self.size.saturating_sub(line.len() + 1);
@@ -232,7 +237,7 @@ mod tests {
         for n in 0..100_000 {
             queue.push(&notice(n));
             let state = queue.state();
-            assert!(state.size <= KEPT && state.lines.len() * 100 <= KEPT, "{n}");
+            assert!(state.size <= MOST_BYTES && state.lines.len() * 100 <= MOST_BYTES, "{n}");
         }
         let Portion { lines, left_out, .. } = queue.take(now());
         assert_eq!(lines.len() as u64 + left_out, 100_000);

@@ -6,13 +6,13 @@ use super::message::Ledger;
 use super::output::Output;
 use super::render;
 use super::terminal::Bars;
-use super::writer::{TimedWriter, WriteClock};
+use super::writer::{HELD_UP, TimedWriter, WriteClock, left_out};
 use crate::engine::{Display, Interrupt, Observer, RunReport};
 use crate::model::Snapshot;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 
 /// Time between two frames on a terminal.
 const FRAME: Duration = Duration::from_millis(200);
@@ -62,7 +62,8 @@ impl Screen {
         self.events.end(report.map_or(Ending::Silent, |report| Ending::Report(Box::new(report.clone()))));
         let stop = interrupt.stop();
         while tokio::time::timeout(LOOK, &mut self.ended).await.is_err() {
-            let is_waited_for = self.must_be_read && !*stop.borrow();
+            // Where standard output is closed, what is said of that is all that is left.
+            let is_waited_for = self.must_be_read && !self.events.is_unheard() && !*stop.borrow();
             if self.clock.is_held_up() && !is_waited_for {
                 break;
             }
@@ -71,8 +72,20 @@ impl Screen {
     }
 }
 
+impl Drop for Screen {
+    /// Where the program comes to an early end, the terminal is put in order all the same.
+    fn drop(&mut self) {
+        self.events.end(Ending::Silent);
+        let deadline = Instant::now() + HELD_UP;
+        while self.ended.try_recv() == Err(TryRecvError::Empty) && !self.clock.is_held_up() && Instant::now() < deadline
+        {
+            std::thread::sleep(LOOK);
+        }
+    }
+}
+
 /// Where messages go.
-enum Face {
+enum MessageFace {
     Bars(Bars),
     Lines(Box<dyn Write + Send>),
 }
@@ -81,7 +94,7 @@ struct Writer {
     display: Display,
     snapshot: Arc<dyn Fn() -> Snapshot + Send + Sync>,
     results: Box<dyn Write + Send>,
-    face: Face,
+    face: MessageFace,
 }
 
 impl Writer {
@@ -93,14 +106,14 @@ impl Writer {
     ) -> Self {
         let timed = |out| Box::new(TimedWriter::new(out, clock)) as Box<dyn Write + Send>;
         let face = match out.size {
-            Some(size) if !display.json && !display.quiet => Face::Bars(Bars::new(timed(out.messages), size)),
-            _ => Face::Lines(timed(out.messages)),
+            Some(size) if !display.json && !display.quiet => MessageFace::Bars(Bars::new(timed(out.messages), size)),
+            _ => MessageFace::Lines(timed(out.messages)),
         };
         Self { display, snapshot, results: timed(out.results), face }
     }
 
     fn run(mut self, events: &EventQueue) {
-        let pause = if matches!(self.face, Face::Bars(_)) { FRAME } else { LOG };
+        let pause = if matches!(self.face, MessageFace::Bars(_)) { FRAME } else { LOG };
         let calm = pause.max(CALM);
         let mut due = Instant::now() + pause;
         loop {
@@ -118,7 +131,7 @@ impl Writer {
         }
     }
 
-    fn tell(&mut self, lines: &[String], left_out: u64, events: &EventQueue) {
+    fn tell(&mut self, lines: &[String], older: u64, events: &EventQueue) {
         if self.display.json {
             if let Err(error) = self.print_events(lines, events) {
                 events.stop_listening();
@@ -126,9 +139,8 @@ impl Writer {
             }
             return;
         }
-        if left_out > 0 {
-            let (s, were) = if left_out == 1 { ("", "was") } else { ("s", "were") };
-            self.say(&[format!("{left_out} message{s} {were} left out: nothing was read here for a while")]);
+        if older > 0 {
+            self.say(&[left_out(older)]);
         }
         self.say(lines);
         events.written(lines.len() as u64, lines.iter().map(|line| line.len() + 1).sum());
@@ -154,8 +166,8 @@ impl Writer {
             return;
         }
         match &mut self.face {
-            Face::Bars(bars) => bars.say(lines),
-            Face::Lines(out) => {
+            MessageFace::Bars(bars) => bars.say(lines),
+            MessageFace::Lines(out) => {
                 let mut text = lines.join("\n");
                 text.push('\n');
                 // Where standard error is gone there is nowhere to tell it; the exit code still does.
@@ -171,11 +183,11 @@ impl Writer {
         }
         let now = (self.snapshot)();
         match &mut self.face {
-            Face::Bars(bars) => {
+            MessageFace::Bars(bars) => {
                 let (width, height) = bars.size();
                 bars.draw(render::lines(&now, width, height)) || !now.running.is_empty()
             }
-            Face::Lines(_) => {
+            MessageFace::Lines(_) => {
                 self.say(&[render::total(&now)]);
                 true
             }
@@ -196,7 +208,7 @@ impl Writer {
             Ending::Report(_) | Ending::Silent => Vec::new(),
         };
         self.say(&lines);
-        if let Face::Bars(bars) = self.face {
+        if let MessageFace::Bars(bars) = self.face {
             bars.clear();
         }
     }

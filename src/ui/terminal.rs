@@ -28,7 +28,7 @@ pub(super) struct Bars {
 impl Bars {
     /// Nothing is drawn yet.
     pub(super) fn new(out: Box<dyn Write + Send>, size: SizeOf) -> Self {
-        let frame = Arc::new(Frame { size, state: Mutex::new(State::new(out)) });
+        let frame = Arc::new(Frame { size, state: Mutex::new(FrameState::new(out)) });
         let target = ProgressDrawTarget::term_like(Box::new(Terminal(Arc::clone(&frame))));
         let all = MultiProgress::with_draw_target(target);
         // Lines are overwritten in place instead of cleared first: that is what would flicker.
@@ -85,10 +85,10 @@ impl Bars {
 /// What is drawn, until it is written at once.
 struct Frame {
     size: SizeOf,
-    state: Mutex<State>,
+    state: Mutex<FrameState>,
 }
 
-struct State {
+struct FrameState {
     /// `None` after a write failed: there is nowhere to tell it, and the run goes on.
     out: Option<Box<dyn Write + Send>>,
     frame: String,
@@ -100,7 +100,7 @@ struct State {
 }
 
 impl Frame {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, FrameState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -133,7 +133,7 @@ impl Frame {
     }
 }
 
-impl State {
+impl FrameState {
     fn new(out: Box<dyn Write + Send>) -> Self {
         Self { out: Some(out), frame: String::new(), row: String::new(), full: false, held: false }
     }

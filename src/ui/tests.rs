@@ -114,9 +114,9 @@ impl Grid {
 }
 
 #[derive(Clone, Default)]
-struct Shared(Arc<Mutex<Vec<u8>>>);
+struct SharedText(Arc<Mutex<Vec<u8>>>);
 
-impl Write for Shared {
+impl Write for SharedText {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -127,7 +127,7 @@ impl Write for Shared {
     }
 }
 
-impl Shared {
+impl SharedText {
     fn take(&self) -> String {
         String::from_utf8(std::mem::take(&mut self.0.lock().unwrap())).unwrap()
     }
@@ -152,8 +152,8 @@ fn snapshot(files: usize, have: u64) -> Snapshot {
     }
 }
 
-fn bars(grid: &Grid) -> (terminal::Bars, Shared, Arc<AtomicUsize>) {
-    let out = Shared::default();
+fn bars(grid: &Grid) -> (terminal::Bars, SharedText, Arc<AtomicUsize>) {
+    let out = SharedText::default();
     let width = Arc::new(AtomicUsize::new(grid.width));
     let (now, height) = (Arc::clone(&width), grid.height);
     let size = Box::new(move || (now.load(Ordering::SeqCst), height));
@@ -257,7 +257,7 @@ fn failed() -> Event {
 }
 
 async fn play(display: Display) -> (String, String) {
-    let (results, messages) = (Shared::default(), Shared::default());
+    let (results, messages) = (SharedText::default(), SharedText::default());
     let out = Output::plain(Box::new(results.clone()), Box::new(messages.clone()));
     let screen = Screen::start(display, Arc::new(|| snapshot(1, 1)), out);
     let late = screen.observer();
@@ -309,13 +309,31 @@ async fn json_is_one_event_a_line_and_nothing_else() {
 
 #[tokio::test]
 async fn a_screen_that_ends_without_a_report_says_nothing_more() {
-    let messages = Shared::default();
+    let messages = SharedText::default();
     let out = Output::plain(Box::new(io::sink()), Box::new(messages.clone()));
     let screen = Screen::start(Display::default(), Arc::new(Snapshot::default), out);
     let observer = screen.observer();
     assert_eq!(screen.finish(None, &Interrupt::listen().unwrap()).await, 0);
     (0..10_000).for_each(|_| observer.event(&failed()));
     assert_eq!(messages.take(), "");
+}
+
+#[tokio::test]
+async fn a_terminal_is_put_in_order_where_the_screen_is_dropped() {
+    let (messages, mut grid) = (SharedText::default(), Grid::new(120, 30));
+    let out = Output {
+        results: Box::new(io::sink()),
+        messages: Box::new(messages.clone()),
+        size: Some(Box::new(|| (120, 30))),
+    };
+    let screen = Screen::start(Display::default(), Arc::new(|| snapshot(4, 6)), out);
+    screen.observer().event(&Event::Notice { text: "by the way".to_owned() });
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    grid.feed(&messages.take());
+    assert!(grid.rows.len() > 4, "nothing is drawn: {:#?}", grid.rows);
+    drop(screen);
+    grid.feed(&messages.take());
+    assert_eq!(grid.rows.iter().filter(|row| !row.trim().is_empty()).count(), 1, "{:#?}", grid.rows);
 }
 
 /// Takes nothing, as a terminal that was stopped.

@@ -11,7 +11,13 @@ const CHUNK: usize = 4096;
 /// Time that whoever has something to say waits until it was written, so that both streams stay in step.
 const IN_STEP: Duration = Duration::from_millis(200);
 /// Most bytes of messages that wait to be written.
-const KEPT: usize = 64 << 10;
+const MOST_MESSAGES: usize = 64 << 10;
+
+/// Says how many messages are missing.
+pub(super) fn left_out(number: u64) -> String {
+    let (s, were) = if number == 1 { ("", "was") } else { ("s", "were") };
+    format!("{number} message{s} {were} left out because nobody was reading")
+}
 
 /// When the write began that is under way.
 #[derive(Clone, Debug, Default)]
@@ -58,45 +64,50 @@ impl Write for TimedWriter {
 /// Standard error for what is said outside of runs. A thread of its own writes, so that nothing waits longer than a
 /// moment where nobody reads. Clones write to the same stream.
 #[derive(Clone, Default)]
-pub struct MessageWriter(Arc<Shared>);
+pub struct MessageWriter(Arc<MessageBuffer>);
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
+struct MessageBuffer {
+    state: Mutex<BufferState>,
     changed: Condvar,
     clock: WriteClock,
 }
 
 #[derive(Default)]
-struct State {
+struct BufferState {
     waiting: Vec<u8>,
+    /// Messages that were dropped since, because nobody read.
+    left_out: u64,
     is_writing: bool,
     has_thread: bool,
     /// Nobody reads, as it seems: nobody waits until something was written.
     is_behind: bool,
 }
 
-impl State {
+impl BufferState {
     fn is_idle(&self) -> bool {
         self.waiting.is_empty() && !self.is_writing
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl MessageBuffer {
+    fn state(&self) -> MutexGuard<'_, BufferState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until everything is written, or a time is over.
-    fn wait<'a>(&self, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
-        let until_idle = |state: &mut State| !state.is_idle();
+    fn wait<'a>(&self, state: MutexGuard<'a, BufferState>, limit: Duration) -> MutexGuard<'a, BufferState> {
+        let until_idle = |state: &mut BufferState| !state.is_idle();
         self.changed.wait_timeout_while(state, limit, until_idle).unwrap_or_else(PoisonError::into_inner).0
     }
 
     fn write_all(&self, mut out: TimedWriter) {
         let mut state = self.state();
         loop {
-            let text = std::mem::take(&mut state.waiting);
+            let mut text = std::mem::take(&mut state.waiting);
+            if let dropped @ 1.. = std::mem::take(&mut state.left_out) {
+                text.extend_from_slice(format!("ftpq: {}\n", left_out(dropped)).as_bytes());
+            }
             state.is_writing = !text.is_empty();
             if text.is_empty() {
                 state.is_behind = false;
@@ -131,8 +142,9 @@ impl Write for MessageWriter {
             std::thread::Builder::new().name("messages".to_owned()).spawn(move || shared.write_all(out))?;
             state.has_thread = true;
         }
-        if state.waiting.len() + bytes.len() > KEPT {
-            // Nobody has read the last 64 KiB.
+        if !state.waiting.is_empty() && state.waiting.len() + bytes.len() > MOST_MESSAGES {
+            // Figures that are drawn anew again and again are no messages.
+            state.left_out += u64::from(bytes.ends_with(b"\n"));
             return Ok(bytes.len());
         }
         state.waiting.extend_from_slice(bytes);
@@ -146,5 +158,49 @@ impl Write for MessageWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes nothing until it is told to.
+    #[derive(Clone, Default)]
+    struct Gated(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
+
+    impl Write for Gated {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (lock, opened) = &*self.0;
+            let mut state = opened.wait_while(lock.lock().unwrap(), |(is_open, _)| !*is_open).unwrap();
+            state.1.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn messages_that_were_dropped_are_counted_for_who_reads_at_last() {
+        let (gated, mut messages) = (Gated::default(), MessageWriter::default());
+        messages.0.state().has_thread = true;
+        let (buffer, out) = (Arc::clone(&messages.0), TimedWriter::new(Box::new(gated.clone()), &messages.0.clock));
+        std::thread::spawn(move || buffer.write_all(out));
+        let line = |n: usize| format!("ftpq: {n} {}\n", "x".repeat(1000));
+        for n in 0..200 {
+            messages.write_all(line(n).as_bytes()).unwrap();
+            // Figures are drawn anew; none of them is missed.
+            messages.write_all(b"\r5 of 9 files\x1b[K").unwrap();
+        }
+        gated.0.0.lock().unwrap().0 = true;
+        gated.0.1.notify_all();
+        messages.finish();
+        let text = String::from_utf8(gated.0.0.lock().unwrap().1.clone()).unwrap();
+        let came = (0..200).filter(|n| text.contains(&line(*n))).count();
+        assert!((1..200).contains(&came), "{came}");
+        let told = format!("ftpq: {} messages were left out because nobody was reading\n", 200 - came);
+        assert!(text.ends_with(&told), "{came}: {:?}", text.lines().last());
     }
 }

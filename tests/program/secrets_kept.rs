@@ -99,6 +99,31 @@ fn a_login_that_is_given_while_the_old_one_is_being_refused_is_not_lost() {
     assert_eq!(server.core().args("PASS").iter().filter(|p| *p == "not-it").count(), 1, "{ended}");
 }
 
+/// Jobs that came after it are given the new one while the old one is still being refused.
+#[test]
+fn the_refusal_of_an_old_password_is_not_the_new_ones() {
+    let server = Scripted::with(traits(), |turn| {
+        if turn.verb == "PASS" && turn.arg == "not-it" {
+            std::thread::sleep(Duration::from_secs(6));
+        }
+        Act::Usual
+    });
+    for name in ["a", "b", "c"] {
+        server.put(name, pseudo_random(310, 1000));
+    }
+    let ftpq = Ftpq::new();
+    ftpq.add(&[(server.url_as("user:not-it", "a"), "a")]);
+    let run = ftpq.spawn(&["run", "--retries", "0", "--per-host", "4"]);
+    let asked = || !server.core().args("PASS").is_empty();
+    assert!(watch::wait_for(Duration::from_secs(20), asked), "{}", run.so_far());
+    login(&ftpq, &format!("user@{}", server.address()), SECRET);
+    ftpq.add(&["b", "c"].map(|name| (server.url_as("user", name), name)));
+    let ended = run.wait(Duration::from_secs(60)).expect_code(1);
+    assert_eq!((ftpq.count("done"), ftpq.count("failed")), (2, 1), "{ended}");
+    assert!(!credentials(&ftpq).contains("refused_at"), "{}", credentials(&ftpq));
+    assert_eq!(server.core().args("PASS").iter().filter(|p| *p == "not-it").count(), 1, "{ended}");
+}
+
 /// A run that gave an account up goes on with it once it is told the right password.
 #[test]
 fn a_login_reaches_the_run_that_owns_the_queue() {

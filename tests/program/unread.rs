@@ -305,6 +305,16 @@ fn a_reader_that_goes_away_holds_nothing_up() {
     }
 }
 
+/// Nobody can hear of it either: neither that standard output is closed nor anything else.
+#[test]
+fn events_whose_reader_went_away_are_not_waited_for_where_nobody_reads_messages_either() {
+    let (_server, ftpq) = queued(30);
+    let mut run = Unread::start(&ftpq, Place::Pipes, &["--json", "run"]);
+    drop(run.out.take());
+    assert_eq!(run.wait(LATE, "standard output closed, standard error full").code(), Some(0));
+    assert_eq!(finished(&ftpq), 30);
+}
+
 #[test]
 fn a_terminal_that_goes_on_shows_how_many_messages_were_left_out() {
     let (_server, ftpq) = queued(600);
@@ -351,17 +361,26 @@ fn looking_at_a_queue_ends_by_a_signal_where_nobody_reads() {
 /// `ftpq list | less` in one window, a run in another.
 #[test]
 fn a_queue_that_is_being_looked_at_is_free_for_others() {
-    let (_server, ftpq) = queued(1_200);
-    ftpq.run(&["cancel", "11-1200"]).expect_code(0);
-    let mut look = Unread::start(&ftpq, Place::Pipes, &["list"]);
-    std::thread::sleep(Duration::from_secs(1));
-    ftpq.run(&["pause", "1"]).expect_code(0);
-    ftpq.run(&["run"]).expect_code(3);
-    assert_eq!(finished(&ftpq), 9);
-    let reader = look.read_out();
-    assert_eq!(look.wait(SOON, "read").code(), Some(0));
-    let told = reader.join().unwrap();
-    assert_eq!(told.lines().count(), 1 + 1_200, "{told}");
+    for (args, lines) in [
+        (&["list"][..], 1 + 1_200),
+        (&["report", "--format", "json"], 1_200 + 1),
+        (&["report", "--format", "sha256sums"], 1 + 20 + 1),
+        (&["-v", "verify"], 20 + 1),
+    ] {
+        let (_server, ftpq) = queued(1_200);
+        ftpq.run(&["cancel", "31-1200"]).expect_code(0);
+        ftpq.run(&["run", "11-30"]).expect_code(0);
+        let mut look = Unread::start(&ftpq, Place::Pipes, args);
+        std::thread::sleep(Duration::from_secs(1));
+        ftpq.run(&["pause", "1"]).expect_code(0);
+        ftpq.run(&["run"]).expect_code(3);
+        assert_eq!(finished(&ftpq), 20 + 9, "{args:?}");
+        let reader = look.read_out();
+        let status = look.wait(SOON, "read").code();
+        assert!(matches!(status, Some(0 | 1)), "{args:?}: {status:?}");
+        let told = reader.join().unwrap();
+        assert_eq!(told.lines().count(), lines, "{args:?}: {told}");
+    }
 }
 
 /// A run that waits for another process's, which does not even answer.
@@ -400,6 +419,26 @@ fn a_hangup_ends_a_run_that_was_not_told_to_outlive_it() {
     kill_process(Pid::from_raw(i32::try_from(outlives.id()).unwrap()).unwrap(), Signal::HUP).unwrap();
     assert_eq!(outlives.wait().unwrap().code(), Some(0));
     assert_eq!(finished(&ftpq), 4);
+}
+
+/// The shell hangs its jobs up, and so does the terminal.
+#[test]
+fn a_second_hangup_ends_nothing_that_the_first_one_is_ending() {
+    let (_server, ftpq) = queued_at(Traits { pace: 100_000, ..Traits::default() }, 4, 600_000);
+    let run = ftpq.spawn(&["run"]);
+    assert!(watch::wait_for(LATE, || !watch::parts_below(&ftpq.downloads()).is_empty()));
+    let pid = Pid::from_raw(i32::try_from(run.pid()).unwrap()).unwrap();
+    let hanging = std::thread::spawn(move || {
+        for _ in 0..2_000 {
+            if kill_process(pid, Signal::HUP).is_err() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let ended = run.wait(LATE).expect_code(3);
+    hanging.join().unwrap();
+    assert!(ended.err.contains("stopped; `ftpq run` goes on"), "{ended}");
 }
 
 /// What is wrong with a list is told to nobody; that must not keep a signal from being heard, nor the end away.

@@ -11,8 +11,8 @@ use super::check;
 use super::crew::Crew;
 use super::exit::{Exit, Failed};
 use super::face::Face;
+use super::resting_desk::RestingDesk;
 use super::run::id_set;
-use crate::engine::Desk;
 use crate::model::{Algorithm, IdSet, Job, JobId, ReportLine, Selection};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
@@ -72,17 +72,22 @@ fn formats() -> impl TypedValueParser<Value = Format> {
     })
 }
 
-/// Jobs, page by page: a million of them are never held at once.
-struct Pages<'a> {
-    desk: &'a dyn Desk,
+/// Jobs, page by page: a million of them are never held at once. The queue is free for others while one is worked on.
+struct Pages {
+    desk: Option<RestingDesk>,
     selection: Selection,
     after: Option<JobId>,
 }
 
-impl Pages<'_> {
+impl Pages {
     /// The next jobs; none at the end.
-    async fn next(&mut self) -> Result<Vec<Job>, Failed> {
-        let page = self.desk.list(self.selection.clone(), self.after, PAGE).await?;
+    async fn next(&mut self, face: &mut Face<'_>) -> Result<Vec<Job>, Failed> {
+        let desk = match self.desk.take() {
+            Some(resting) => resting.take_up(face).await?,
+            None => face.desk().await?,
+        };
+        let page = desk.list(self.selection.clone(), self.after, PAGE).await?;
+        self.desk = Some(RestingDesk::new(desk));
         self.after = page.last().map(|job| job.id).or(self.after);
         Ok(page)
     }
@@ -113,7 +118,7 @@ pub(super) async fn report(face: &mut Face<'_>, args: ReportArgs) -> Result<Exit
     }
     let mut target = Target::open(output, format, args.force)?;
     let mut crew = Crew::new("looked at", total, "no report was written")?;
-    let mut pages = Pages { desk: &*desk, selection, after: None };
+    let mut pages = Pages { desk: Some(RestingDesk::new(desk)), selection, after: None };
     let exit = match format {
         Format::Sums(algorithm) => sums::write(face, &mut pages, &mut crew, &mut target, (algorithm, base)).await?,
         _ => write(face, &mut pages, &mut crew, (&mut target, format), !args.no_look).await?,
@@ -125,7 +130,7 @@ pub(super) async fn report(face: &mut Face<'_>, args: ReportArgs) -> Result<Exit
 /// Writes a report.
 async fn write(
     face: &mut Face<'_>,
-    pages: &mut Pages<'_>,
+    pages: &mut Pages,
     crew: &mut Crew,
     (target, format): (&mut Target, Format),
     looks: bool,
@@ -135,7 +140,7 @@ async fn write(
         target.say(face, csv::HEADER)?;
     }
     loop {
-        let page = pages.next().await?;
+        let page = pages.next(face).await?;
         if page.is_empty() {
             break;
         }

@@ -34,7 +34,7 @@ struct Made {
 /// Writes the list.
 pub(super) async fn write(
     face: &mut Face<'_>,
-    pages: &mut Pages<'_>,
+    pages: &mut Pages,
     crew: &mut Crew,
     target: &mut Target,
     (algorithm, base): (Algorithm, PathBuf),
@@ -43,7 +43,7 @@ pub(super) async fn write(
     target.say(face, &format!("{MARK}: {}, checked by `{tool} -c` from its base folder", algorithm.name()))?;
     let mut made = Made::default();
     loop {
-        let page = pages.next().await?;
+        let page = pages.next(face).await?;
         if page.is_empty() {
             break;
         }

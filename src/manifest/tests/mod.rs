@@ -408,3 +408,46 @@ fn a_quotation_mark_that_never_closes_ends_in_an_error_and_not_in_memory() {
     assert_eq!(found.len(), 1);
     assert!(made.load(Ordering::Relaxed) < 2 * MAX_LINE as u64);
 }
+
+/// Above the first good line as below it.
+#[test]
+fn a_damaged_line_of_a_list_of_checksums_is_an_error_wherever_it_stands() {
+    let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+    let (good, cut, words) = (format!("{md5}  a.gz\n"), format!("{}  b.gz\n", &md5[..12]), "These are digests.\n");
+    for (text, line) in [
+        (format!("{good}{cut}"), 2),
+        (format!("{cut}{good}"), 1),
+        (format!("{words}{cut}{good}"), 2),
+        (format!("{words}{good}{words}{cut}"), 4),
+    ] {
+        let found = read_named("md5sum.txt", text.as_bytes(), options(Some(Format::Sums), Some("ftp://h/")));
+        let errors: Vec<&LineError> = found.iter().filter_map(|one| one.as_ref().err()).collect();
+        assert_eq!((found.len(), errors.len()), (2, 1), "{text}: {found:?}");
+        assert_eq!((errors[0].line, errors[0].fatal), (line, false), "{text}: {found:?}");
+    }
+    // Nothing else is there: no list at all, or a list of bad lines.
+    for (number, errors) in [(3, 1), (200, 200)] {
+        let text = format!("{words}{}", cut.repeat(number));
+        let found = read_named("md5sum.txt", text.as_bytes(), options(Some(Format::Sums), Some("ftp://h/")));
+        assert_eq!(found.iter().filter(|one| one.is_err()).count(), errors, "{number}: {:?}", found.first());
+    }
+}
+
+#[test]
+fn an_escape_that_no_tool_writes_is_no_part_of_a_name() {
+    let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+    for (name, is_right) in [(r"a\qb", false), ("a\\", false), (r"a\\b", true)] {
+        let text = format!("\\{md5}  {name}\n");
+        let found = read_named("md5sum.txt", text.as_bytes(), options(Some(Format::Sums), Some("ftp://h/")));
+        let said = format!("{:?}", found[0]);
+        assert_eq!(found[0].is_err() && said.contains("begins with"), !is_right, "{name}: {said}");
+    }
+}
+
+#[test]
+fn sftp_is_not_ftp() {
+    for (text, is_ftp) in [("sftp://h/a\n", false), ("1.ftp://h/a\n", true), ("x,FTPES://h/a\n", true)] {
+        let said = format!("{:?}", read(text.as_bytes()));
+        assert_eq!(said.contains("no URL of FTP in this list"), !is_ftp, "{text}: {said}");
+    }
+}
