@@ -54,6 +54,8 @@ fn one_port_for_all(code: &'static str, given: Given) -> Scripted {
                 while let Ok((stream, _)) = listener.accept() {
                     waiting.push(stream);
                 }
+                // What was closed since would take the bytes of the next one.
+                waiting.retain(|stream| !matches!(stream.peek(&mut [0; 1]), Ok(0)));
                 if Instant::now() >= until && !waiting.is_empty() {
                     mine = Some(match given {
                         Given::First => waiting.remove(0),
