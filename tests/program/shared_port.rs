@@ -52,6 +52,7 @@ fn one_port_for_all(code: &'static str, given: Given) -> Scripted {
             while Instant::now() < until || mine.is_none() {
                 let mut waiting = waiting.lock().unwrap();
                 while let Ok((stream, _)) = listener.accept() {
+                    stream.set_nonblocking(true).unwrap();
                     waiting.push(stream);
                 }
                 // What was closed since would take the bytes of the next one.
