@@ -351,7 +351,7 @@ impl Control {
         loop {
             self.stream.readable().await;
             // Not there while nothing comes: it would be part of every future that waits for a reply.
-            let mut chunk = [0; 4096];
+            let mut chunk = [0; 1024];
             match self.stream.try_read(&mut chunk) {
                 Ok(0) => return Err(trouble::closed(stage)),
                 Ok(count) => {

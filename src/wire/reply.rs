@@ -159,6 +159,9 @@ pub enum Broken {
     TooManyLines,
 }
 
+/// Begins a Telnet command.
+const IAC: u8 = 255;
+
 /// Where in a Telnet command the input stands (RFC 854).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Telnet {
@@ -200,13 +203,25 @@ impl Decoder {
     ///
     /// # Errors
     /// When a line or the reply grows past its limit.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Broken> {
-        for &byte in bytes {
-            self.bytes += 1;
-            if self.bytes > REPLY_LIMIT {
-                return Err(Broken::ReplyTooLong);
+    pub fn feed(&mut self, mut bytes: &[u8]) -> Result<(), Broken> {
+        while let Some(&byte) = bytes.first() {
+            let is_plain = |byte: &&u8| !matches!(**byte, b'\n' | 0 | IAC);
+            let plain = if self.telnet == Telnet::Text { bytes.iter().take_while(is_plain).count() } else { 0 };
+            // No more at once than there is room for, so that the limit that is met first is the one that is told.
+            let plain = plain.min(REPLY_LIMIT.saturating_sub(self.bytes)).min(LINE_LIMIT.saturating_sub(self.length));
+            if plain == 0 {
+                self.bytes += 1;
+                if self.bytes > REPLY_LIMIT {
+                    return Err(Broken::ReplyTooLong);
+                }
+                self.decode(byte)?;
+            } else {
+                self.bytes += plain;
+                self.length += plain;
+                let kept = plain.min(LINE_KEPT.saturating_sub(self.line.len()));
+                self.line.extend_from_slice(bytes.get(..kept).unwrap_or_default());
             }
-            self.decode(byte)?;
+            bytes = bytes.get(plain.max(1)..).unwrap_or_default();
         }
         Ok(())
     }
@@ -257,7 +272,6 @@ impl Decoder {
     }
 
     fn decode(&mut self, byte: u8) -> Result<(), Broken> {
-        const IAC: u8 = 255;
         match (std::mem::take(&mut self.telnet), byte) {
             (Telnet::Text, IAC) => self.telnet = Telnet::Iac,
             (Telnet::Text, _) | (Telnet::Iac, IAC) => self.push(byte)?,
