@@ -134,9 +134,9 @@ fn warn(doubt: Option<Doubt>, name: Option<&str>, url: Option<&str>, at: Positio
         ),
         None => {}
     }
-    let url = url.filter(|url| !names_folder(url));
-    let loses_ending = url.and_then(ending).is_some() && name.is_some_and(|name| ending(name).is_none());
-    if loses_ending {
+    // Most rows have no second column.
+    let loses_ending = name.is_some_and(|name| ending(name).is_none());
+    if loses_ending && url.filter(|url| !names_folder(url)).and_then(ending).is_some() {
         say(
             "ending",
             "a second column without the ending of the file's name is taken as the destination, here first; if it is \
