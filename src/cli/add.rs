@@ -101,6 +101,9 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
         };
         queued.rechecked = ask_again(&*desk, &queued.added.known, recheck).await?;
     }
+    if !face.global.quiet && !queued.added.kept_settings.is_empty() {
+        face.complain(&kept_settings(&queued.added.kept_settings));
+    }
     if face.global.json {
         face.say_json(&queued)?;
     } else {
@@ -169,6 +172,17 @@ fn corrections(added: &Added) -> Vec<String> {
         ));
     }
     lines
+}
+
+/// Says that jobs go on with the settings that they were added with.
+fn kept_settings(ids: &IdSet) -> String {
+    let (were, their) =
+        if ids.len() == 1 { ("was there already keeps", "its") } else { ("were there already keep", "their") };
+    format!(
+        "{} that {were} {their} former settings: give the new ones to `ftpq run`, or `ftpq remove {}` and add the list again",
+        count(ids.len(), "job"),
+        named(ids)
+    )
 }
 
 /// Numbers for an advice, where they are few enough.
