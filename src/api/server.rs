@@ -83,7 +83,7 @@ async fn listen(desk: Arc<dyn Desk>, listener: UnixListener, closing: watch::Rec
 async fn closes(mut closing: watch::Receiver<bool>) {
     if closing.wait_for(|&closing| closing).await.is_err() {
         // It was dropped, and all of this with it.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -73,6 +73,6 @@ impl Desk for Succession {
     }
 
     fn change(&self, selection: Selection, change: Change) -> Reply<'_, Changed> {
-        Box::pin(self.ask(move |desk| desk.change(selection.clone(), change.clone())))
+        Box::pin(self.ask(move |desk| desk.change(selection.clone(), change)))
     }
 }

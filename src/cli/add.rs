@@ -8,7 +8,7 @@ use super::inputs::{Feed, Input, holds_password};
 use super::login::{Ask, Handed, Login};
 use super::options::{self, RunOptions};
 use super::rehearsal;
-use super::run::Start;
+use super::run::RunStart;
 use super::standing::DoneBefore;
 use super::words::{count, numbers};
 use crate::engine::{Added, Credential, Desk, Intake, Interrupt, contradiction};
@@ -25,7 +25,7 @@ const ENOUGH: u64 = 1000;
 const NAMED: usize = 8;
 
 /// Everything to queue, and how.
-pub(super) struct Order {
+pub(super) struct AddOrder {
     pub(super) inputs: Vec<Input>,
     pub(super) read: ReadOptions,
     pub(super) login: Login,
@@ -69,15 +69,15 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
     // What `overwrite` wants of a file that is here, it wants of one that ftpq put there.
     let replaces = settings.existing == Some(Existing::Overwrite);
     let recheck = args.recheck.then_some(if replaces { Change::Retry } else { Change::Recheck });
-    let order = Order { inputs, read, login, settings, skip_bad: args.lists.skip_bad, may_lend: !lends };
+    let order = AddOrder { inputs, read, login, settings, skip_bad: args.lists.skip_bad, may_lend: !lends };
     let mut interrupt = interrupts()?;
     if args.dry_run {
         rehearsal::begin(face, Selection::default(), |_| true).await?;
         let config = order.login.config.clone();
-        let Queued { added, lent, .. } = enqueue(face, Order { may_lend: true, ..order }, &mut interrupt).await?;
+        let Queued { added, lent, .. } = enqueue(face, AddOrder { may_lend: true, ..order }, &mut interrupt).await?;
         ask_again(&*face.desk().await?, &added.known, recheck).await?;
         let overrides = Settings::default();
-        let start = Start {
+        let start = RunStart {
             only: Some(all(&added)),
             overrides,
             password: None,
@@ -100,6 +100,9 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
             found = DoneBefore::look(&*desk, &queued.added.known) => found?,
         };
         queued.rechecked = ask_again(&*desk, &queued.added.known, recheck).await?;
+    }
+    if !face.global.quiet && !queued.added.kept_settings.is_empty() {
+        face.complain(&kept_settings(&queued.added.kept_settings));
     }
     if face.global.json {
         face.say_json(&queued)?;
@@ -171,6 +174,17 @@ fn corrections(added: &Added) -> Vec<String> {
     lines
 }
 
+/// Says that jobs go on with the settings that they were added with.
+fn kept_settings(ids: &IdSet) -> String {
+    let (were, their) =
+        if ids.len() == 1 { ("was there already keeps", "its") } else { ("were there already keep", "their") };
+    format!(
+        "{} that {were} {their} former settings: give the new ones to `ftpq run`, or `ftpq remove {}` and add the list again",
+        count(ids.len(), "job"),
+        named(ids)
+    )
+}
+
 /// Numbers for an advice, where they are few enough.
 fn named(ids: &IdSet) -> String {
     if ids.ranges().count() <= NAMED { numbers(ids) } else { "ID...".to_owned() }
@@ -197,8 +211,8 @@ pub(super) fn interrupts() -> Result<Interrupt, Failed> {
 }
 
 /// Reads all inputs and hands their jobs over; they are durable when this returns. Interrupted, it queues nothing.
-pub(super) async fn enqueue(face: &mut Face<'_>, order: Order, interrupt: &mut Interrupt) -> Result<Queued, Failed> {
-    let Order { inputs, read, login, settings, skip_bad, may_lend } = order;
+pub(super) async fn enqueue(face: &mut Face<'_>, order: AddOrder, interrupt: &mut Interrupt) -> Result<Queued, Failed> {
+    let AddOrder { inputs, read, login, settings, skip_bad, may_lend } = order;
     if inputs.iter().any(Input::shows_password) {
         warn_of_password(face);
     }

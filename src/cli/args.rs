@@ -1,6 +1,6 @@
 //! What the command line may say.
 
-use super::folder_options::{FolderOptions, Which as FolderWhich};
+use super::folder_options::{FolderFilter, FolderOptions};
 use super::list_options::ListOptions;
 use super::options::{JobOptions, RunOptions, user_name};
 use super::report::ReportArgs;
@@ -217,7 +217,7 @@ pub(super) struct SyncArgs {
     #[arg(long, value_name = "DIR")]
     pub(super) backup_dir: Option<PathBuf>,
     #[command(flatten)]
-    pub(super) which: FolderWhich,
+    pub(super) which: FolderFilter,
     /// Enter folders behind symbolic links too; files behind such links are always fetched
     #[arg(long, help_heading = "Folders")]
     pub(super) follow_links: bool,

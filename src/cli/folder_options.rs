@@ -13,7 +13,7 @@ pub(super) struct FolderOptions {
     #[arg(long)]
     pub(super) recursive: bool,
     #[command(flatten)]
-    pub(super) which: Which,
+    pub(super) which: FolderFilter,
     /// Put all files into one folder; files of one name are then refused but for the first
     #[arg(long)]
     pub(super) flatten: bool,
@@ -25,7 +25,7 @@ pub(super) struct FolderOptions {
 /// What is left out.
 #[derive(clap::Args, Clone, Default)]
 #[command(next_help_heading = "Folders")]
-pub(super) struct Which {
+pub(super) struct FolderFilter {
     /// Levels of folders to read: 1 reads the named folder alone (more than 1 reads the folders in it too)
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=255))]
     pub(super) depth: Option<u32>,
@@ -59,7 +59,7 @@ pub(super) enum Since {
 impl FolderOptions {
     /// The rules that the options make, for a wish that is uttered now.
     pub(super) fn rules(&self, sync: bool) -> Folder {
-        let Which { depth, include, exclude, newer, max_size, max_folders, max_jobs } = self.which.clone();
+        let FolderFilter { depth, include, exclude, newer, max_size, max_folders, max_jobs } = self.which.clone();
         let asked = now_millis();
         let now = i64::try_from(asked / 1000).unwrap_or(i64::MAX);
         Folder {
@@ -123,7 +123,10 @@ mod tests {
 
     #[test]
     fn a_depth_of_more_than_one_reads_the_folders_below() {
-        let options = |depth| FolderOptions { which: Which { depth, ..Which::default() }, ..FolderOptions::default() };
+        let options = |depth| FolderOptions {
+            which: FolderFilter { depth, ..FolderFilter::default() },
+            ..FolderOptions::default()
+        };
         assert!(options(Some(2)).rules(false).recursive);
         assert!(!options(Some(1)).rules(false).recursive && !options(None).rules(false).recursive);
     }

@@ -1,13 +1,13 @@
 //! `get`: queues some files and downloads just those.
 
-use super::add::{Order, enqueue, interrupts, warn_of_password};
+use super::add::{AddOrder, enqueue, interrupts, warn_of_password};
 use super::args::GetArgs;
 use super::exit::{Exit, Failed};
 use super::face::Face;
 use super::inputs::{Input, holds_password};
 use super::login::{Ask, Login};
 use super::options;
-use super::run::{Start, secrets};
+use super::run::{RunStart, secrets};
 use super::{rehearsal, words};
 use crate::engine::Added;
 use crate::model::{Change, IdSet, JobState, Selection};
@@ -28,7 +28,7 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
         warn_of_password(face);
     }
     let (read, skip_bad) = (args.lists.read(into, &args.folder)?, args.lists.skip_bad);
-    let order = Order { inputs, read, login, settings: overrides.clone(), skip_bad, may_lend: true };
+    let order = AddOrder { inputs, read, login, settings: overrides.clone(), skip_bad, may_lend: true };
     if args.run.dry_run {
         rehearsal::begin(face, Selection::default(), |_| true).await?;
     }
@@ -47,7 +47,7 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
         }
         woken = wake(face, &added.known) => woken?,
     }
-    let start = Start {
+    let start = RunStart {
         only: Some(only),
         overrides,
         password,

@@ -15,7 +15,7 @@ use std::io;
 
 /// What became of a login.
 #[derive(Serialize)]
-struct Answer {
+struct LoginAnswer {
     login: String,
     changed: bool,
     keyring: bool,
@@ -57,7 +57,7 @@ pub(super) async fn login(face: &mut Face<'_>, args: LoginArgs) -> Result<Exit, 
         face.desk().await?.keep(Credential { account, secret, tls, stored: true }).await?
     };
     if face.global.json {
-        face.say_json(&Answer { login, changed, keyring: args.keyring })?;
+        face.say_json(&LoginAnswer { login, changed, keyring: args.keyring })?;
     } else {
         let alone = if tls { ", for TLS alone" } else { "" };
         let done = if changed { "stored" } else { "was stored already" };
@@ -89,7 +89,7 @@ pub(super) async fn logout(face: &mut Face<'_>, args: LogoutArgs) -> Result<Exit
         return Err(Failed::Usage(format!("{}; `ftpq logins` lists those that are", printable(&text, 300))));
     };
     if face.global.json {
-        face.say_json(&Answer { login, changed: true, keyring: args.keyring })?;
+        face.say_json(&LoginAnswer { login, changed: true, keyring: args.keyring })?;
     } else {
         face.say(&format!("the password for {} was forgotten{}", safe(&login), place(args.keyring)))?;
     }

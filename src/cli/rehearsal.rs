@@ -4,7 +4,7 @@
 use super::exit::{Exit, Failed};
 use super::face::Face;
 use super::options::RunOptions;
-use super::run::{Start, work};
+use super::run::{RunStart, work};
 use super::words::{bytes, count, safe};
 use crate::engine::{Desk, LocalDesk, RunReport, Survey};
 use crate::model::{IdSet, Job, JobId, JobState, Selection};
@@ -57,7 +57,11 @@ pub(super) async fn begin(face: &mut Face<'_>, selection: Selection, is_meant: f
 }
 
 /// Reads the folders among these jobs, or among all, and all that are found in them; says what a run would fetch.
-pub(super) async fn tell(face: &mut Face<'_>, options: &RunOptions, start: Start) -> Result<(Exit, RunReport), Failed> {
+pub(super) async fn tell(
+    face: &mut Face<'_>,
+    options: &RunOptions,
+    start: RunStart,
+) -> Result<(Exit, RunReport), Failed> {
     let survey = start.survey.clone().unwrap_or_default();
     let desk = face.desk().await?;
     let everything = || [(JobId(1), JobId(u64::MAX))].into_iter().fold(IdSet::default(), ranges);
@@ -70,7 +74,7 @@ pub(super) async fn tell(face: &mut Face<'_>, options: &RunOptions, start: Start
     let mut report = RunReport::default();
     if !folders.is_empty() {
         let only = Some(folders.into_iter().collect());
-        let start = Start { only, survey: Some(Arc::<Survey>::clone(&survey)), ..start };
+        let start = RunStart { only, survey: Some(Arc::<Survey>::clone(&survey)), ..start };
         report = work(face, options, start).await?.1;
     }
     concerned.extend(&survey.jobs());

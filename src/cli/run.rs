@@ -43,7 +43,7 @@ pub(super) async fn run(face: &mut Face<'_>, args: RunArgs) -> Result<Exit, Fail
         })
         .await?;
         let lent = ask(face, &mut login, None).await?;
-        let start = Start {
+        let start = RunStart {
             only: None,
             overrides,
             password,
@@ -60,7 +60,7 @@ pub(super) async fn run(face: &mut Face<'_>, args: RunArgs) -> Result<Exit, Fail
     start(
         face,
         &args.run,
-        Start {
+        RunStart {
             only,
             overrides,
             password,
@@ -116,7 +116,7 @@ pub(super) async fn secrets(face: &mut Face<'_>, options: &RunOptions) -> Result
 }
 
 /// What differs from run to run.
-pub(super) struct Start {
+pub(super) struct RunStart {
     /// These jobs alone, where the user named some.
     pub(super) only: Option<IdSet>,
     pub(super) overrides: Settings,
@@ -133,13 +133,17 @@ pub(super) struct Start {
 }
 
 /// Starts the run, and tells its end by what became of it and, where jobs were asked for by name, of those.
-pub(super) async fn start(face: &mut Face<'_>, options: &RunOptions, start: Start) -> Result<Exit, Failed> {
+pub(super) async fn start(face: &mut Face<'_>, options: &RunOptions, start: RunStart) -> Result<Exit, Failed> {
     Ok(work(face, options, start).await?.0)
 }
 
 /// The same, with the report.
-pub(super) async fn work(face: &mut Face<'_>, options: &RunOptions, start: Start) -> Result<(Exit, RunReport), Failed> {
-    let Start { only, overrides, password, lent, config, trace, survey, gone, backup_dir } = start;
+pub(super) async fn work(
+    face: &mut Face<'_>,
+    options: &RunOptions,
+    start: RunStart,
+) -> Result<(Exit, RunReport), Failed> {
+    let RunStart { only, overrides, password, lent, config, trace, survey, gone, backup_dir } = start;
     let order = RunOrder {
         queue: face.queue()?,
         only: only.clone(),

@@ -1,6 +1,6 @@
 //! `sync`: takes what is new and changed in a folder, and tells what is gone.
 
-use super::add::{Order, enqueue, interrupts};
+use super::add::{AddOrder, enqueue, interrupts};
 use super::args::SyncArgs;
 use super::exit::{Exit, Failed};
 use super::face::Face;
@@ -10,7 +10,7 @@ use super::inputs::Input;
 use super::login::{Ask, Login};
 use super::options;
 use super::rehearsal;
-use super::run::{Start, secrets, work};
+use super::run::{RunStart, secrets, work};
 use super::words::{count, safe};
 use crate::engine::{GoneFiles, GoneQuery, RunReport, Survey, back_up_local, remove_local};
 use crate::manifest::{ReadOptions, single};
@@ -46,7 +46,7 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
     let query = how.map(|how| GoneQuery { root: root.clone(), dir: into.clone(), limit, force: how == "force" });
     let backup_dir = args.backup_dir.as_deref().map(|dir| face.absolute(dir)).transpose()?;
     let inputs = vec![Input::Url { text: args.url, number: 1, name: None }];
-    let order = Order { inputs, read, login, settings: settings.clone(), skip_bad: false, may_lend: true };
+    let order = AddOrder { inputs, read, login, settings: settings.clone(), skip_bad: false, may_lend: true };
     if args.run.dry_run {
         rehearsal::begin(face, Selection::default(), |_| true).await?;
     }
@@ -58,7 +58,7 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
     let only = Some(all(&added));
     let seen = Some(Arc::clone(&survey));
     let backup = backup_dir.clone();
-    let start = Start {
+    let start = RunStart {
         only,
         overrides: settings,
         password,
@@ -80,7 +80,7 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
         face.complain(&format!("{why}: {undone}"));
         return Ok(if delete { exit.or_failed() } else { exit });
     }
-    let place = Place { root, into: &into, survey: &survey, gone: report.gone.as_ref(), backup_dir };
+    let place = SyncPlace { root, into: &into, survey: &survey, gone: report.gone.as_ref(), backup_dir };
     let all_told = gone(face, &place).await?;
     Ok(if all_told { exit } else { exit.or_failed() })
 }
@@ -108,7 +108,7 @@ fn incomplete(report: &RunReport, survey: &Survey, root: &Source) -> Option<&'st
 }
 
 /// Where what is gone is looked for.
-struct Place<'a> {
+struct SyncPlace<'a> {
     root: Source,
     into: &'a Path,
     survey: &'a Survey,
@@ -118,7 +118,7 @@ struct Place<'a> {
     backup_dir: Option<PathBuf>,
 }
 
-impl Place<'_> {
+impl SyncPlace<'_> {
     /// Whether the file came from there and is gone; where the server was not asked, whether it is not listed any more.
     fn has_lost(&self, job: &Job) -> bool {
         if let Some(gone) = self.gone {
@@ -138,7 +138,7 @@ impl Place<'_> {
 
 /// Tells which files are gone on the server, and deletes them here where that is asked for. Returns whether it is certain of
 /// all files that are not listed any more.
-async fn gone(face: &mut Face<'_>, place: &Place<'_>) -> Result<bool, Failed> {
+async fn gone(face: &mut Face<'_>, place: &SyncPlace<'_>) -> Result<bool, Failed> {
     if let Some(found) = place.gone
         && !report_doubts(face, found)
     {
@@ -228,27 +228,27 @@ struct GoneLines {
 
 impl GoneLines {
     /// Tells what there is of a file. Returns whether nothing is left of it.
-    fn tell(&mut self, face: &mut Face<'_>, job: &Job, found: Found) -> Result<bool, Failed> {
+    fn tell(&mut self, face: &mut Face<'_>, job: &Job, found: SyncFinding) -> Result<bool, Failed> {
         let (destination, source) = (job.spec.destination.clone(), job.spec.source.clone());
         let deleted = match found {
             // Nothing is left here either: the job has served its turn.
-            Found::Nothing => return Ok(true),
-            Found::Moved(to) => {
+            SyncFinding::Nothing => return Ok(true),
+            SyncFinding::Moved(to) => {
                 face.complain(&format!(
                     "gone on the server, changed here: {destination} is now {}",
                     safe(&to.display())
                 ));
                 return Ok(true);
             }
-            Found::Kept(why) => {
+            SyncFinding::Kept(why) => {
                 self.kept += 1;
                 if self.kept <= NAMED {
                     face.complain(&format!("gone on the server, not deleted: {destination}: {why}"));
                 }
                 return Ok(false);
             }
-            Found::Deleted => true,
-            Found::Stands => false,
+            SyncFinding::Deleted => true,
+            SyncFinding::Stands => false,
         };
         self.number += 1;
         if face.global.json {
@@ -262,7 +262,7 @@ impl GoneLines {
 }
 
 /// What there is of a file that is gone on the server.
-enum Found {
+enum SyncFinding {
     /// Nothing.
     Nothing,
     /// It is as it was fetched.
@@ -275,25 +275,25 @@ enum Found {
     Kept(String),
 }
 
-fn look(job: &Job, delete: bool, backup_dir: Option<&Path>) -> Found {
+fn look(job: &Job, delete: bool, backup_dir: Option<&Path>) -> SyncFinding {
     let file = match std::fs::symlink_metadata(job.spec.destination.full()) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Found::Nothing,
-        Err(e) => return Found::Kept(e.to_string()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return SyncFinding::Nothing,
+        Err(e) => return SyncFinding::Kept(e.to_string()),
         Ok(file) => file,
     };
     let as_fetched = file.is_file()
         && job.record.receipt.as_ref().is_some_and(|receipt| is_as_finished(receipt, file.len(), Some(file.mtime())));
     if let Some(dir) = backup_dir.filter(|_| delete && !as_fetched && file.is_file()) {
-        return back_up_local(&job.spec.destination, dir).map_or_else(Found::Kept, Found::Moved);
+        return back_up_local(&job.spec.destination, dir).map_or_else(SyncFinding::Kept, SyncFinding::Moved);
     }
     if !as_fetched {
-        return Found::Kept("it is not the file that was fetched".to_owned());
+        return SyncFinding::Kept("it is not the file that was fetched".to_owned());
     }
     if !delete {
-        return Found::Stands;
+        return SyncFinding::Stands;
     }
     match remove_local(&job.spec.destination, file.len()) {
-        Ok(()) => Found::Deleted,
-        Err(why) => Found::Kept(why),
+        Ok(()) => SyncFinding::Deleted,
+        Err(why) => SyncFinding::Kept(why),
     }
 }

@@ -289,7 +289,7 @@ impl Shop {
         }
         if !*signed_in {
             *signed_in = true;
-            let _ = self.words.send(Word::SignedIn(SignedIn::over(link)));
+            let _ = self.words.send(Word::SignedIn(Box::new(SignedIn::over(link))));
         }
         Ok(true)
     }

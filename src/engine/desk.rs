@@ -35,6 +35,9 @@ pub struct Added {
     /// Jobs that are not done, and lack mirrors that they are said to have.
     #[serde(default, skip_serializing_if = "IdSet::is_empty")]
     pub without_mirrors: IdSet,
+    /// Jobs that are not done, and keep other settings than they are now given.
+    #[serde(default, skip_serializing_if = "IdSet::is_empty")]
+    pub kept_settings: IdSet,
 }
 
 /// What became of a change.

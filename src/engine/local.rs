@@ -310,8 +310,8 @@ impl Intake for LocalIntake {
                 desk.tell(Word::NewLogin(name));
             }
             desk.tell(Word::Poke);
-            let Accepted { new, known, corrected, again, without_mirrors } = accepted;
-            Ok(Added { new, known, corrected, again, without_mirrors })
+            let Accepted { new, known, corrected, again, without_mirrors, kept_settings } = accepted;
+            Ok(Added { new, known, corrected, again, without_mirrors, kept_settings })
         })
     }
 }

@@ -231,10 +231,10 @@ pub(super) struct SignedIn {
 }
 
 impl SignedIn {
-    pub(super) fn over(link: &Link) -> Box<Self> {
+    pub(super) fn over(link: &Link) -> Self {
         let Dial { account, login, .. } = link.dial();
         let refused_before = login.remark.as_ref().and(login.secret.clone());
-        Box::new(Self { account: account.clone(), protection: link.protection(), refused_before })
+        Self { account: account.clone(), protection: link.protection(), refused_before }
     }
 }
 

@@ -401,7 +401,7 @@ impl Turn<'_> {
             Some(Ok(())) if self.signed_in => Ok(()),
             Some(Ok(())) => {
                 self.signed_in = true;
-                let _ = self.shop.words.send(Word::SignedIn(SignedIn::over(link)));
+                let _ = self.shop.words.send(Word::SignedIn(Box::new(SignedIn::over(link))));
                 Ok(())
             }
         }

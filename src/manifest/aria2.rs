@@ -5,7 +5,7 @@ use super::draft::Draft;
 use super::entry::{Entry, Position};
 use super::error::{Problem, column_of};
 use super::lines::Lines;
-use super::mirrors::{Place, choose};
+use super::mirrors::{MirrorPlace, choose};
 use super::reader::Body;
 use super::warning::Reading;
 use crate::model::{Secret, SettingError, parse_bytes, printable, without_userinfo};
@@ -44,7 +44,7 @@ pub(super) struct Aria2 {
 /// A file whose options are being read.
 struct Open {
     draft: Draft,
-    urls: Vec<Place>,
+    urls: Vec<MirrorPlace>,
     dir: Option<String>,
     /// One connection is asked for, whatever else is.
     alone: bool,
@@ -136,7 +136,7 @@ impl Open {
                 for url in line.split('\t') {
                     if !url.trim().is_empty() {
                         let at = Position { line: number, column: column_of(bytes, start) };
-                        open.urls.push(Place { url: url.trim().to_owned(), priority: 1, at });
+                        open.urls.push(MirrorPlace { url: url.trim().to_owned(), priority: 1, at });
                     }
                     start += url.len() + 1;
                     if open.urls.len() > URLS {

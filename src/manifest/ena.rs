@@ -51,12 +51,12 @@ pub(super) struct Cell {
 }
 
 /// One row of a report, of any form: the cells that are of use.
-pub(super) struct Row {
+pub(super) struct EnaRow {
     pub(super) cells: Vec<Cell>,
     pub(super) at: Position,
 }
 
-impl Row {
+impl EnaRow {
     /// The kinds of files that this row has columns for.
     pub(super) fn kinds(&self) -> Vec<EnaColumn> {
         EnaColumn::ALL.into_iter().filter(|kind| self.cell(*kind, "_ftp").is_some()).collect()
@@ -249,7 +249,7 @@ fn read_header(number: u64, bytes: &[u8], reading: &Reading) -> Result<(Vec<Stri
     Ok((columns, kinds))
 }
 
-fn read_row(number: u64, bytes: &[u8], columns: &[String]) -> Result<Row, Problem> {
+fn read_row(number: u64, bytes: &[u8], columns: &[String]) -> Result<EnaRow, Problem> {
     let line = text(number, bytes)?;
     let count = line.split('\t').count();
     if count != columns.len() {
@@ -267,5 +267,5 @@ fn read_row(number: u64, bytes: &[u8], columns: &[String]) -> Result<Row, Proble
         }
         column += cell.chars().count() as u64 + 1;
     }
-    Ok(Row { cells, at: Position { line: number, column: 1 } })
+    Ok(EnaRow { cells, at: Position { line: number, column: 1 } })
 }

@@ -2,7 +2,7 @@
 //! them are taken too.
 
 use super::MAX_LINE;
-use super::ena::{Cell, Row, chosen, is_known};
+use super::ena::{Cell, EnaRow, chosen, is_known};
 use super::entry::{Entry, Position};
 use super::error::Problem;
 use super::jsonl::{Fields, without_place};
@@ -18,14 +18,14 @@ pub(super) struct EnaJson {
     input: Box<dyn BufRead + Send>,
     /// The place of the byte that is read next.
     at: Position,
-    stage: Stage,
+    stage: ScanStage,
     kinds: Option<Vec<EnaColumn>>,
     ready: VecDeque<Result<Entry, Problem>>,
 }
 
 /// What may come next, outside objects.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum ScanStage {
     /// The array, or an object without one.
     Begin,
     /// An object, in an array or not; or the end of the array where none came yet.
@@ -67,7 +67,7 @@ impl Inside {
 impl EnaJson {
     pub(super) fn new(input: Box<dyn BufRead + Send>) -> Self {
         let at = Position { line: 1, column: 1 };
-        Self { input, at, stage: Stage::Begin, kinds: None, ready: VecDeque::new() }
+        Self { input, at, stage: ScanStage::Begin, kinds: None, ready: VecDeque::new() }
     }
 
     fn peek(&mut self) -> Result<Option<u8>, Problem> {
@@ -95,29 +95,29 @@ impl EnaJson {
         loop {
             let Some(byte) = self.peek()? else {
                 return match self.stage {
-                    Stage::Begin | Stage::Bare | Stage::End => Ok(None),
+                    ScanStage::Begin | ScanStage::Bare | ScanStage::End => Ok(None),
                     _ => Err(Problem::fatal_at(self.at, "the report ends before its array does; fetch it again")),
                 };
             };
             match (self.stage, byte) {
                 (_, b' ' | b'\t' | b'\r' | b'\n') => {}
-                (Stage::Begin, b'[') => self.stage = Stage::First,
-                (Stage::First | Stage::After, b']') => self.stage = Stage::End,
-                (Stage::After, b',') => self.stage = Stage::Next,
-                (Stage::Begin | Stage::Bare, b'{') => {
-                    self.stage = Stage::Bare;
+                (ScanStage::Begin, b'[') => self.stage = ScanStage::First,
+                (ScanStage::First | ScanStage::After, b']') => self.stage = ScanStage::End,
+                (ScanStage::After, b',') => self.stage = ScanStage::Next,
+                (ScanStage::Begin | ScanStage::Bare, b'{') => {
+                    self.stage = ScanStage::Bare;
                     return self.whole_object().map(Some);
                 }
-                (Stage::First | Stage::Next, b'{') => {
-                    self.stage = Stage::After;
+                (ScanStage::First | ScanStage::Next, b'{') => {
+                    self.stage = ScanStage::After;
                     return self.whole_object().map(Some);
                 }
                 _ => {
                     let expected = match self.stage {
-                        Stage::Begin => "an array of objects",
-                        Stage::First | Stage::Next | Stage::Bare => "an object in braces",
-                        Stage::After => "a comma or the end of the array",
-                        Stage::End => "nothing behind the array",
+                        ScanStage::Begin => "an array of objects",
+                        ScanStage::First | ScanStage::Next | ScanStage::Bare => "an object in braces",
+                        ScanStage::After => "a comma or the end of the array",
+                        ScanStage::End => "nothing behind the array",
                     };
                     return Err(Problem::fatal_at(
                         self.at,
@@ -147,13 +147,13 @@ impl EnaJson {
         }
     }
 
-    fn row(&mut self, begin: Position, bytes: &[u8], reading: &Reading) -> Result<(Row, Vec<EnaColumn>), Problem> {
+    fn row(&mut self, begin: Position, bytes: &[u8], reading: &Reading) -> Result<(EnaRow, Vec<EnaColumn>), Problem> {
         let place = |at: usize| place_in(begin, bytes, at);
         let text = std::str::from_utf8(bytes)
             .map_err(|e| Problem::at(place(e.valid_up_to()), "not UTF-8; JSON is text in UTF-8"))?;
         let Fields(fields) = serde_json::from_str(text)
             .map_err(|e| Problem::at(place(offset(bytes, e.line(), e.column())), &without_place(&e)))?;
-        let mut row = Row { cells: Vec::new(), at: begin };
+        let mut row = EnaRow { cells: Vec::new(), at: begin };
         for (column, value) in fields {
             if !is_known(&column) {
                 continue;

@@ -33,7 +33,7 @@ pub(super) fn open(mut raw: Box<dyn BufRead + Send>) -> io::Result<Peeked> {
     let (mut head, broken) = peek(&mut text, HEAD);
     let is_whole = head.len() < HEAD && broken.is_none();
     // What came before an error is read, and then the error.
-    let rest: Box<dyn BufRead + Send> = broken.map_or(text, |e| Box::new(BufReader::new(Broken(Some(e)))));
+    let rest: Box<dyn BufRead + Send> = broken.map_or(text, |e| Box::new(BufReader::new(BrokenInput(Some(e)))));
     if head.starts_with(MARK) {
         head.drain(..MARK.len());
     }
@@ -62,9 +62,9 @@ fn peek(input: &mut Box<dyn BufRead + Send>, most: usize) -> (Vec<u8>, Option<io
 }
 
 /// The rest of an input that could not be read on.
-struct Broken(Option<io::Error>);
+struct BrokenInput(Option<io::Error>);
 
-impl Read for Broken {
+impl Read for BrokenInput {
     fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
         Err(self.0.take().unwrap_or_else(|| io::Error::other("the rest can't be read")))
     }

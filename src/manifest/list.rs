@@ -7,7 +7,7 @@ use super::entry::{Entry, MIRRORS, Position, Wanted, entry, scheme_of};
 use super::error::{Problem, column_of};
 use super::joined::names_folder;
 use super::lines::Lines;
-use super::mirrors::{Place, choose};
+use super::mirrors::{MirrorPlace, choose};
 use super::reader::Body;
 use super::row::{Doubt, Misfit, RowFile, files};
 use super::warning::Reading;
@@ -100,7 +100,7 @@ fn job(file: RowFile, place: &dyn Fn(usize) -> Position, reading: &mut Reading) 
     match urls.pop() {
         Some((url, _)) if urls.is_empty() => wanted.line.url = url,
         last => {
-            let places = urls.into_iter().chain(last).map(|(url, at)| Place { url, priority: 1, at: place(at) });
+            let places = urls.into_iter().chain(last).map(|(url, at)| MirrorPlace { url, priority: 1, at: place(at) });
             own = choose(places.collect(), &mut wanted, reading)
                 .map_err(|message| Problem::at(place(first), &message))?;
         }
@@ -134,9 +134,9 @@ fn warn(doubt: Option<Doubt>, name: Option<&str>, url: Option<&str>, at: Positio
         ),
         None => {}
     }
-    let url = url.filter(|url| !names_folder(url));
-    let loses_ending = url.and_then(ending).is_some() && name.is_some_and(|name| ending(name).is_none());
-    if loses_ending {
+    // Most rows have no second column.
+    let loses_ending = name.is_some_and(|name| ending(name).is_none());
+    if loses_ending && url.filter(|url| !names_folder(url)).and_then(ending).is_some() {
         say(
             "ending",
             "a second column without the ending of the file's name is taken as the destination, here first; if it is \

@@ -3,7 +3,7 @@
 use super::draft::Draft;
 use super::entry::{Entry, PIECES, Position};
 use super::error::Problem;
-use super::mirrors::{Place, choose};
+use super::mirrors::{MirrorPlace, choose};
 use super::reader::Body;
 use super::warning::Reading;
 use super::xml::{Token, Xml};
@@ -29,11 +29,11 @@ pub(super) struct Metalink {
 struct File {
     draft: Draft,
     depth: usize,
-    urls: Vec<Place>,
+    urls: Vec<MirrorPlace>,
     /// The strongest digests of pieces so far.
-    pieces: Option<Pieces>,
+    pieces: Option<PieceSums>,
     /// Those being read, and how deep.
-    open: Option<(usize, Option<Pieces>)>,
+    open: Option<(usize, Option<PieceSums>)>,
     /// Whether there are digests that ftpq can't compute.
     unknown_sums: bool,
     /// URLs of torrents.
@@ -42,7 +42,7 @@ struct File {
 }
 
 /// Digests of pieces.
-struct Pieces {
+struct PieceSums {
     at: Position,
     length: u64,
     algorithm: Algorithm,
@@ -51,7 +51,7 @@ struct Pieces {
 
 /// An element with text that is of use.
 struct Leaf {
-    kind: Kind,
+    kind: MetalinkText,
     depth: usize,
     attributes: Vec<(String, String)>,
     text: String,
@@ -61,7 +61,7 @@ struct Leaf {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum MetalinkText {
     Size,
     Hash,
     Piece,
@@ -94,12 +94,12 @@ impl Metalink {
             return Ok(());
         }
         let kind = match name {
-            "size" => Kind::Size,
-            "url" => Kind::Url,
-            "hash" if file.open.is_some() => Kind::Piece,
-            "hash" => Kind::Hash,
+            "size" => MetalinkText::Size,
+            "url" => MetalinkText::Url,
+            "hash" if file.open.is_some() => MetalinkText::Piece,
+            "hash" => MetalinkText::Hash,
             "pieces" => {
-                let pieces = Pieces::new(&attributes, at);
+                let pieces = PieceSums::new(&attributes, at);
                 let pieces = pieces.map_err(|problem| file.fail(problem)).unwrap_or_default();
                 file.open = Some((
                     depth,
@@ -192,7 +192,7 @@ fn algorithm(name: &str) -> Option<Algorithm> {
     known.into_iter().find(|algorithm| algorithm.name().replace('-', "") == plain)
 }
 
-impl Pieces {
+impl PieceSums {
     /// None where ftpq does not know the algorithm.
     fn new(attributes: &[(String, String)], at: Position) -> Result<Option<Self>, Problem> {
         let Some(algorithm) = attribute(attributes, "type").and_then(algorithm) else { return Ok(None) };
@@ -225,13 +225,13 @@ impl File {
         }
         let text = leaf.text.trim();
         match leaf.kind {
-            Kind::Size => {
+            MetalinkText::Size => {
                 let size = text.parse().map_err(|_| "`size` is no whole number of bytes".to_owned())?;
                 self.draft.line().size = Some(size);
             }
-            Kind::Hash => self.take_hash(leaf, text),
-            Kind::Piece => self.take_piece(leaf, text, reading)?,
-            Kind::Url => self.take_url(leaf, text)?,
+            MetalinkText::Hash => self.take_hash(leaf, text),
+            MetalinkText::Piece => self.take_piece(leaf, text, reading)?,
+            MetalinkText::Url => self.take_url(leaf, text)?,
         }
         Ok(())
     }
@@ -300,7 +300,7 @@ impl File {
             (None, Some(preference)) => 101 - preference,
             (None, None) => LAST,
         };
-        self.urls.push(Place { url: text.to_owned(), priority, at: leaf.at });
+        self.urls.push(MirrorPlace { url: text.to_owned(), priority, at: leaf.at });
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 pub(super) const MOST: usize = 32;
 
 /// One of the URLs of a file, as a list gives it.
-pub(super) struct Place {
+pub(super) struct MirrorPlace {
     pub(super) url: String,
     /// 1 is the best.
     pub(super) priority: u32,
@@ -22,9 +22,9 @@ pub(super) struct Place {
 ///
 /// # Errors
 /// When none remains; what is wrong is a sentence.
-pub(super) fn choose(places: Vec<Place>, wanted: &mut Wanted, reading: &mut Reading) -> Result<Position, String> {
+pub(super) fn choose(places: Vec<MirrorPlace>, wanted: &mut Wanted, reading: &mut Reading) -> Result<Position, String> {
     let first = places.first().map_or(Position { line: 1, column: 1 }, |place| place.at);
-    let (mut usable, foreign): (Vec<Place>, Vec<Place>) =
+    let (mut usable, foreign): (Vec<MirrorPlace>, Vec<MirrorPlace>) =
         places.into_iter().partition(|place| foreign_scheme(&place.url).is_none());
     let schemes = || schemes(foreign.iter().map(|place| place.url.as_str()));
     // A stable sort: of one priority the first stays first.

@@ -30,10 +30,10 @@ pub(super) trait Body: Send {
 pub struct Reader {
     name: String,
     reading: Reading,
-    state: State,
+    state: ReaderState,
 }
 
-enum State {
+enum ReaderState {
     /// Not looked at yet: opening costs no read, so that it can't fail or wait.
     Raw(Box<dyn BufRead + Send>),
     Open(Box<dyn Body>),
@@ -45,7 +45,7 @@ impl Reader {
     #[must_use]
     pub fn open(input: Box<dyn BufRead + Send>, name: String, options: ReadOptions) -> Self {
         let reading = Reading { options, warnings: Warnings::default() };
-        Self { name, reading, state: State::Raw(input) }
+        Self { name, reading, state: ReaderState::Raw(input) }
     }
 
     /// What was found, since this was asked last, that ftpq does without. None of it keeps a job from being queued.
@@ -54,16 +54,16 @@ impl Reader {
     }
 
     fn next_entry(&mut self) -> Option<Result<Entry, Problem>> {
-        if let State::Raw(_) = self.state {
-            let State::Raw(raw) = std::mem::replace(&mut self.state, State::Ended) else { return None };
+        if let ReaderState::Raw(_) = self.state {
+            let ReaderState::Raw(raw) = std::mem::replace(&mut self.state, ReaderState::Ended) else { return None };
             match input::open(raw) {
-                Ok(opened) => self.state = State::Open(self.choose(opened)),
+                Ok(opened) => self.state = ReaderState::Open(self.choose(opened)),
                 Err(e) => return Some(Err(Problem::fatal(1, &format!("can't be read: {e}")))),
             }
         }
         match &mut self.state {
-            State::Open(body) => body.next(&mut self.reading),
-            State::Raw(_) | State::Ended => None,
+            ReaderState::Open(body) => body.next(&mut self.reading),
+            ReaderState::Raw(_) | ReaderState::Ended => None,
         }
     }
 
@@ -144,7 +144,7 @@ impl Iterator for Reader {
     fn next(&mut self) -> Option<Self::Item> {
         let result = self.next_entry()?.map_err(|problem| problem.in_file(&self.name));
         if matches!(&result, Err(error) if error.fatal) {
-            self.state = State::Ended;
+            self.state = ReaderState::Ended;
         }
         Some(result)
     }

@@ -57,7 +57,7 @@ fn misfit<T>(at: usize, message: impl Into<String>) -> Result<T, Misfit> {
 }
 
 /// A word of a row, what it is, and where it stands.
-struct Item<'l> {
+struct RowWord<'l> {
     column: Column,
     word: &'l str,
     at: usize,
@@ -203,7 +203,7 @@ impl<'l> Files<'l> {
             }
             return items.into_iter().try_for_each(|item| self.take(item));
         }
-        if let Some(Item { refusal: Some(message), at, .. }) = items.first() {
+        if let Some(RowWord { refusal: Some(message), at, .. }) = items.first() {
             return misfit(*at, message.as_str());
         }
         if items.len() == 1 || (names == 1 && sums > 0 && urls == 0) {
@@ -228,7 +228,7 @@ impl<'l> Files<'l> {
                            list in JSON Lines or CSV";
             return misfit(start, message);
         }
-        if let Some(Item { column: Column::Size(_), word, .. }) = items.first()
+        if let Some(RowWord { column: Column::Size(_), word, .. }) = items.first()
             && let Some(name) = field.get(word.len()..).map(str::trim_start)
             && self.all.first().and_then(RowFile::named) == Some(name)
         {
@@ -236,7 +236,7 @@ impl<'l> Files<'l> {
                            or give the destination in a list in JSON Lines or CSV";
             return misfit(start, message);
         }
-        self.take(Item { column: Column::Name, word: field, at: start, is_named: false, refusal: None })
+        self.take(RowWord { column: Column::Name, word: field, at: start, is_named: false, refusal: None })
     }
 
     /// What is said of a single blank behind a URL.
@@ -250,7 +250,7 @@ impl<'l> Files<'l> {
 
     /// Whether what is one blank away is a name all the same: it ends as the first one does, or is a folder's for a
     /// folder.
-    fn is_close_name(&self, item: Option<&Item<'_>>) -> bool {
+    fn is_close_name(&self, item: Option<&RowWord<'_>>) -> bool {
         let wanted = ending(self.first).filter(|_| !names_folder(self.first));
         (wanted.is_some() || names_folder(self.first)) && item.is_some_and(|item| ending(item.word) == wanted)
     }
@@ -263,8 +263,8 @@ impl<'l> Files<'l> {
     }
 
     /// Gives a column to the files it belongs to.
-    fn take(&mut self, item: Item<'_>) -> Result<(), Misfit> {
-        let Item { column, word, at, is_named, .. } = item;
+    fn take(&mut self, item: RowWord<'_>) -> Result<(), Misfit> {
+        let RowWord { column, word, at, is_named, .. } = item;
         if column == Column::Url {
             return self.take_urls(word, at);
         }
@@ -398,7 +398,7 @@ impl RowFile {
 }
 
 /// The words of a text, and what each is.
-fn items<'l>(field: &'l str, line: &'l str) -> Result<Vec<Item<'l>>, Misfit> {
+fn items<'l>(field: &'l str, line: &'l str) -> Result<Vec<RowWord<'l>>, Misfit> {
     let mut items = Vec::new();
     let mut words = field.split(' ');
     while let Some(word) = words.next() {
@@ -421,7 +421,7 @@ fn items<'l>(field: &'l str, line: &'l str) -> Result<Vec<Item<'l>>, Misfit> {
             if word.is_empty() || word.starts_with('-') || word.contains(['"', '\'']) {
                 return misfit(at, "no name that can be read; write the destination behind a tab instead");
             }
-            items.push(Item { column: Column::Name, word, at: offset_in(line, word), is_named, refusal: None });
+            items.push(RowWord { column: Column::Name, word, at: offset_in(line, word), is_named, refusal: None });
             continue;
         }
         let (column, refusal) = match column_of(word) {
@@ -431,7 +431,7 @@ fn items<'l>(field: &'l str, line: &'l str) -> Result<Vec<Item<'l>>, Misfit> {
             Ok(column) => (column, None),
             Err(message) => return misfit(at, message),
         };
-        items.push(Item { column, word, at, is_named, refusal });
+        items.push(RowWord { column, word, at, is_named, refusal });
     }
     Ok(items)
 }

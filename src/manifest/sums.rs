@@ -79,7 +79,7 @@ struct Summed {
 }
 
 /// What a line says.
-enum Said<'l> {
+enum SumSaid<'l> {
     /// A checksum of a function, in hexadecimal digits; of one that is known by its length where there is no name.
     Checksum(Option<&'static str>, &'l str),
     /// A checksum of another function.
@@ -128,7 +128,10 @@ impl Sums {
                 return self.ready.push_back(Err(problem));
             }
         };
-        if self.open.as_ref().is_none_or(|open| open.name != next.name || matches!(said, (Said::Checksum(None, _), _)))
+        if self
+            .open
+            .as_ref()
+            .is_none_or(|open| open.name != next.name || matches!(said, (SumSaid::Checksum(None, _), _)))
         {
             self.close(reading);
             self.open = Some(next);
@@ -192,19 +195,19 @@ impl Body for Sums {
 }
 
 /// What a line says, and the file of which it does.
-fn read<'l>(line: &'l str, place: &dyn Fn(usize) -> Position) -> Result<((Said<'l>, Position), Summed), Problem> {
+fn read<'l>(line: &'l str, place: &dyn Fn(usize) -> Position) -> Result<((SumSaid<'l>, Position), Summed), Problem> {
     let at = |part: &str| place(offset_in(line, part));
     let (said, name) = if let Some((algorithm, name, value)) = split_bsd(line) {
         let size = algorithm.eq_ignore_ascii_case("size").then(|| value.trim_end_matches("bytes").trim_end());
         let said = match (size.map(str::parse), algorithm_named(algorithm)) {
-            (Some(Ok(size)), _) => Said::Size(size),
+            (Some(Ok(size)), _) => SumSaid::Size(size),
             (Some(Err(_)), _) => return Err(Problem::at(at(value), "a size is a whole number of bytes")),
-            (None, Some(algorithm)) => Said::Checksum(Some(algorithm), value),
-            (None, None) => Said::Unknown,
+            (None, Some(algorithm)) => SumSaid::Checksum(Some(algorithm), value),
+            (None, None) => SumSaid::Unknown,
         };
         ((said, at(value)), name)
     } else if let Some((hex, name)) = split_gnu(line) {
-        ((Said::Checksum(None, hex), at(hex)), name)
+        ((SumSaid::Checksum(None, hex), at(hex)), name)
     } else {
         return Err(Problem::at(place(0), &format!("no line of a list of checksums: {SHAPE}")));
     };
@@ -221,18 +224,18 @@ fn read<'l>(line: &'l str, place: &dyn Fn(usize) -> Position) -> Result<((Said<'
 }
 
 impl Summed {
-    fn take(&mut self, (said, at): (Said<'_>, Position)) -> Result<(), Problem> {
+    fn take(&mut self, (said, at): (SumSaid<'_>, Position)) -> Result<(), Problem> {
         let line = self.draft.line();
         match said {
-            Said::Unknown => self.unknown = Some(at),
-            Said::Size(size) if line.size.is_some_and(|known| known != size) => {
+            SumSaid::Unknown => self.unknown = Some(at),
+            SumSaid::Size(size) if line.size.is_some_and(|known| known != size) => {
                 return Err(Problem::at(at, "a second size of the same file, and another one"));
             }
-            Said::Size(size) => {
+            SumSaid::Size(size) => {
                 line.size = Some(size);
                 self.draft.place("size", at);
             }
-            Said::Checksum(algorithm, hex) => {
+            SumSaid::Checksum(algorithm, hex) => {
                 let (key, field) = match algorithm {
                     None => ("checksum", &mut line.checksum),
                     Some("md5") => ("md5", &mut line.md5),

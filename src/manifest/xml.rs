@@ -30,7 +30,7 @@ pub(super) enum Token {
 
 /// The parts of a document, one by one.
 pub(super) struct Xml {
-    reader: quick_xml::Reader<Kept>,
+    reader: quick_xml::Reader<KeptText>,
     buffer: Vec<u8>,
     depth: usize,
     /// Whether the outermost element has begun.
@@ -39,7 +39,7 @@ pub(super) struct Xml {
 
 impl Xml {
     pub(super) fn new(input: Box<dyn BufRead + Send>) -> Self {
-        let mut reader = quick_xml::Reader::from_reader(Kept::new(input));
+        let mut reader = quick_xml::Reader::from_reader(KeptText::new(input));
         reader.config_mut().expand_empty_elements = true;
         Self { reader, buffer: Vec::new(), depth: 0, begun: false }
     }
@@ -170,14 +170,14 @@ fn reason(error: &Error) -> String {
 }
 
 /// Keeps the bytes of the part that is being read, for places, and stops a part without end.
-struct Kept {
+struct KeptText {
     input: Box<dyn BufRead + Send>,
     bytes: Vec<u8>,
     /// The place of the first kept byte.
     at: Position,
 }
 
-impl Kept {
+impl KeptText {
     fn new(input: Box<dyn BufRead + Send>) -> Self {
         Self { input, bytes: Vec::new(), at: Position { line: 1, column: 1 } }
     }
@@ -214,7 +214,7 @@ impl Kept {
     }
 }
 
-impl Read for Kept {
+impl Read for KeptText {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let chunk = self.fill_buf()?;
         let count = chunk.len().min(buffer.len());
@@ -226,7 +226,7 @@ impl Read for Kept {
     }
 }
 
-impl BufRead for Kept {
+impl BufRead for KeptText {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         if self.bytes.len() > MAX_LINE {
             return Err(io::Error::other(format!("a part of it is longer than {MAX_LINE} bytes")));

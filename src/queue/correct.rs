@@ -3,7 +3,7 @@
 use super::books::Books;
 use super::index::set_of;
 use super::{Accepted, QueueError};
-use crate::model::{Expectation, JobSpec, JobState, Move};
+use crate::model::{Expectation, IdSet, JobSpec, JobState, Move};
 
 /// What a later list says of a known job, where that is news.
 pub(super) struct Correction {
@@ -39,6 +39,12 @@ impl Books {
             return Ok(later.clone());
         }
         Ok(before.corrected_by(later))
+    }
+
+    /// Those of the jobs that are still to be done.
+    pub(super) fn not_done(&self, ids: &[u64]) -> IdSet {
+        let left = |id: &u64| self.index.state(*id).is_some_and(|state| state != JobState::Done);
+        set_of(ids.iter().copied().filter(left))
     }
 
     /// Has jobs take what later lists say of them. What is done or failed by the earlier word is queued again.

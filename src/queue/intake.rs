@@ -37,6 +37,8 @@ pub(super) struct OpenIntake {
     again: Vec<(u64, Box<Folder>)>,
     /// What is said of known jobs, where that is news.
     corrections: Vec<Correction>,
+    /// Known jobs that are now given other settings than they have.
+    other_settings: Vec<u64>,
     draft: Option<Draft>,
 }
 
@@ -85,6 +87,7 @@ impl Books {
             known: Vec::new(),
             again: Vec::new(),
             corrections: Vec::new(),
+            other_settings: Vec::new(),
             draft,
         });
         Ok(())
@@ -147,7 +150,7 @@ impl Books {
     fn gather(&mut self, jobs: Vec<JobSpec>) -> Result<(), QueueError> {
         let hashes: Vec<u64> = jobs.iter().map(pack::hash).collect();
         let stored = self.stored(&jobs, &hashes)?;
-        let mut news = Vec::new();
+        let (mut news, mut others) = (Vec::new(), Vec::new());
         for (&at, &id) in &stored {
             let Some(spec) = jobs.get(at) else { continue };
             if id >= self.numbers.next_id {
@@ -158,10 +161,15 @@ impl Books {
                 continue;
             }
             news.extend(self.correction(id, spec)?.map(|correction| (at, correction)));
+            if !spec.settings.is_empty() {
+                let settings = self.spec(id)?.settings;
+                others.extend((spec.settings.or(&settings) != settings).then_some(id));
+            }
         }
         // In the order of the list: its last word counts.
         news.sort_unstable_by_key(|(at, _)| *at);
         let Some(intake) = &mut self.intake else { return Err(QueueError::IntakeEnded) };
+        intake.other_settings.append(&mut others);
         intake.corrections.extend(news.into_iter().map(|(_, correction)| correction));
         for (at, (spec, hash)) in jobs.into_iter().zip(hashes).enumerate() {
             match stored.get(&at) {
@@ -276,11 +284,12 @@ impl Books {
         let known = set_of(std::mem::take(&mut intake.known));
         let again = std::mem::take(&mut intake.again);
         let corrections = std::mem::take(&mut intake.corrections);
+        let kept_settings = self.not_done(&intake.other_settings);
         if intake.next == first {
             self.intake = Some(intake);
             self.drop_intake()?;
             self.read_again(&again)?;
-            return Ok(Accepted { known, ..self.correct(&corrections)? });
+            return Ok(Accepted { known, kept_settings, ..self.correct(&corrections)? });
         }
         let last = intake.next - 1;
         // A manifest without its line in the journal was not accepted: it goes away when the queue is opened.
@@ -306,7 +315,7 @@ impl Books {
         self.commit()?;
         let mut new = set_of([]);
         new.insert_range(JobId(first), JobId(last));
-        Ok(Accepted { new, known, ..accepted })
+        Ok(Accepted { new, known, kept_settings, ..accepted })
     }
 }
 

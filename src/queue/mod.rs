@@ -83,6 +83,8 @@ pub struct Accepted {
     pub again: IdSet,
     /// Jobs that are not done, and lack mirrors that they are said to have.
     pub without_mirrors: IdSet,
+    /// Jobs that are not done, and keep other settings than they are now given.
+    pub kept_settings: IdSet,
 }
 
 /// What can be claimed of an account's jobs; those with mirrors are a group of their own.

@@ -167,12 +167,18 @@ mod tests {
 
     /// Takes nothing until it is told to.
     #[derive(Clone, Default)]
-    struct Gated(Arc<(Mutex<(bool, Vec<u8>)>, Condvar)>);
+    struct Gated(Arc<Valve>);
+
+    #[derive(Default)]
+    struct Valve {
+        taken: Mutex<(bool, Vec<u8>)>,
+        opened: Condvar,
+    }
 
     impl Write for Gated {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let (lock, opened) = &*self.0;
-            let mut state = opened.wait_while(lock.lock().unwrap(), |(is_open, _)| !*is_open).unwrap();
+            let Valve { taken, opened } = &*self.0;
+            let mut state = opened.wait_while(taken.lock().unwrap(), |(is_open, _)| !*is_open).unwrap();
             state.1.extend_from_slice(bytes);
             Ok(bytes.len())
         }
@@ -194,10 +200,10 @@ mod tests {
             // Figures are drawn anew; none of them is missed.
             messages.write_all(b"\r5 of 9 files\x1b[K").unwrap();
         }
-        gated.0.0.lock().unwrap().0 = true;
-        gated.0.1.notify_all();
+        gated.0.taken.lock().unwrap().0 = true;
+        gated.0.opened.notify_all();
         messages.finish();
-        let text = String::from_utf8(gated.0.0.lock().unwrap().1.clone()).unwrap();
+        let text = String::from_utf8(gated.0.taken.lock().unwrap().1.clone()).unwrap();
         let came = (0..200).filter(|n| text.contains(&line(*n))).count();
         assert!((1..200).contains(&came), "{came}");
         let told = format!("ftpq: {} messages were left out because nobody was reading\n", 200 - came);

@@ -167,7 +167,7 @@ pub(super) fn says_denied(reply: &Reply, path: &[u8]) -> bool {
     Said::new(reply, path).any(&OTHER)
 }
 
-/// As [`says_denied`], of a reply as a failure has it.
+/// Whether the words give another reason than that the path names nothing, of a reply as a failure has it.
 #[must_use]
 pub fn text_says_denied(reply: &str, path: &[u8]) -> bool {
     Said::text(reply.to_lowercase(), path).any(&OTHER)

@@ -650,6 +650,25 @@ fn a_done_file_is_compared_with_the_checksum_that_a_later_list_gives() {
 }
 
 #[test]
+fn settings_that_a_known_job_does_not_take_are_told() {
+    let (server, ftpq) = (Scripted::with(Traits::default(), |_| Act::Usual), Ftpq::new());
+    let list = ftpq.write("list.txt", format!("{}\n{}\n", server.url("a"), server.url("b")));
+    let add = |options: &[&str]| ftpq.run(&[&["add", &list], options].concat()).expect_code(0);
+    add(&["--retries", "2"]);
+    for options in [&[][..], &["--retries", "2"]] {
+        let said = add(options);
+        assert!(!said.err.contains("settings"), "{options:?}: {said}");
+    }
+    let said = add(&["--retries", "3"]);
+    assert!(said.err.contains("2 jobs that were there already keep their former settings"), "{said}");
+    assert!(said.err.contains("`ftpq remove 1-2`") && said.err.contains("`ftpq run`"), "{said}");
+    let told = ftpq.json_one(&["add", &list, "--timeout", "9"]);
+    assert_eq!(told["kept_settings"], serde_json::json!([[1, 2]]), "{told}");
+    // They are another's by now; get has them for its own run.
+    assert!(!ftpq.run(&["get", "--manifest", &list, "--retries", "0"]).err.contains("settings"));
+}
+
+#[test]
 fn a_corrected_list_and_a_corrected_file_come_together() {
     let (ftpq, server, old) = done(By::Url);
     add_fields(&ftpq, &server, &[("md5", digest("md5sum", &old).into()), ("size", 20_000.into())]);

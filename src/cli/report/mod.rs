@@ -33,7 +33,7 @@ pub(super) struct ReportArgs {
     host: Option<String>,
     /// What to write: text for people; json or csv, a line a file; or a list that sha256sum -c and its like read
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
-    format: Option<Format>,
+    format: Option<ReportFormat>,
     /// Write it to this file; it appears once it is whole, and replaces an earlier list of the same format alone
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -50,23 +50,23 @@ pub(super) struct ReportArgs {
 
 /// What to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+enum ReportFormat {
     Text,
     Json,
     Csv,
     Sums(Algorithm),
 }
 
-const FORMATS: [(&str, Format); 6] = [
-    ("text", Format::Text),
-    ("json", Format::Json),
-    ("csv", Format::Csv),
-    ("sha256sums", Format::Sums(Algorithm::Sha256)),
-    ("sha512sums", Format::Sums(Algorithm::Sha512)),
-    ("md5sums", Format::Sums(Algorithm::Md5)),
+const FORMATS: [(&str, ReportFormat); 6] = [
+    ("text", ReportFormat::Text),
+    ("json", ReportFormat::Json),
+    ("csv", ReportFormat::Csv),
+    ("sha256sums", ReportFormat::Sums(Algorithm::Sha256)),
+    ("sha512sums", ReportFormat::Sums(Algorithm::Sha512)),
+    ("md5sums", ReportFormat::Sums(Algorithm::Md5)),
 ];
 
-fn formats() -> impl TypedValueParser<Value = Format> {
+fn formats() -> impl TypedValueParser<Value = ReportFormat> {
     PossibleValuesParser::new(FORMATS.map(|(name, _)| name)).try_map(|name| {
         FORMATS.into_iter().find(|(known, _)| *known == name).map(|(_, format)| format).ok_or("no such format")
     })
@@ -95,11 +95,11 @@ impl Pages {
 
 /// Runs the command.
 pub(super) async fn report(face: &mut Face<'_>, args: ReportArgs) -> Result<Exit, Failed> {
-    let format = args.format.unwrap_or(if face.global.json { Format::Json } else { Format::Text });
-    if args.base.is_some() && !matches!(format, Format::Sums(_)) {
+    let format = args.format.unwrap_or(if face.global.json { ReportFormat::Json } else { ReportFormat::Text });
+    if args.base.is_some() && !matches!(format, ReportFormat::Sums(_)) {
         return Err(Failed::Usage("--base: only lists of checksums have names relative to a folder".to_owned()));
     }
-    if args.no_look && matches!(format, Format::Sums(_)) {
+    if args.no_look && matches!(format, ReportFormat::Sums(_)) {
         return Err(Failed::Usage("--no-look: a list of checksums is made of the files as they are now".to_owned()));
     }
     let output = args.output.as_deref().map(|path| face.absolute(path)).transpose()?;
@@ -120,7 +120,9 @@ pub(super) async fn report(face: &mut Face<'_>, args: ReportArgs) -> Result<Exit
     let mut crew = Crew::new("looked at", total, "no report was written")?;
     let mut pages = Pages { desk: Some(RestingDesk::new(desk)), selection, after: None };
     let exit = match format {
-        Format::Sums(algorithm) => sums::write(face, &mut pages, &mut crew, &mut target, (algorithm, base)).await?,
+        ReportFormat::Sums(algorithm) => {
+            sums::write(face, &mut pages, &mut crew, &mut target, (algorithm, base)).await?
+        }
         _ => write(face, &mut pages, &mut crew, (&mut target, format), !args.no_look).await?,
     };
     target.finish(args.force)?;
@@ -132,11 +134,11 @@ async fn write(
     face: &mut Face<'_>,
     pages: &mut Pages,
     crew: &mut Crew,
-    (target, format): (&mut Target, Format),
+    (target, format): (&mut Target, ReportFormat),
     looks: bool,
 ) -> Result<Exit, Failed> {
     let mut tally = Tally::new(looks);
-    if format == Format::Csv {
+    if format == ReportFormat::Csv {
         target.say(face, csv::HEADER)?;
     }
     loop {
@@ -151,25 +153,25 @@ async fn write(
         };
         for (job, off) in crew.work(face, page, |_| 0, look).await? {
             let line = lines::line(&job, off.as_ref());
-            tally.note(&line, format == Format::Text);
+            tally.note(&line, format == ReportFormat::Text);
             match format {
-                Format::Json => target.say_json(face, &line)?,
-                Format::Csv => target.say(face, &csv::row(&line)?)?,
+                ReportFormat::Json => target.say_json(face, &line)?,
+                ReportFormat::Csv => target.say(face, &csv::row(&line)?)?,
                 _ => {}
             }
         }
     }
     face.undraw();
     match format {
-        Format::Json => target.say_json(face, &ReportLine::Summary(Box::new(tally.summary())))?,
-        Format::Text => {
+        ReportFormat::Json => target.say_json(face, &ReportLine::Summary(Box::new(tally.summary())))?,
+        ReportFormat::Text => {
             for line in tally.text() {
                 target.say(face, &line)?;
             }
         }
         _ => {}
     }
-    if target.is_file() && format != Format::Text && !face.global.quiet {
+    if target.is_file() && format != ReportFormat::Text && !face.global.quiet {
         face.complain(&tally.summary().text);
     }
     Ok(if tally.is_whole() { Exit::Done } else { Exit::SomeFailed })

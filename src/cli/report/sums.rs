@@ -17,7 +17,7 @@ const NAMED: u64 = 50;
 
 /// How many lines of a list came about in which way.
 #[derive(Default)]
-struct Made {
+struct SumsTally {
     listed: u64,
     /// Digests computed now.
     computed: u64,
@@ -41,7 +41,7 @@ pub(super) async fn write(
 ) -> Result<Exit, Failed> {
     let tool = tool(algorithm);
     target.say(face, &format!("{MARK}: {}, checked by `{tool} -c` from its base folder", algorithm.name()))?;
-    let mut made = Made::default();
+    let mut made = SumsTally::default();
     loop {
         let page = pages.next(face).await?;
         if page.is_empty() {
@@ -87,13 +87,13 @@ pub(super) async fn write(
     target.say(face, &note)?;
     close(face, &made, &base);
     Ok(match made {
-        Made { unreadable: true, .. } => Exit::Storage,
-        Made { left_out: 0, missing: 0, .. } => Exit::Done,
+        SumsTally { unreadable: true, .. } => Exit::Storage,
+        SumsTally { left_out: 0, missing: 0, .. } => Exit::Done,
         _ => Exit::SomeFailed,
     })
 }
 
-fn close(face: &mut Face<'_>, made: &Made, base: &Path) {
+fn close(face: &mut Face<'_>, made: &SumsTally, base: &Path) {
     if made.left_out > NAMED {
         face.complain(&format!("and {} more: `ftpq verify` names them", grouped(made.left_out - NAMED)));
     }

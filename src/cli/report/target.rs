@@ -1,6 +1,6 @@
 //! Where a report goes: to standard output, or to a file that appears once it is whole.
 
-use super::{Format, csv, sums};
+use super::{ReportFormat, csv, sums};
 use crate::cli::exit::Failed;
 use crate::cli::face::Face;
 use crate::cli::words;
@@ -24,7 +24,7 @@ struct Out {
 impl Target {
     /// Opens it. A file that is there may only be replaced where it is an earlier report of the same format, or `force` says
     /// so.
-    pub(super) fn open(path: Option<PathBuf>, format: Format, force: bool) -> Result<Self, Failed> {
+    pub(super) fn open(path: Option<PathBuf>, format: ReportFormat, force: bool) -> Result<Self, Failed> {
         let Some(path) = path else { return Ok(Self(None)) };
         let wrong = |why: &str| Failed::Usage(format!("-o {}: {why}", words::path(&path)));
         let failed = |e: io::Error| Failed::Io(format!("can't write {}", words::path(&path)), e);
@@ -70,12 +70,12 @@ impl Out {
 }
 
 /// Whether a file begins as a report of that format does. Text for people has no mark of its own.
-fn is_own(path: &Path, format: Format) -> io::Result<bool> {
+fn is_own(path: &Path, format: ReportFormat) -> io::Result<bool> {
     let mark = match format {
-        Format::Text => return Ok(false),
-        Format::Json => "{\"report\":",
-        Format::Csv => csv::HEADER,
-        Format::Sums(_) => sums::MARK,
+        ReportFormat::Text => return Ok(false),
+        ReportFormat::Json => "{\"report\":",
+        ReportFormat::Csv => csv::HEADER,
+        ReportFormat::Sums(_) => sums::MARK,
     };
     let mut start = Vec::new();
     File::open(path)?.take(mark.len() as u64).read_to_end(&mut start)?;
