@@ -30,7 +30,8 @@ pub struct Interrupt {
 impl Interrupt {
     /// Listens from now on for as long as the process lives; the signals no longer end it by themselves. After the first
     /// one it ends within 1.5 s, unless a [`ShutdownGuard`] is held; at a second SIGINT or SIGTERM it ends at once, with
-    /// code 3; a terminal that goes away may send SIGHUP several times. SIGHUP is left alone where the process was started with it ignored (nohup(1)).
+    /// code 3; a terminal that goes away may send SIGHUP several times. SIGHUP is left alone where the process was started
+    /// with it ignored (nohup(1)).
     ///
     /// # Errors
     /// When the thread can't be started or the handlers can't be installed.

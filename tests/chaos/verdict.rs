@@ -12,7 +12,8 @@ use std::{
     fs,
 };
 
-/// Most memory of ftpq, in KiB, whatever happens. A debug build that only waits for a server over TLS holds 45 MiB.
+/// Most memory of ftpq, in KiB, whatever happens. A debug build that only waits for a server over TLS holds 45 MiB; up to 272
+/// small files of at most 64 KiB, 17 MiB together, wait in memory for the server's last word where their sessions stall.
 const MOST_MEMORY: u64 = 96 << 10;
 /// Most control connections to one server for each run and for each blow to it: as many as a run may open to a host, and
 /// what follows when all of them break.
