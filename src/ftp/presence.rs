@@ -46,10 +46,15 @@ impl Session {
             Some(control) => self.file_answers(std::slice::from_ref(control)).await?.contains(&FileAnswer::Exists),
             None => query.trusts_refusals,
         };
+        let is_deaf = query.control.is_some() && !is_trusted;
         let mut found = Vec::with_capacity(query.files.len());
         for files in query.files.chunks(TOGETHER) {
             found.extend(self.file_answers(files).await?.into_iter().map(|answer| match answer {
                 FileAnswer::Refused(_) if is_trusted => FileAnswer::Missing,
+                // Whatever it says: it says so of what it has.
+                FileAnswer::Missing if is_deaf => {
+                    FileAnswer::Unclear("it does not answer for a file that it lists either".to_owned())
+                }
                 answer => answer,
             }));
         }

@@ -9,7 +9,8 @@ use super::rules::{Fate, Rules};
 use super::survey::Survey;
 use super::task::{End, Report, Stop};
 use crate::model::{
-    Cause, Failure, Folder, FolderTally, IdSet, Job, JobId, JobSpec, JobState, Receipt, RemotePath, Stage, printable,
+    Cause, Failure, FailureKind, Folder, FolderTally, IdSet, Job, JobId, JobSpec, JobState, Receipt, RemotePath, Stage,
+    printable,
 };
 use crate::policy::{Collision, FoldedNames, SortedNames};
 use crate::queue::{Admission, Known, Queue, QueueError, Renewal};
@@ -88,7 +89,12 @@ pub async fn expand(task: &Expansion<'_>, link: &mut Link) -> Result<(Report, Op
         Err(Halt::Failed(failure)) => End::Failed(failure),
         Err(Halt::Queue(error)) => return Err(error),
     };
-    if !run.whole {
+    // What a folder gave that is not read again stays, also where it failed.
+    let is_read_again = match &end {
+        End::Failed(failure) => failure.kind == FailureKind::Transient,
+        end => !matches!(end, End::Completed(_)),
+    };
+    if is_read_again {
         run.share.give_back();
     }
     let tally = run.whole.then_some(run.tally);
@@ -224,7 +230,13 @@ impl<'a> Run<'a> {
     pub(super) async fn meet(&mut self, rules: &Rules<'_>, item: Item) -> Result<(), Halt> {
         self.tally.entries += 1;
         match item {
-            Item::Entry(entry) => self.sort(rules.judge(&entry), entry),
+            Item::Entry(entry) => {
+                let fate = rules.judge(&entry);
+                if matches!(fate, Fate::Other) {
+                    self.note_listed(rules, &entry);
+                }
+                self.sort(fate, entry);
+            }
             Item::Refused(refused) => {
                 self.hiding += u64::from(refused.why.hides_files());
                 self.is_cut_off |= refused.why == Refusal::CutOff;
@@ -309,6 +321,19 @@ impl<'a> Run<'a> {
             self.refuse(&name, "it differs from another name in case alone, which is one file on this file system");
         }
         !self.folds_case
+    }
+
+    /// Takes note of a name that is listed, and that nothing is fetched from now: what came from it before is not gone.
+    pub(super) fn note_listed(&mut self, rules: &Rules<'_>, entry: &Entry) {
+        if self.task.survey.is_none() {
+            return;
+        }
+        if let Fate::File(spec) | Fate::LeftOut(spec) = rules.file(entry, None) {
+            self.left_out.push(*spec);
+        }
+        if let Ok(path) = self.task.job.spec.source.path().join(&entry.name, true) {
+            self.note_folder(&path);
+        }
     }
 
     pub(super) fn note_folder(&self, path: &RemotePath) {
@@ -416,7 +441,7 @@ impl<'a> Run<'a> {
         let message =
             format!("{hiding} of {entries} lines of the listing can't be used, so files may be missing: {named}");
         // A connection that broke unnoticed is whole the next time; a server that always ends so is not.
-        if self.is_cut_off && self.task.job.record.attempts == 0 {
+        if self.is_cut_off && self.task.job.record.fruitless == 0 {
             return Failure::transient(Stage::List, Cause::Incomplete, message).with_advice("the folder is read again");
         }
         let advice = "all other files were queued; name the missing ones one by one; `ftpq -v` shows the dialogue";

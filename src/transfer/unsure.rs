@@ -22,7 +22,10 @@ impl Run<'_> {
                 continue;
             };
             match found {
-                LinkKind::Dangling => self.tally.left_out += 1,
+                LinkKind::Dangling => {
+                    self.tally.left_out += 1;
+                    self.note_listed(rules, &entry);
+                }
                 LinkKind::File => {
                     let listed = self.told_of(&entry, link).await?;
                     let fate = rules.file(&entry, listed);

@@ -1,6 +1,6 @@
 //! Whether a server's refusals say that it has no such file.
 
-use super::classify::{says_denied, says_missing};
+use super::classify::{gives_no_reason, says_denied, says_missing};
 use super::reply::Reply;
 use crate::model::printable;
 
@@ -36,7 +36,8 @@ pub fn file_answer(replies: &[Reply], path: &[u8]) -> FileAnswer {
     let (mut is_plain, mut is_clear) = (false, true);
     for reply in refusals {
         is_plain |= says_missing(reply, path);
-        is_clear &= reply.code.get() == 550 && !says_denied(reply, path);
+        let is_known = says_missing(reply, path) || gives_no_reason(reply, path);
+        is_clear &= reply.code.get() == 550 && is_known && !says_denied(reply, path);
     }
     match (is_clear, is_plain) {
         (false, _) => FileAnswer::Unclear(words()),
@@ -52,8 +53,14 @@ mod tests {
 
     #[test]
     fn words_of_absence_are_told_from_all_others() {
-        let table: [(&[&str], &str); 13] = [
+        let table: [(&[&str], &str); 19] = [
             (&["213 5", "213 20240229123456"], "exists"),
+            (&["550 f: Input/output error", "550 f: Input/output error"], "unclear"),
+            (&["550 f: Stale file handle"], "unclear"),
+            (&["550 Zugriff verweigert.", "550 Zugriff verweigert."], "unclear"),
+            (&["550 The file is being used by another process."], "unclear"),
+            (&["550 File unavailable (e.g., file not found, no access)."], "unclear"),
+            (&["550 no"], "unclear"),
             (&["550 no", "213 20240229123456"], "exists"),
             (&["550 no", "250-x\r\n type=file; f\r\n250 End"], "exists"),
             (&["550 /d/f: No such file or directory", "550 /d/f: No such file or directory"], "missing"),

@@ -150,7 +150,8 @@ pub fn says_missing(reply: &Reply, path: &[u8]) -> bool {
 }
 
 /// Words of a refusal for another reason than that the path names nothing.
-const OTHER: [&str; 9] = [
+const OTHER: [&str; 10] = [
+    "access",
     "permission",
     "denied",
     "not allowed",
@@ -161,6 +162,14 @@ const OTHER: [&str; 9] = [
     "a directory",
     "not a file",
 ];
+
+/// Refusals of vsftpd and Pure-FTPd that give no reason at all.
+const MUTE: [&str; 2] = ["could not get file", "can't check for file existence"];
+
+/// Whether the words give no reason: any others may be one, in whatever language.
+pub(super) fn gives_no_reason(reply: &Reply, path: &[u8]) -> bool {
+    Said::new(reply, path).any(&MUTE)
+}
 
 /// Whether the words give another reason than that the path names nothing.
 pub(super) fn says_denied(reply: &Reply, path: &[u8]) -> bool {
@@ -177,14 +186,20 @@ pub fn text_says_denied(reply: &str, path: &[u8]) -> bool {
 /// directory).`, Pure-FTPd's `226-Sorry, we were unable to read [.]`.
 #[must_use]
 pub fn says_unread(reply: &Reply) -> bool {
-    Said::new(reply, b"").any(&["failed to open", "unable to read", "permission denied", "error during globbing"])
+    unquoted(reply).any(&["failed to open", "unable to read", "permission denied", "error during globbing"])
 }
 
 /// Whether a reply of success says that the listing is not all there is: Pure-FTPd's `226-Output truncated to 10000
 /// matches`, and the words that others may have for it.
 #[must_use]
 pub fn says_truncated(reply: &Reply) -> bool {
-    Said::new(reply, b"").any(&CUT)
+    unquoted(reply).any(&CUT)
+}
+
+/// The words of a reply without what stands in quotes: FileZilla Server ends a listing with the folder's path.
+fn unquoted(reply: &Reply) -> Said {
+    let words = reply.words();
+    Said::text(words.split('"').step_by(2).collect::<Vec<_>>().join(" "), b"")
 }
 
 /// Whether a refusal of a listing says no more than that there is nothing in the folder.
@@ -558,5 +573,15 @@ mod tests {
         }
         assert!(says_unread(&reply("226 Transfer done (but failed to open directory).")));
         assert!(!says_unread(&reply("226 Directory send OK.")));
+    }
+
+    /// FileZilla Server ends a listing with the path of the folder.
+    #[test]
+    fn a_folder_may_have_any_name() {
+        for name in ["incomplete", "truncated", "permission denied"] {
+            let reply = reply(&format!("226 Successfully transferred \"/{name}\""));
+            assert!(!says_truncated(&reply) && !says_unread(&reply), "{name}");
+        }
+        assert!(says_truncated(&reply("226 Output truncated to 10000 matches")));
     }
 }

@@ -398,6 +398,50 @@ fn too_many_missing_files_stay_a_question() {
     assert!(!into.join("one").exists());
 }
 
+/// What a link leads to can't be reached this night: the link is listed, and so what came by it is not gone.
+#[test]
+fn a_link_that_leads_nowhere_for_now_deletes_nothing() {
+    for follow in [&[][..], &["--follow-links"]] {
+        let away = Arc::new(AtomicBool::new(false));
+        let is_away = Arc::clone(&away);
+        let server = Scripted::with(Traits::default(), move |turn| {
+            let is_link = turn.arg.contains("link");
+            match turn.verb {
+                "LIST" if !is_link && turn.honest.is_some() => {
+                    let mut told = turn.delivery();
+                    let honest = String::from_utf8(told.data.to_vec()).unwrap();
+                    let mut text: String = honest
+                        .lines()
+                        .filter(|line| !line.contains("link"))
+                        .map(|line| format!("{line}\r\n"))
+                        .collect();
+                    if honest.contains("link") {
+                        text += "lrwxrwxrwx 1 ftp ftp 9 Feb 29 2024 link.bin -> /disk2/f\r\n";
+                    }
+                    told.upto = text.len();
+                    told.data = Arc::new(text.into_bytes());
+                    Act::Deliver(told)
+                }
+                "SIZE" | "MDTM" | "CWD" if is_link && is_away.load(Ordering::SeqCst) => {
+                    Act::say("550 No such file or directory")
+                }
+                _ => Act::Usual,
+            }
+        });
+        for name in ["a.bin", "b.bin", "link.bin"] {
+            server.put(&format!("d/{name}"), "x");
+        }
+        let ftpq = Ftpq::new();
+        let (url, into) = (server.url("d/"), ftpq.downloads());
+        let sync = |more: &[&str]| ftpq.run(&[&["sync", &url, into.to_str().unwrap()], follow, more].concat());
+        sync(&[]).expect_code(0);
+        assert_eq!(files_below(&into).len(), 3);
+        away.store(true, Ordering::SeqCst);
+        let ended = sync(&["--delete"]);
+        assert_eq!(files_below(&into).len(), 3, "{ended}{}", server.core().dialogue());
+    }
+}
+
 /// A disk that is not mounted, below which nothing but folders was: what was in those is in question too.
 #[test]
 fn a_folder_that_lost_all_its_folders_deletes_nothing_below_it() {
