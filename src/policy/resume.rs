@@ -241,30 +241,27 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
             Err("the file there has another modification time than the server's".to_owned())
         }
         (Some(_), Some(_)) if facts.difference == Difference::Id && facts.kind == TransferType::Image => {
-            match found.bytes_match {
-                None => Ok(Plan::Sample),
-                Some(true) => {
-                    let note = "was there already; size, time and the bytes compared match, the unique id is another";
-                    Ok(Plan::Adopt { note: note.to_owned() })
-                }
-                Some(false) => Err("the file there has other bytes than the server's".to_owned()),
-            }
+            by_bytes(found, "was there already; size, time and the bytes compared match, the unique id is another")
         }
         (Some(_), Some(_)) if size.is_some() && facts.kind == TransferType::Image => {
             Ok(Plan::Adopt { note: "was there already; size and time match".to_owned() })
         }
         (Some(_), Some(_)) => Ok(Plan::Adopt { note: "was there already; its time matches".to_owned() }),
-        _ if facts.kind == TransferType::Image && (size.is_some() || is_just_named) => match found.bytes_match {
-            None => Ok(Plan::Sample),
-            Some(true) if is_just_named => Ok(Plan::Adopt { note: JUST_NAMED.to_owned() }),
-            Some(true) => {
-                let note = "was there already; size and bytes match in the places compared, the server tells no time";
-                Ok(Plan::Adopt { note: note.to_owned() })
-            }
-            Some(false) => Err("the file there has other bytes than the server's".to_owned()),
-        },
+        _ if facts.kind == TransferType::Image && (size.is_some() || is_just_named) => {
+            let note = "was there already; size and bytes match in the places compared, the server tells no time";
+            by_bytes(found, if is_just_named { JUST_NAMED } else { note })
+        }
         _ if is_just_named => Ok(Plan::Adopt { note: JUST_NAMED.to_owned() }),
         _ => Err("the server tells neither size nor time, so the file there can't be compared".to_owned()),
+    }
+}
+
+/// The plan for a file that only its bytes tell of: they are compared, and then it matches as `note` says, or differs.
+fn by_bytes(found: FinalFile, note: &str) -> Result<Plan, String> {
+    match found.bytes_match {
+        None => Ok(Plan::Sample),
+        Some(true) => Ok(Plan::Adopt { note: note.to_owned() }),
+        Some(false) => Err("the file there has other bytes than the server's".to_owned()),
     }
 }
 
