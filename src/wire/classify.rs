@@ -163,14 +163,6 @@ const OTHER: [&str; 10] = [
     "not a file",
 ];
 
-/// Refusals of vsftpd and Pure-FTPd that give no reason at all.
-const MUTE: [&str; 2] = ["could not get file", "can't check for file existence"];
-
-/// Whether the words give no reason: any others may be one, in whatever language.
-pub(super) fn gives_no_reason(reply: &Reply, path: &[u8]) -> bool {
-    Said::new(reply, path).any(&MUTE)
-}
-
 /// Whether the words give another reason than that the path names nothing.
 pub(super) fn says_denied(reply: &Reply, path: &[u8]) -> bool {
     Said::new(reply, path).any(&OTHER)

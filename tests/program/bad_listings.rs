@@ -274,8 +274,8 @@ fn files_that_are_gone_are_asked_for_and_deleted() {
         assert_eq!(here, ["b.txt", "c.txt", "d.txt", "f.txt", "sub/t.txt"], "{ended}");
         assert_eq!(fs::read_to_string(liar.ftpq.downloads().join("c.txt")).unwrap(), "mine");
         let asked = liar.server.core().args("SIZE").len() - before;
-        // Four of them, and one in each folder that is there.
-        assert_eq!(asked, 6, "{}", liar.server.core().dialogue());
+        // Four of them, and in each of the two folders one that is there and a name that nothing has.
+        assert_eq!(asked, 8, "{}", liar.server.core().dialogue());
         assert!(ended.everything().contains("3 files, deleted here"), "{ended}");
     }
 }
@@ -318,6 +318,46 @@ fn refusals_of_a_server_that_refuses_everything_delete_nothing() {
         lying.store(false, Ordering::SeqCst);
         ftpq.run(&sync).expect_code(0);
         assert_eq!(files_below(&into).len(), 5, "{refusal}");
+    }
+}
+
+/// What a server says of a file that is not listed, when it says otherwise of a name that nothing has, is not that the file
+/// is gone, whatever its language; what it says of both is.
+#[test]
+fn only_the_words_for_a_name_that_nothing_has_say_that_a_file_is_gone() {
+    let table = [
+        ("550 Could not get file info.", "550 d/3: Input/output error", false),
+        ("550 Could not get file info.", "550 Stale file handle", false),
+        ("550 Datei nicht vorhanden.", "550 Zugriff verweigert.", false),
+        ("550 Datei nicht vorhanden.", "550 Datei wird benutzt.", false),
+        (
+            "550 File unavailable (e.g., file not found, no access).",
+            "550 File unavailable (e.g., file not found, no access).",
+            false,
+        ),
+        ("550 Datei nicht vorhanden.", "550 Datei nicht vorhanden.", true),
+        ("550 No.", "550 No.", true),
+    ];
+    for (of_nothing, of_file, is_gone) in table {
+        let lying = Arc::new(AtomicBool::new(false));
+        let is_lying = Arc::clone(&lying);
+        let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
+            "SIZE" | "MDTM" if is_lying.load(Ordering::SeqCst) && turn.arg.ends_with("/3") => Act::say(of_file),
+            "SIZE" | "MDTM" if turn.arg.contains("/ftpq") => Act::say(of_nothing),
+            _ => Act::Usual,
+        });
+        for n in 0..6 {
+            server.put(&format!("d/{n}"), "x");
+        }
+        let ftpq = Ftpq::new();
+        let (url, into) = (server.url("d/"), ftpq.downloads());
+        let sync = ["sync", "--delete", "--retries", "0", &url, into.to_str().unwrap()];
+        ftpq.run(&sync).expect_code(0);
+        server.core().remove("d/3");
+        lying.store(true, Ordering::SeqCst);
+        let ended = ftpq.run(&sync).expect_code(i32::from(!is_gone));
+        let left = if is_gone { 5 } else { 6 };
+        assert_eq!(files_below(&into).len(), left, "{of_file} beside {of_nothing}: {ended}");
     }
 }
 
