@@ -58,7 +58,7 @@ fn resume(bytes: &mut Bytes<'_>) {
         expect: &expect,
         has_digest: expect.checksum.is_some(),
         final_file,
-        difference: [Difference::None, Difference::Id, Difference::Content][usize::from(bytes.below(3))],
+        difference: [Difference::None, Difference::Doubt, Difference::Content][usize::from(bytes.below(3))],
         part: bytes.maybe(Bytes::length),
         progress: progress.as_ref(),
         begun_with: None,

@@ -36,8 +36,9 @@ pub struct Found {
     pub size: u64,
     /// Modification time in seconds since 1970-01-01 UTC.
     pub modified: Option<i64>,
-    /// The nanoseconds that belong to it, and the file's number: one that is saved anew within a second differs in them.
-    version: (i64, u64),
+    /// The nanoseconds that belong to it: one that is saved anew within a second differs in them. Its number would not do: FAT
+    /// and file systems in user space give others as time goes by.
+    nanos: i64,
 }
 
 impl From<&Stat> for Found {
@@ -45,7 +46,7 @@ impl From<&Stat> for Found {
         Self {
             size: u64::try_from(stat.st_size).unwrap_or(0),
             modified: Some(stat.st_mtime),
-            version: (i64::try_from(stat.st_mtime_nsec).unwrap_or(0), stat.st_ino),
+            nanos: i64::try_from(stat.st_mtime_nsec).unwrap_or(0),
         }
     }
 }

@@ -433,6 +433,7 @@ impl Dispatcher {
         let now = Time::now();
         self.descriptors.grow(now.ticks);
         self.tune(now).await?;
+        self.look_for_questions();
         // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
         let crowded = self.hosts.wake(now.ticks);
         self.rest(crowded);

@@ -17,6 +17,14 @@ const LONG: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(8);
 
 impl Dispatcher {
+    /// Looks for questions that were put back: whoever took them along has another transfer to do.
+    pub(super) fn look_for_questions(&mut self) {
+        let Hosts { accounts, unasked, .. } = &mut self.hosts;
+        let waiting =
+            accounts.iter().filter(|(_, books)| !books.rechecks.is_empty()).map(|(account, _)| account.clone());
+        unasked.extend(waiting);
+    }
+
     /// Has sessions at rest put the questions of their accounts. Where a next file is about to come, they wait for it, though
     /// not for long.
     pub(super) fn recheck(&mut self) {

@@ -68,7 +68,7 @@ pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, mut moment: Mome
     let settlement = match &report.end {
         End::Completed(receipt) => {
             let receipt = Receipt { finished_at: moment.now, source: chosen.told(job), ..(**receipt).clone() };
-            Settlement::Done { receipt, attempt: attempt(report, None, moment) }
+            Settlement::Done { receipt: Box::new(receipt), attempt: attempt(report, None, moment) }
         }
         End::Unchanged { same, .. } => Settlement::Unchanged { checked_at: same.map(|_| moment.now) },
         End::Stopped => Settlement::Release {

@@ -155,6 +155,10 @@ pub struct Receipt {
     /// Where it came from, where the job has mirrors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
+    /// When the file here was last changed, in seconds since 1970-01-01 UTC, where that is not what the server told: it was
+    /// there already, and its content proved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_here: Option<i64>,
     /// How it was proved; absent in receipts of versions that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
@@ -253,7 +257,7 @@ pub enum Settlement {
     /// The whole file stands under its final name.
     Done {
         /// Proof.
-        receipt: Receipt,
+        receipt: Box<Receipt>,
         /// The attempt's story.
         attempt: Attempt,
     },
@@ -317,7 +321,7 @@ impl Settlement {
                 record.remember(attempt);
                 record.end_well();
                 let (attempts, fetched_in_all, millis) = (record.attempts, record.fetched, record.millis);
-                record.receipt = Some(Receipt { attempts, fetched_in_all, millis, ..receipt });
+                record.receipt = Some(Receipt { attempts, fetched_in_all, millis, ..*receipt });
             }
             Self::RetryAt { at, attempt, progress } => {
                 record.note_failure(attempt, progress);
@@ -408,12 +412,12 @@ mod tests {
         let attempt = |fetched, millis| Attempt { fetched, millis, ..Attempt::default() };
         Settlement::RetryAt { at: 9, attempt: attempt(100, 1500), progress: None }.write_to(&mut record);
         Settlement::Release { attempt: Some(attempt(20, 0)), progress: None }.write_to(&mut record);
-        Settlement::Done { receipt: Receipt::default(), attempt: attempt(3, 250) }.write_to(&mut record);
+        Settlement::Done { receipt: Box::default(), attempt: attempt(3, 250) }.write_to(&mut record);
         let receipt = record.receipt.clone().unwrap();
         assert_eq!((receipt.attempts, receipt.fetched_in_all, receipt.millis), (3, 123, 1750));
         assert_eq!((record.attempts, record.fetched, record.millis), (3, 123, 1750));
         // Another download of the same job goes on counting.
-        Settlement::Done { receipt: Receipt::default(), attempt: attempt(7, 1) }.write_to(&mut record);
+        Settlement::Done { receipt: Box::default(), attempt: attempt(7, 1) }.write_to(&mut record);
         assert_eq!(record.receipt.unwrap().fetched_in_all, 130);
     }
 
@@ -459,7 +463,7 @@ mod tests {
     fn what_stays_as_it_was_keeps_receipt_and_history() {
         let mut record = JobRecord::default();
         Settlement::Done {
-            receipt: Receipt { size: 7, finished_at: 5, ..Receipt::default() },
+            receipt: Box::new(Receipt { size: 7, finished_at: 5, ..Receipt::default() }),
             attempt: Attempt::default(),
         }
         .write_to(&mut record);

@@ -82,14 +82,15 @@ fn since(receipt: &Receipt, time: &str) -> Comparison {
     }
 }
 
-/// Whether the file under the final name has length and time as it was finished: the server's time, where that was told,
-/// otherwise one not after the end of the download.
+/// Whether the file under the final name has length and time as it was finished: its own time then, or the server's, where
+/// that was told, otherwise one not after the end of the download.
 #[must_use]
 pub fn is_as_finished(receipt: &Receipt, size: u64, modified: Option<i64>) -> bool {
-    let told = receipt.identity.modified.as_deref().and_then(unix_seconds);
+    let told = receipt.modified_here.or_else(|| receipt.identity.modified.as_deref().and_then(unix_seconds));
     let finished = i64::try_from(receipt.finished_at).unwrap_or(i64::MAX);
     let in_time = match told {
-        Some(told) => modified == Some(told),
+        // FAT keeps every other second.
+        Some(told) => modified.is_some_and(|modified| modified == told || modified == told - told.rem_euclid(2)),
         None => modified.is_some_and(|modified| modified <= finished),
     };
     size == receipt.size && in_time
@@ -109,6 +110,20 @@ mod tests {
     }
 
     const T: Option<&str> = Some("20240229123456");
+
+    #[test]
+    fn a_file_is_as_it_was_finished_by_its_own_time_or_the_server_s() {
+        let told = receipt(identity(Some(7), Some("20240229123457"), None));
+        let at = unix_seconds("20240229123457").unwrap();
+        for (modified, is_it) in [(at, true), (at - 1, true), (at + 1, false), (at - 2, false)] {
+            assert_eq!(is_as_finished(&told, 7, Some(modified)), is_it, "{modified}: FAT has even seconds");
+        }
+        assert!(!is_as_finished(&told, 8, Some(at)) && !is_as_finished(&told, 7, None));
+        let even = receipt(identity(Some(7), Some("20240229123456"), None));
+        assert!(!is_as_finished(&even, 7, Some(at - 2)));
+        let own = Receipt { modified_here: Some(5), ..told };
+        assert!(is_as_finished(&own, 7, Some(5)) && !is_as_finished(&own, 7, Some(at)));
+    }
 
     #[test]
     fn what_was_told_then_has_to_be_told_now_and_be_equal() {

@@ -25,8 +25,8 @@ pub enum Difference {
     /// In nothing, or it was not compared.
     #[default]
     None,
-    /// In its `unique` fact alone: the bytes tell.
-    Id,
+    /// In what does not tell of the content, or something is not told any more: the bytes tell.
+    Doubt,
     /// In size, time or what else tells that it is another content.
     Content,
 }
@@ -240,8 +240,8 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
         (Some(remote), Some(local)) if remote != local && !is_begun_ones(facts, local) => {
             Err("the file there has another modification time than the server's".to_owned())
         }
-        (Some(_), Some(_)) if facts.difference == Difference::Id && facts.kind == TransferType::Image => {
-            by_bytes(found, "was there already; size, time and the bytes compared match, the unique id is another")
+        (Some(_), Some(_)) if facts.difference == Difference::Doubt && facts.kind == TransferType::Image => {
+            by_bytes(found, "was there already; size, time and the bytes compared match, other facts of it do not")
         }
         (Some(_), Some(_)) if size.is_some() && facts.kind == TransferType::Image => {
             Ok(Plan::Adopt { note: "was there already; size and time match".to_owned() })

@@ -284,12 +284,13 @@ impl Books {
         let known = set_of(std::mem::take(&mut intake.known));
         let again = std::mem::take(&mut intake.again);
         let corrections = std::mem::take(&mut intake.corrections);
-        let kept_settings = self.not_done(&intake.other_settings);
+        let other_settings = std::mem::take(&mut intake.other_settings);
         if intake.next == first {
             self.intake = Some(intake);
             self.drop_intake()?;
             self.read_again(&again)?;
-            return Ok(Accepted { known, kept_settings, ..self.correct(&corrections)? });
+            let accepted = self.correct(&corrections)?;
+            return Ok(Accepted { known, kept_settings: self.not_done(&other_settings), ..accepted });
         }
         let last = intake.next - 1;
         // A manifest without its line in the journal was not accepted: it goes away when the queue is opened.
@@ -312,6 +313,7 @@ impl Books {
         self.drop_destinations();
         self.read_again(&again)?;
         let accepted = self.correct(&corrections)?;
+        let kept_settings = self.not_done(&other_settings);
         self.commit()?;
         let mut new = set_of([]);
         new.insert_range(JobId(first), JobId(last));

@@ -24,12 +24,15 @@ pub(super) fn attempt(fetched: u64, failed: bool) -> Attempt {
 }
 
 pub(super) fn done() -> Settlement {
-    Settlement::Done { receipt: Receipt { size: 7, ..Receipt::default() }, attempt: attempt(7, false) }
+    Settlement::Done { receipt: Box::new(Receipt { size: 7, ..Receipt::default() }), attempt: attempt(7, false) }
 }
 
 fn done_by(sums: &[&str]) -> Settlement {
     let digests = sums.iter().map(|sum| sum.parse().unwrap()).collect();
-    Settlement::Done { receipt: Receipt { size: 7, digests, ..Receipt::default() }, attempt: attempt(7, false) }
+    Settlement::Done {
+        receipt: Box::new(Receipt { size: 7, digests, ..Receipt::default() }),
+        attempt: attempt(7, false),
+    }
 }
 
 pub(super) async fn add(queue: &Queue, jobs: Vec<JobSpec>) -> Result<Accepted, QueueError> {

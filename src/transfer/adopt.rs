@@ -5,6 +5,7 @@ use super::link::Link;
 use super::task::{Halt, Run, on_disk};
 use crate::disk::{Place, Wanted};
 use crate::model::{Existing, Identity, Proof, Receipt, Stage};
+use crate::policy::unix_seconds;
 
 impl Run<'_> {
     /// The receipt of a file that stands under its final name. `verified` tells whether its content was compared.
@@ -20,24 +21,27 @@ impl Run<'_> {
             place.sync_dir()?;
             place.final_file()
         })?;
-        let size = found.map_or(0, |f| f.size);
+        let (size, modified) = (found.map_or(0, |f| f.size), found.and_then(|f| f.modified));
+        let told = remote.modified.as_deref().filter(|_| verified).and_then(unix_seconds);
         let mut surveyed = self.final_survey.take().unwrap_or_default();
         if let Some(algorithm) = self.kept_digest().filter(|&algorithm| surveyed.digest(algorithm).is_none()) {
             let wanted = Wanted { whole: vec![algorithm], pieces: None };
             surveyed.digests.extend(self.survey_final(place, wanted).await?.digests);
         }
         self.clear_leftovers(place);
+        let skipped = !verified && self.existing() == Existing::Skip;
         let proved = if verified {
             self.proved(self.word.clone(), surveyed, (&remote, size))
         } else {
-            let skipped = self.existing() == Existing::Skip;
             let proof = if skipped { Proof::Nothing } else { self.by_length(&remote, size) };
             super::prove::Proved { proof, digests: surveyed.digests, checksum: None }
         };
         let note = self.note.clone().map_or(note.clone(), |told| format!("{note}; {told}"));
         Ok(self.keep_digests(Receipt {
             size,
-            identity: remote,
+            // What it was not compared with is not what it is.
+            identity: if skipped { Identity::default() } else { remote },
+            modified_here: modified.filter(|_| told.is_some() && modified != told),
             proof: Some(proved.proof),
             digests: proved.digests,
             checksum: proved.checksum,

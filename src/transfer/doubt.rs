@@ -2,6 +2,7 @@
 
 use super::fetch::Start;
 use super::finisher::Content;
+use super::gauge::Phase;
 use super::link::Link;
 use super::look::TELLTALE;
 use super::recheck::as_answer;
@@ -11,7 +12,11 @@ use crate::disk::{PartFile, Place};
 use crate::ftp::Verdict;
 use crate::model::{Algorithm, Cause, Failure, Identity, Stability, Stage, TransferType};
 use crate::policy::OVERLAP;
+use std::time::Duration;
 use tokio::time::sleep;
+
+/// Longest pause between two readings of one file: the session waits for it, and servers end one that does nothing.
+const LONGEST: Duration = Duration::from_secs(30);
 
 impl Run<'_> {
     /// Whether the bytes that came are the whole file.
@@ -105,10 +110,11 @@ impl Run<'_> {
         drop(content);
         self.alone = true;
         // What is just being written differs by then.
-        self.or_stop(sleep(self.min_age().max(TELLTALE))).await?;
+        self.task.gauge.set_phase(Phase::Checking);
+        self.or_stop(sleep(self.min_age().clamp(TELLTALE, LONGEST))).await?;
         let start = Start { from: 0, have: size, why: None, set_aside: false };
         let again = self.fetch(place, &remote, start, link).await?;
-        if self.digest_of_lines(&again.content)? != first {
+        if again.size != size || self.digest_of_lines(&again.content)? != first {
             return Err(Halt::Again(Some("it was read twice, and was not the same".to_owned())));
         }
         if self.inspect(link).await?.size != remote.size {

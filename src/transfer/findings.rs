@@ -7,7 +7,7 @@
 use super::answers::AnswerCache;
 use crate::model::{Account, Algorithm, Checksum, HostKey, RemotePath, Source};
 use crate::policy::ServerClock;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,7 +22,7 @@ pub(super) const MOST_LINES: usize = 1_000_000;
 /// Questions for a checksum in which a host's session broke or fell silent, after which it is not asked any more.
 const MOST_TROUBLES: u32 = 2;
 /// Files for which a listing is read again in vain.
-const MOST_OTHER: u32 = 4;
+const MOST_OTHER: usize = 4;
 
 /// What was found out in a run.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ pub struct Findings {
     pub(super) answers: AnswerCache,
     times: Mutex<HashMap<HostKey, Times>>,
     /// Files whose length the listings of a host tell otherwise than SIZE, also when they are read again.
-    other_lengths: Mutex<HashMap<HostKey, u32>>,
+    other_lengths: Mutex<HashMap<HostKey, HashSet<u64>>>,
 }
 
 /// What was found out of a host's times.
@@ -125,15 +125,19 @@ impl Findings {
         lock(&self.times).get(host).is_some_and(|times| times.do_move)
     }
 
-    /// Takes note that a folder's listing, read again, still told another length of a file than SIZE.
-    pub(super) fn note_other_length(&self, host: HostKey) {
-        *lock(&self.other_lengths).entry(host).or_default() += 1;
+    /// Takes note that a folder's listing, read again, still told the same length of a file, and another than SIZE.
+    pub(super) fn note_other_length(&self, host: HostKey, file: &RemotePath) {
+        let mut hosts = lock(&self.other_lengths);
+        let files = hosts.entry(host).or_default();
+        if files.len() < MOST_OTHER {
+            files.insert(self.names.hash_one(file.as_bytes()));
+        }
     }
 
     /// Whether a host's listings are known to tell other lengths than SIZE: to read a folder again for each of its files
     /// would cost the square of their number.
     pub(super) fn lists_other_lengths(&self, host: &HostKey) -> bool {
-        lock(&self.other_lengths).get(host).is_some_and(|&files| files >= MOST_OTHER)
+        lock(&self.other_lengths).get(host).is_some_and(|files| files.len() >= MOST_OTHER)
     }
 
     /// Whether a host had its chances to answer.

@@ -5,7 +5,7 @@ use super::link::Link;
 use super::prove::Word;
 use super::task::{Halt, Run, on_disk};
 use crate::disk::{Found, Place, Wanted};
-use crate::model::{Cause, Existing, Failure, Identity, Receipt, SameBy, Stage, rfc3339};
+use crate::model::{Cause, Existing, Failure, Identity, Proof, Receipt, SameBy, Stage, rfc3339};
 use crate::policy::{Comparison, Difference, compare_with_receipt, is_as_finished};
 
 /// What is to be told of a file that is the same by size and time.
@@ -39,7 +39,9 @@ impl Run<'_> {
         }
         let Some(remote) = remote else { return Ok(None) };
         match self.compare_with_earlier(place, &remote).await? {
-            Some((receipt, Comparison::Same)) => Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some(SameBy::Time)))),
+            Some((receipt, Comparison::Same)) if !self.has_news(&receipt, &remote) => {
+                Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some(SameBy::Time))))
+            }
             _ => Ok(None),
         }
     }
@@ -72,46 +74,50 @@ impl Run<'_> {
         place: &Place,
         remote: &Identity,
     ) -> Result<Option<UnchangedFile>, Halt> {
-        let Some((receipt, compare_with_receipt)) = self.compare_with_earlier(place, remote).await? else {
-            return Ok(None);
-        };
-        let then = rfc3339(receipt.finished_at);
-        let difference = match compare_with_receipt {
-            Comparison::Same => return Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some(SameBy::Time)))),
+        let Some((receipt, comparison)) = self.compare_with_earlier(place, remote).await? else { return Ok(None) };
+        let is_news = self.has_news(&receipt, remote);
+        let difference = match &comparison {
+            Comparison::Same if !is_news => {
+                return Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some(SameBy::Time))));
+            }
             // Whoever wants what the server has wants more than its size.
-            Comparison::SameSize(_) if self.may_replace() && self.is_of_source(&receipt) => return Ok(None),
-            Comparison::SameSize(why) => {
+            Comparison::SameSize(why) if !(is_news || self.may_replace() && self.is_of_source(&receipt)) => {
                 let note = format!("as it was, checked with the server by its size alone: {why}");
                 return Ok(Some(self.stays(place, receipt, &note, Some(SameBy::Size))));
             }
-            // The digest that it is to have says which of the two is right.
-            _ if self.word.is_some() || self.pieces.is_some() => return Ok(None),
-            Comparison::OtherId => {
-                self.difference = Difference::Id;
-                return Ok(None);
-            }
-            Comparison::Different(how) => format!("the server has another file than the one fetched at {then}: {how}"),
-            Comparison::Untold(what) => {
-                format!("the server tells no {what} of the file: it can't be compared with the one fetched at {then}")
-            }
+            _ => told_apart(&receipt, &comparison),
         };
-        match self.existing() {
-            Existing::Overwrite | Existing::Backup | Existing::Resume => {
-                self.difference = Difference::Content;
-                Ok(None)
-            }
-            Existing::Skip => {
-                let note = format!("kept as it is (existing = skip): {difference}");
-                Ok(Some(self.stays(place, receipt, &note, None)))
-            }
-            Existing::Check | Existing::Error => {
+        if self.existing() == Existing::Skip {
+            // What was said of it stays as it was: nothing is compared now.
+            let note = format!("kept as it is (existing = skip): {difference}");
+            return Ok(Some(self.stays(place, receipt, &note, None)));
+        }
+        // The digest that it is to have says which of the two is right.
+        if self.word.is_some() || self.pieces.is_some() {
+            return Ok(None);
+        }
+        self.difference = match comparison {
+            Comparison::Different(_) => Difference::Content,
+            // A size tells that it is another one, and its bytes that it is not.
+            Comparison::Untold(_) if remote.size.is_none() => Difference::Content,
+            Comparison::Untold(_) | Comparison::OtherId => Difference::Doubt,
+            Comparison::Same | Comparison::SameSize(_) if self.is_listed_anew(&receipt, remote) => Difference::Doubt,
+            Comparison::Same | Comparison::SameSize(_) => Difference::None,
+        };
+        match (&comparison, self.existing()) {
+            (Comparison::Different(_) | Comparison::Untold(_), Existing::Check | Existing::Error) => {
                 Err(self.own_way_out(Failure::local(Stage::Plan, Cause::Exists, difference)).into())
             }
+            (Comparison::Different(_) | Comparison::Untold(_), _) => {
+                self.add_note(&difference);
+                Ok(None)
+            }
+            _ => Ok(None),
         }
     }
 
     /// The receipt of a file that stands here as it was finished, and whether the server has the same; nothing where it does
-    /// not, or was not checked yet by all that is known of it.
+    /// not stand so.
     async fn compare_with_earlier(
         &mut self,
         place: &Place,
@@ -120,7 +126,7 @@ impl Run<'_> {
         let Some(receipt) = self.earlier().cloned() else { return Ok(None) };
         let Some(found) = on_disk(Stage::Plan, || place.final_file())? else { return Ok(None) };
         self.own = self.is_unchanged(&receipt, found, place).await?.then_some(found);
-        if self.own.is_none() || self.has_news(&receipt) {
+        if self.own.is_none() {
             return Ok(None);
         }
         let comparison = compare_with_receipt(&receipt, remote, self.is_of_source(&receipt), self.kind());
@@ -128,7 +134,7 @@ impl Run<'_> {
     }
 
     /// Whether the file came from where this attempt goes.
-    fn is_of_source(&self, receipt: &Receipt) -> bool {
+    pub(super) fn is_of_source(&self, receipt: &Receipt) -> bool {
         receipt.source.as_ref().unwrap_or(&self.task.job.spec.source) == self.task.source
     }
 
@@ -138,10 +144,23 @@ impl Run<'_> {
     }
 
     /// Whether something is said of the content by which the file here was not checked yet.
-    fn has_news(&self, receipt: &Receipt) -> bool {
+    fn has_news(&self, receipt: &Receipt, remote: &Identity) -> bool {
+        let job = self.task.job;
         let is_unknown = |word: &Word| !receipt.known_digests().any(|sum| *sum == word.checksum);
-        let other_size = self.task.job.spec.expect.size.is_some_and(|size| size != receipt.size);
-        other_size || self.task.job.record.compare || self.word.as_ref().is_some_and(is_unknown)
+        let other_size = job.spec.expect.size.is_some_and(|size| size != receipt.size);
+        let is_unproved = receipt.proof == Some(Proof::Nothing);
+        let is_corrected = job.record.compare && job.record.expect.is_some();
+        let is_listed_anew = self.is_listed_anew(receipt, remote);
+        other_size || is_unproved || is_corrected || is_listed_anew || self.word.as_ref().is_some_and(is_unknown)
+    }
+
+    /// Whether the folder's listing says something else than before that the server's other words do not settle: a clock
+    /// that was set to summer time moves the times of a listing, too.
+    fn is_listed_anew(&self, receipt: &Receipt, remote: &Identity) -> bool {
+        let record = &self.task.job.record;
+        let unique = record.listed.as_ref().and_then(|listed| listed.unique.as_ref());
+        let is_other = unique.is_some() && unique != receipt.identity.unique.as_ref();
+        record.compare && (is_other || remote.modified.is_none())
     }
 
     /// Ends the attempt on a file that stays as it is.
@@ -197,5 +216,18 @@ impl Run<'_> {
         let wanted = Wanted { whole: vec![known.algorithm()], pieces: None };
         let surveyed = self.survey_final(place, wanted).await?;
         Ok(surveyed.digest(known.algorithm()) == Some(known))
+    }
+}
+
+/// In what the server's file may differ from the one that was fetched.
+fn told_apart(receipt: &Receipt, comparison: &Comparison) -> String {
+    let then = rfc3339(receipt.finished_at);
+    match comparison {
+        Comparison::Different(how) => format!("the server has another file than the one fetched at {then}: {how}"),
+        Comparison::Untold(what) => {
+            format!("the server tells no {what} of the file: it can't be compared with the one fetched at {then}")
+        }
+        Comparison::OtherId => format!("its unique id is another than that of the one fetched at {then}"),
+        Comparison::Same | Comparison::SameSize(_) => "its content is not compared".to_owned(),
     }
 }

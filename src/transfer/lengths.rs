@@ -89,7 +89,10 @@ impl Run<'_> {
         if is_sized && again.as_ref().is_none_or(|again| !same_time(again)) {
             return Ok(());
         }
-        self.task.findings.note_other_length(host);
+        // A file that grows is listed anew each time.
+        if now.is_some() && now == listed.size {
+            self.task.findings.note_other_length(host, self.path());
+        }
         let told = now.unwrap_or(told);
         if !is_sized {
             return Err(short(size, &format!("the folder's listing tells {told}")).into());

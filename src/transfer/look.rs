@@ -6,7 +6,7 @@ use super::recheck::paths;
 use super::task::{Halt, Run, on_disk};
 use crate::disk::Place;
 use crate::ftp::Inspected;
-use crate::model::{FailureKind, Identity, Stage, TransferType};
+use crate::model::{Failure, FailureKind, Identity, Receipt, Stability, Stage, TransferType};
 use crate::policy::{OVERLAP, expected_size};
 use std::time::Duration;
 
@@ -32,6 +32,14 @@ impl Run<'_> {
     /// As [`Run::look`], for the first time: finds out whether the server's times show anything, where that is in doubt.
     pub(super) async fn look_first(&mut self, place: &Place, link: &mut Link) -> Result<Identity, Halt> {
         let mut remote = self.look(place, link).await?;
+        let reads_twice =
+            |receipt: &Receipt| receipt.stability == Some(Stability::ReadTwice) && self.is_of_source(receipt);
+        if self.earlier().is_some_and(reads_twice) {
+            // It is known of this file.
+            self.twice = true;
+            remote.modified = None;
+            return Ok(remote);
+        }
         if !self.doubts_time(&remote) {
             return Ok(remote);
         }
@@ -54,6 +62,7 @@ impl Run<'_> {
 
     /// What the server says of the file. With an offset, a transfer is likely to begin there next.
     async fn ask(&mut self, link: &mut Link, likely: Option<u64>) -> Result<Identity, Halt> {
+        let mut along = true;
         let remote = loop {
             self.task.gauge.set_phase(if link.is_usable() { Phase::Asking } else { Phase::Connecting });
             let doubts = link.doubts();
@@ -61,7 +70,7 @@ impl Run<'_> {
             let ask = async {
                 let session = link.session().await?;
                 self.task.gauge.set_phase(Phase::Asking);
-                let questions = rechecks.take_along();
+                let questions = if along { rechecks.take_along() } else { Vec::new() };
                 let also = paths(&questions);
                 let Inspected { file, others } = if let Some(from) = likely {
                     session.inspect_ahead(self.path(), from, &also).await
@@ -69,16 +78,19 @@ impl Run<'_> {
                     let others = session.inspect_all(&also).await.into_iter().map(Some).collect();
                     Inspected { file: session.inspect(self.path()).await, others }
                 };
+                let took_along = !questions.is_empty();
                 rechecks.answer(questions, others);
-                file
+                Ok::<_, Failure>((file, took_along))
             };
-            match self.or_stop(ask).await? {
-                Ok(remote) => break remote,
+            match self.or_stop(ask).await?.unwrap_or_else(|failure| (Err(failure), false)) {
+                (Ok(remote), _) => break remote,
+                // The session may not have borne the others' questions.
+                (Err(failure), true) if likely.is_none() && failure.kind == FailureKind::Transient => along = false,
                 // Each kind of doubt comes up once or twice, so this has an end.
-                Err(failure) if link.doubts() != doubts && failure.kind == FailureKind::Transient => {
+                (Err(failure), _) if link.doubts() != doubts && failure.kind == FailureKind::Transient => {
                     self.add_note(&format!("once more with fewer commands at once: {failure}"));
                 }
-                Err(failure) => return Err(failure.into()),
+                (Err(failure), _) => return Err(failure.into()),
             }
         };
         self.task.gauge.set_size(expected_size(&remote, &self.task.job.spec.expect));

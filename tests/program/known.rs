@@ -193,16 +193,50 @@ fn existing_overwrite_fetches_what_changed_on_the_server() {
     }
 }
 
+/// What was not compared with the server's is never told to be the same as that, at whatever time it is asked again.
 #[test]
 fn existing_skip_keeps_what_is_here_and_says_that_it_differs() {
-    let (ftpq, server, old) = done(By::Url);
-    server.core().put("d/a.bin", pseudo_random(703, 30_000), NEW);
-    for _ in 0..2 {
-        let ended = get(&ftpq, &server, By::Url, &["--existing", "skip"]).expect_code(0);
-        ftpq.assert_file("a.bin", &old, &ended);
-        assert!(ended.everything().contains("20000 became 30000"), "{ended}");
+    for by in WAYS {
+        for more in [&[][..], &["--digest", "sha256"]] {
+            let server = Scripted::with(Traits::default(), |_| Act::Usual);
+            let old = pseudo_random(700, 20_000);
+            server.core().put("d/a.bin", old.clone(), OLD);
+            let ftpq = Ftpq::new();
+            get(&ftpq, &server, by, more).expect_code(0);
+            let new = pseudo_random(703, 30_000);
+            server.core().put("d/a.bin", new.clone(), NEW);
+            for _ in 0..2 {
+                let ended = get(&ftpq, &server, by, &["--existing", "skip"]).expect_code(0);
+                ftpq.assert_file("a.bin", &old, &ended);
+                assert!(ended.everything().contains("20000 became 30000"), "{by:?}: {ended}");
+            }
+            let ended = get(&ftpq, &server, by, &[]);
+            assert_eq!(ended.code, Some(1), "{by:?} {more:?}\n{ended}");
+            let ended = get(&ftpq, &server, by, &["--existing", "overwrite"]).expect_code(0);
+            ftpq.assert_file("a.bin", &new, &format!("{by:?} {more:?}\n{ended}"));
+        }
     }
-    get(&ftpq, &server, By::Url, &[]).expect_code(1);
+}
+
+/// A file that was here before any download, and was left as it is.
+#[test]
+fn what_was_skipped_at_first_is_compared_once_that_is_wished() {
+    for by in WAYS {
+        let server = Scripted::with(Traits::default(), |_| Act::Usual);
+        let theirs = pseudo_random(764, 20_000);
+        server.core().put("d/a.bin", theirs.clone(), OLD);
+        let ftpq = Ftpq::new();
+        let mine = pseudo_random(765, 20_000);
+        fs::create_dir_all(ftpq.downloads()).unwrap();
+        fs::write(ftpq.downloads().join("a.bin"), &mine).unwrap();
+        get(&ftpq, &server, by, &["--existing", "skip"]).expect_code(0);
+        let ended = get(&ftpq, &server, by, &["--existing", "check"]);
+        assert_eq!(ended.code, Some(1), "{by:?}\n{ended}");
+        get(&ftpq, &server, by, &["--existing", "skip"]).expect_code(0);
+        ftpq.assert_file("a.bin", &mine, &ended);
+        let ended = get(&ftpq, &server, by, &["--existing", "overwrite"]).expect_code(0);
+        ftpq.assert_file("a.bin", &theirs, &format!("{by:?}\n{ended}"));
+    }
 }
 
 #[test]

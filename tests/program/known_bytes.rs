@@ -126,7 +126,9 @@ fn an_edit_of_equal_length_is_not_counted_as_the_same() {
 /// `unique` facts are numbers of a file system: after a restart of the server all may be others.
 #[test]
 fn a_file_whose_unique_fact_alone_differs_is_known_by_its_bytes() {
-    for (is_other, retries) in [(false, false), (true, true)] {
+    for (by, is_other, retries) in
+        WAYS.into_iter().flat_map(|by| [(by, false, false), (by, true, true)]).collect::<Vec<_>>()
+    {
         let id = Arc::new(Mutex::new("before".to_owned()));
         let told = Arc::clone(&id);
         let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
@@ -135,17 +137,24 @@ fn a_file_whose_unique_fact_alone_differs_is_known_by_its_bytes() {
                 told.lock().unwrap(),
                 turn.arg
             )),
+            "MLSD" => {
+                let mut listing = turn.delivery();
+                let lines = String::from_utf8(listing.data.to_vec()).unwrap();
+                let lines = lines.replace("; a.bin", &format!(";unique={}; a.bin", told.lock().unwrap()));
+                (listing.upto, listing.data) = (lines.len(), Arc::new(lines.into_bytes()));
+                Act::Deliver(listing)
+            }
             _ => Act::Usual,
         });
         let old = pseudo_random(1413, LEN);
         server.core().put("d/a.bin", old.clone(), OLD);
         let ftpq = Ftpq::new();
-        get(&ftpq, &server, By::Url, &[]).expect_code(0);
+        get(&ftpq, &server, by, &[]).expect_code(0);
         *id.lock().unwrap() = "after".to_owned();
         let new = if is_other { pseudo_random(1414, LEN) } else { old.clone() };
         server.core().put("d/a.bin", new.clone(), OLD);
-        let ended = get(&ftpq, &server, By::Url, &[]);
-        let story = format!("{is_other}\n{ended}{}", server.core().dialogue());
+        let ended = get(&ftpq, &server, by, &[]);
+        let story = format!("{by:?} {is_other}\n{ended}{}", server.core().dialogue());
         assert_eq!(ended.code, Some(i32::from(is_other)), "{story}");
         ftpq.assert_file("a.bin", &old, &story);
         if retries {
@@ -155,7 +164,7 @@ fn a_file_whose_unique_fact_alone_differs_is_known_by_its_bytes() {
         }
         // It is known by its new number from now on.
         let before = server.core().sent_total();
-        get(&ftpq, &server, By::Url, &[]).expect_code(0);
+        get(&ftpq, &server, by, &[]).expect_code(0);
         assert_eq!(server.core().sent_total(), before, "{}", server.core().dialogue());
     }
 }
@@ -217,4 +226,50 @@ fn existing_skip_leaves_the_beginning_of_another_file_alone() {
     let ended = get(&ftpq, &server, By::Url, &["--existing", "overwrite"]).expect_code(0);
     ftpq.assert_file("a.bin", &new, &ended);
     assert!(server.core().sent("d/a.bin") - before < 400_000, "it came from its first byte\n{ended}");
+}
+
+/// What is not told any more is no other content: whoever wants the server's file has its bytes compared.
+#[test]
+fn a_file_whose_time_is_not_told_any_more_is_compared_and_not_fetched_by_whoever_would_replace_it() {
+    for existing in ["overwrite", "resume", "backup"] {
+        let is_mute = Arc::new(AtomicBool::new(false));
+        let mute = Arc::clone(&is_mute);
+        let server = Scripted::lying(move |turn| match turn.verb {
+            "MDTM" if mute.load(Ordering::SeqCst) => Act::say("550 Not today."),
+            _ => Act::Usual,
+        });
+        let data = pseudo_random(1416, 400_000);
+        server.core().put("d/a.bin", data.clone(), OLD);
+        let ftpq = Ftpq::new();
+        get(&ftpq, &server, By::Url, &[]).expect_code(0);
+        is_mute.store(true, Ordering::SeqCst);
+        let ended = get(&ftpq, &server, By::Url, &["--existing", existing]).expect_code(0);
+        ftpq.assert_file("a.bin", &data, &ended);
+        let came = ended.events("summary")[0]["bytes"].as_u64().unwrap();
+        assert!((1..200_000).contains(&came), "{existing}: {came} bytes\n{ended}");
+        assert!(!ftpq.downloads().join("a.bin.ftpq-changed").exists(), "{ended}");
+    }
+}
+
+/// Its content proved it, so the time of its own that it has here is no change.
+#[test]
+fn a_file_that_was_taken_by_its_checksum_is_vouched_for_by_listings() {
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+    let data = pseudo_random(1417, LEN);
+    server.core().put("d/a.bin", data.clone(), OLD);
+    server.core().put(
+        "d/SHA256SUMS",
+        format!("{}  a.bin\n", crate::policies::digest("sha256sum", &data)).into_bytes(),
+        OLD,
+    );
+    let ftpq = Ftpq::new();
+    fs::create_dir_all(ftpq.downloads()).unwrap();
+    fs::write(ftpq.downloads().join("a.bin"), &data).unwrap();
+    let ended = sync(&ftpq, &server, &["--sidecars"]);
+    let story = format!("{ended}{}", server.core().dialogue());
+    assert_eq!(ended.code, Some(0), "{story}");
+    let before = (server.core().args("SIZE").len(), server.core().args("MLST").len());
+    let ended = sync(&ftpq, &server, &[]).expect_code(0);
+    let after = (server.core().args("SIZE").len(), server.core().args("MLST").len());
+    assert_eq!(after, before, "{story}{ended}{}", server.core().dialogue());
 }

@@ -299,7 +299,7 @@ fn a_file_that_is_known_to_differ_is_not_adopted_for_its_time() {
     assert!(matches!(job.plan(), Plan::Refuse(_)));
     job.existing = Existing::Overwrite;
     assert_eq!(job.plan(), Plan::Fresh { why: None, set_aside: false });
-    job.difference = Difference::Id;
+    job.difference = Difference::Doubt;
     assert_eq!(job.plan(), Plan::Sample);
     job.final_file = Some(FinalFile { bytes_match: Some(true), ..there(100_000, Some(TIME)) });
     assert!(matches!(job.plan(), Plan::Adopt { .. }));
