@@ -63,6 +63,7 @@ mod space;
 mod splitting;
 mod stopping;
 mod storage;
+mod sync_deletes;
 mod tls_attacks;
 mod tls_case;
 mod tls_refusals;
