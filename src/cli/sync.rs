@@ -13,7 +13,7 @@ use super::options;
 use super::rehearsal;
 use super::run::{RunStart, secrets, work};
 use super::words::safe;
-use crate::engine::{GoneQuery, RunReport, Survey};
+use crate::engine::{GoneQuery, RunReport, Survey, check_backup_dir};
 use crate::manifest::{ReadOptions, single};
 use crate::model::{Existing, Folder, Selection, Settings, Source};
 use crate::policy::split_pattern;
@@ -38,6 +38,13 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
     let (delete, limit) = (how.is_some(), args.max_delete.unwrap_or_default());
     let query = how.map(|how| GoneQuery { root: root.clone(), dir: into.clone(), limit, force: how == "force" });
     let backup_dir = args.backup_dir.as_deref().map(|dir| face.absolute(dir)).transpose()?;
+    if let Some(dir) = &backup_dir {
+        check_backup_dir(&into, dir).map_err(|why| {
+            let into = safe(&into.display());
+            let advice = "give --backup-dir a folder that you can write to, on the file system of";
+            Failed::Usage(format!("{why}; {advice} {into}"))
+        })?;
+    }
     let inputs = vec![Input::Url { text: args.url, number: 1, name: None }];
     let order = AddOrder { inputs, read, login, settings: settings.clone(), skip_bad: false, may_lend: true };
     if args.run.dry_run {

@@ -52,6 +52,8 @@ pub(super) enum Blocked {
     Device(u64),
     /// A folder: it can't be written.
     Folder(PathBuf),
+    /// The folder of backups, for files of this folder: what needs none is put there all the same.
+    Backup(PathBuf),
 }
 
 impl Blocked {
@@ -60,6 +62,7 @@ impl Blocked {
         match failure.cause {
             Cause::DiskFull => device.map(Self::Device),
             Cause::ReadOnly => Some(Self::Folder(folder_of(destination))),
+            Cause::Backup => Some(Self::Backup(folder_of(destination))),
             _ => None,
         }
     }

@@ -1,8 +1,8 @@
 //! What `sync --delete` deletes, keeps and says beyond what listings do: names that a file system takes for one, and backup
 //! folders.
 
-use crate::support::{Act, Ended, Ftpq, Scripted, Traits};
-use std::fs;
+use crate::support::{Act, Ended, Ftpq, Scripted, Traits, disk::Small, report};
+use std::{fs, os::unix::fs::MetadataExt, path::Path, process::Command};
 
 /// A server with a folder of four files, mirrored here.
 fn mirrored() -> (Scripted, Ftpq) {
@@ -37,4 +37,132 @@ fn a_file_that_is_listed_under_the_other_case_is_not_deleted() {
     let ended = sync(&server, &ftpq, &["--delete"]).expect_code(0);
     assert!(!into.join("f").exists(), "{ended}");
     assert!(!ended.err.contains("one file with"), "{ended}");
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_default()
+}
+
+#[test]
+fn what_was_changed_here_goes_to_the_backup_folder() {
+    let (server, ftpq) = mirrored();
+    let (into, backup) = (ftpq.downloads(), ftpq.folder().join("kept"));
+    for name in ["a", "b"] {
+        fs::write(into.join(name), "mine").unwrap();
+    }
+    server.core().put("d/a", b"second version".to_vec(), "20250101000000");
+    server.core().put("d/c", b"second version".to_vec(), "20250101000000");
+    server.core().remove("d/b");
+    server.core().remove("d/F");
+    let ended = sync(&server, &ftpq, &["--delete", "--backup-dir", backup.to_str().unwrap()]).expect_code(0);
+    for (path, text) in [
+        (into.join("a"), "second version"),
+        (into.join("c"), "second version"),
+        (backup.join("a"), "mine"),
+        (backup.join("b"), "mine"),
+    ] {
+        assert_eq!(read(&path), text, "{}\n{ended}", path.display());
+    }
+    assert!(!into.join("b").exists() && !into.join("F").exists(), "{ended}");
+    assert!(!backup.join("c").exists() && !backup.join("F").exists(), "{ended}");
+}
+
+/// Nothing is queued, and nobody is asked.
+fn assert_refused(backup: &Path, words: &[&str], ftpq: &Ftpq, into: &Path) {
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+    server.put("d/a", "a");
+    let args = ["sync", &server.url("d/"), into.to_str().unwrap(), "--backup-dir", backup.to_str().unwrap()];
+    let ended = ftpq.run(&args).expect_code(2);
+    for word in words {
+        assert!(ended.err.contains(word), "{word}\n{ended}");
+    }
+    assert_eq!((server.core().sessions().1, ftpq.count("queued")), (0, 0), "{ended}");
+}
+
+#[test]
+fn a_backup_folder_on_another_file_system_is_refused_before_anything_is_queued() {
+    let ftpq = Ftpq::new();
+    let shm = tempfile::tempdir_in("/dev/shm").unwrap();
+    let _mounted;
+    let mut other = shm.path().to_owned();
+    if other.metadata().unwrap().dev() == ftpq.folder().metadata().unwrap().dev() {
+        other = ftpq.folder().join("other");
+        _mounted = Small::mount(&other, 4);
+        if _mounted.is_none() {
+            return report::skip("needs root, or another file system at /dev/shm");
+        }
+    }
+    for backup in [other.clone(), other.join("still/to/be/made")] {
+        assert_refused(&backup, &["another file system", "--backup-dir"], &ftpq, &ftpq.downloads());
+    }
+    assert!(!other.join("still").exists());
+}
+
+/// Root may write everywhere but where nobody may: the folder is made immutable.
+fn chattr(how: &str, folder: &Path) -> bool {
+    Command::new("chattr").arg(how).arg(folder).output().is_ok_and(|o| o.status.success())
+}
+
+#[test]
+fn a_backup_folder_that_can_not_be_written_is_refused_before_anything_is_queued() {
+    let ftpq = Ftpq::new();
+    let place = ftpq.folder().join("small");
+    let Some(_disk) = Small::mount_ext2(&place) else { return report::skip("needs root, mkfs.ext2 and a loop device") };
+    let shut = place.join("shut");
+    fs::create_dir(&shut).unwrap();
+    if !chattr("+i", &shut) {
+        return report::skip("needs chattr");
+    }
+    for backup in [shut.clone(), shut.join("below")] {
+        assert_refused(&backup, &["can't write to the folder", "--backup-dir"], &ftpq, &place.join("into"));
+    }
+    fs::write(place.join("file"), "x").unwrap();
+    assert_refused(&place.join("file"), &["Not a directory", "--backup-dir"], &ftpq, &place.join("into"));
+    assert!(chattr("-i", &shut));
+}
+
+/// What turns out later: files that need the backup folder are held back unfetched, and no others.
+#[test]
+fn a_part_of_the_backup_folder_that_can_not_be_written_holds_back_what_goes_there_alone() {
+    let ftpq = Ftpq::new();
+    let place = ftpq.folder().join("small");
+    let Some(_disk) = Small::mount_ext2(&place) else { return report::skip("needs root, mkfs.ext2 and a loop device") };
+    let (into, backup) = (place.join("into"), place.join("kept"));
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+    let put = |version: &str| {
+        for (name, length) in [("sub/small", 10), ("sub/large", 300_000), ("sub/other", 10), ("top", 10)] {
+            let date = if version == "1" { "20240101000000" } else { "20250101000000" };
+            server.core().put(&format!("d/{name}"), version.repeat(length).into_bytes(), date);
+        }
+    };
+    let sync = || {
+        let (into, backup) = (into.to_str().unwrap(), backup.to_str().unwrap());
+        ftpq.run(&["sync", &server.url("d/"), into, "--backup-dir", backup, "--retries", "0"])
+    };
+    put("1");
+    sync().expect_code(0);
+    fs::create_dir_all(backup.join("sub")).unwrap();
+    if !chattr("+i", &backup.join("sub")) {
+        return report::skip("needs chattr");
+    }
+    for name in ["sub/small", "sub/large", "top"] {
+        fs::write(into.join(name), "mine").unwrap();
+    }
+    put("2");
+    let sent = |name: &str| server.core().sent(&format!("d/{name}"));
+    let before = [sent("sub/small"), sent("sub/large")];
+    let ended = sync().expect_code(5);
+    assert_eq!((read(&into.join("top")), read(&backup.join("top"))), ("2".repeat(10), "mine".to_owned()), "{ended}");
+    assert_eq!(read(&into.join("sub/other")), "2".repeat(10), "what needs no backup is not held back\n{ended}");
+    for name in ["sub/small", "sub/large"] {
+        assert_eq!(read(&into.join(name)), "mine", "{ended}");
+    }
+    assert_eq!([sent("sub/small"), sent("sub/large")], before, "fetched in vain\n{ended}");
+    assert!(ended.err.contains("held back: ") && ended.err.contains("--backup-dir"), "{ended}");
+    assert_eq!(ftpq.count("failed"), 0, "{ended}");
+    assert!(chattr("-i", &backup.join("sub")));
+    let ended = sync().expect_code(0);
+    for name in ["sub/small", "sub/large"] {
+        assert_eq!((read(&backup.join(name)), read(&into.join(name)).len() > 9), ("mine".to_owned(), true), "{ended}");
+    }
 }
