@@ -2,7 +2,7 @@
 //! folder is set to it.
 
 use crate::engine::{Desk, DeskError};
-use crate::model::{Destination, IdSet, JobState, RelPath, Selection};
+use crate::model::{Destination, JobId, JobState, RelPath, Selection};
 use std::collections::HashSet;
 use std::fs::symlink_metadata;
 use std::hash::{BuildHasher, RandomState};
@@ -18,8 +18,8 @@ pub(super) struct OtherNames {
 }
 
 impl OtherNames {
-    /// Those of all jobs of files but these.
-    pub(super) async fn than(ids: &IdSet, desk: &dyn Desk) -> Result<Self, DeskError> {
+    /// Those of the jobs of files that are meant.
+    pub(super) async fn of(desk: &dyn Desk, is_meant: impl Fn(JobId) -> bool + Send + Sync) -> Result<Self, DeskError> {
         let mut names = Self { seen: HashSet::new(), state: RandomState::new() };
         let mut after = None;
         loop {
@@ -27,7 +27,7 @@ impl OtherNames {
             let Some(last) = page.last().map(|job| job.id) else { return Ok(names) };
             let others = page
                 .iter()
-                .filter(|job| job.spec.folder.is_none() && job.state != JobState::Cancelled && !ids.contains(job.id));
+                .filter(|job| job.spec.folder.is_none() && job.state != JobState::Cancelled && is_meant(job.id));
             names
                 .seen
                 .extend(others.map(|job| names.state.hash_one(folded(&job.spec.destination))).collect::<Vec<_>>());

@@ -3,117 +3,104 @@
 use super::case::{OtherNames, has_names_in_other_case};
 use super::exit::Failed;
 use super::face::Face;
-use super::words::{count, safe};
+use super::words::{count, numbers, safe};
 use crate::engine::{Desk, GoneFiles, Survey, back_up_local, remove_local};
-use crate::model::{Change, Event, Job, JobId, JobState, Selection, Source};
+use crate::model::{Change, Event, IdSet, Job, JobId, JobState, Selection};
 use crate::policy::is_as_finished;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Jobs asked for at a time.
-const PAGE: usize = 500;
+const PAGE: u64 = 500;
 /// Files that are named one by one.
 const NAMED: u64 = 20;
+/// Jobs that a command for the user names.
+const NUMBERED: u64 = 50;
 
-/// Where what is gone is looked for.
-pub(super) struct SyncPlace<'a> {
-    pub(super) root: Source,
-    pub(super) into: &'a Path,
+/// What was found out of files that are not listed any more, and what is to become of them.
+pub(super) struct GoneTask<'a> {
+    pub(super) found: &'a GoneFiles,
     pub(super) survey: &'a Survey,
-    /// What the server said of files that it does not list any more, where they are to be deleted.
-    pub(super) gone: Option<&'a GoneFiles>,
+    /// The server was asked for each, and what it has no more is to be deleted.
+    pub(super) deletes: bool,
     /// Where files go that were changed here.
     pub(super) backup_dir: Option<PathBuf>,
 }
 
-impl SyncPlace<'_> {
-    /// Whether the file came from there and is gone; where the server was not asked, whether it is not listed any more.
-    fn has_lost(&self, job: &Job) -> bool {
-        if let Some(gone) = self.gone {
-            return gone.proved.contains(job.id);
-        }
-        let was_listed = job.spec.listed.is_some() || job.record.listed.is_some();
-        let here = job.spec.destination.dir() == self.into;
-        job.spec.folder.is_none() && was_listed && here && self.survey.lacks(&self.root, job.id, &job.spec.source)
-    }
-
-    /// The jobs to look through.
-    fn selection(&self) -> Selection {
-        let ids = self.gone.map(|gone| gone.proved.clone());
-        Selection { ids, state: Some(JobState::Done), host: Some(self.root.account().host_key().to_string()) }
-    }
-}
-
 /// Tells which files are gone on the server, and deletes them here where that is asked for. Returns whether it is certain of
 /// all files that are not listed any more.
-pub(super) async fn gone(face: &mut Face<'_>, place: &SyncPlace<'_>) -> Result<bool, Failed> {
-    if let Some(found) = place.gone
-        && !report_doubts(face, found)
-    {
+pub(super) async fn gone(face: &mut Face<'_>, task: &GoneTask<'_>) -> Result<bool, Failed> {
+    let desk = face.desk().await?;
+    if task.deletes && !report_doubts(face, &*desk, task).await? {
         return Ok(false);
     }
-    let desk = face.desk().await?;
-    let delete = place.gone.is_some();
-    let (mut after, mut told, mut others) = (None, GoneLines::default(), None);
+    let (mut after, mut told, mut others) = (JobId(0), GoneLines::default(), None);
     loop {
-        let page = desk.list(place.selection(), after, PAGE).await?;
-        let Some(last) = page.last().map(|job| job.id) else { break };
-        let missing: Vec<Job> = page.into_iter().filter(|job| place.has_lost(job)).collect();
-        let missing = shared(missing, &*desk, place, &mut others).await?;
-        let backup_dir = place.backup_dir.clone();
-        let looked = aside(move || {
-            let look = |(job, is_shared): (Job, bool)| {
-                let found = if is_shared { SyncFinding::Shared } else { look(&job, delete, backup_dir.as_deref()) };
-                (found, job)
-            };
-            missing.into_iter().map(look).collect::<Vec<_>>()
-        })
-        .await?;
+        let page = page(&*desk, &task.found.gone, after).await?;
+        let Some(page) = page else { break };
+        after = page.last;
+        let looked = look_at(page.jobs, &*desk, task, &mut others).await?;
         let mut removed: Vec<JobId> = Vec::new();
         for (found, job) in looked {
             let is_over = told.tell(face, &job, found)?;
-            removed.extend((is_over && delete).then_some(job.id));
+            removed.extend((is_over && task.deletes).then_some(job.id));
         }
         if !removed.is_empty() {
             let selection = Selection { ids: Some(removed.into_iter().collect()), ..Selection::default() };
             desk.change(selection, Change::Remove).await?;
         }
-        after = Some(last);
     }
     let number = told.number;
     if !face.global.json && number > 0 {
         let files = count(number, "file");
-        face.say(&if delete {
+        face.say(&if task.deletes {
             format!("gone on the server: {files}, deleted here")
         } else {
             format!("no longer listed: {files}, left here; --delete asks the server for each, and deletes what is gone")
         })?;
     }
-    Ok(place.gone.is_none_or(|found| found.held_files + found.unlisted + found.unclear == 0))
+    let GoneFiles { held_files, unlisted, unclear, .. } = task.found;
+    Ok(!task.deletes || *held_files == 0 && unlisted.is_empty() && unclear.is_empty())
 }
 
-/// The jobs, and of each whether its file is another job's too, under a name that differs in case alone. `others` is what is
-/// known of their names so far: it is read where a file system takes such names for one, and anything is to be deleted there.
-async fn shared(
-    missing: Vec<Job>,
+/// Jobs of some numbers, and the last of these.
+struct Page {
+    jobs: Vec<Job>,
+    last: JobId,
+}
+
+/// The next jobs of these that are done; nothing where all were had.
+async fn page(desk: &dyn Desk, ids: &IdSet, after: JobId) -> Result<Option<Page>, Failed> {
+    let ids = ids.next(after, PAGE);
+    let Some((_, last)) = ids.ranges().last() else { return Ok(None) };
+    let selection = Selection { ids: Some(ids), state: Some(JobState::Done), host: None };
+    let jobs = desk.list(selection, None, usize::try_from(PAGE).unwrap_or(usize::MAX)).await?;
+    Ok(Some(Page { jobs, last }))
+}
+
+/// Looks what there is of these files, and deletes them where that is wanted; not those that are another job's too, under a
+/// name that differs in case alone. `others` is what is known of names so far: it is read where a file system takes such names
+/// for one, and anything is to be deleted there.
+async fn look_at(
+    jobs: Vec<Job>,
     desk: &dyn Desk,
-    place: &SyncPlace<'_>,
+    task: &GoneTask<'_>,
     others: &mut Option<OtherNames>,
-) -> Result<Vec<(Job, bool)>, Failed> {
-    let Some(found) = place.gone else { return Ok(missing.into_iter().map(|job| (job, false)).collect()) };
-    let look = |job: Job| {
-        let is_folded = has_names_in_other_case(&job.spec.destination);
-        (job, is_folded)
+) -> Result<Vec<(SyncFinding, Job)>, Failed> {
+    let (deletes, backup_dir) = (task.deletes, task.backup_dir.clone());
+    let is_folded = move |job: Job| (deletes && has_names_in_other_case(&job.spec.destination), job);
+    let jobs = aside(move || jobs.into_iter().map(is_folded).collect::<Vec<_>>()).await?;
+    if others.is_none() && jobs.iter().any(|(is_folded, _)| *is_folded) {
+        *others = Some(OtherNames::of(desk, |id| !task.found.gone.contains(id)).await?);
+    }
+    let have = |job: &Job| others.as_ref().is_some_and(|others| others.have(&job.spec.destination));
+    let jobs: Vec<(bool, Job)> = jobs.into_iter().map(|(is_folded, job)| (is_folded && have(&job), job)).collect();
+    let look = move |(is_shared, job): (bool, Job)| {
+        let found = if is_shared { SyncFinding::Shared } else { look(&job, deletes, backup_dir.as_deref()) };
+        (found, job)
     };
-    let mut looked = aside(move || missing.into_iter().map(look).collect::<Vec<_>>()).await?;
-    if others.is_none() && looked.iter().any(|(_, is_folded)| *is_folded) {
-        *others = Some(OtherNames::than(&found.proved, desk).await?);
-    }
-    for (job, is_shared) in &mut looked {
-        *is_shared = *is_shared && others.as_ref().is_some_and(|others| others.have(&job.spec.destination));
-    }
-    Ok(looked)
+    aside(move || jobs.into_iter().map(look).collect()).await
 }
 
 /// Does what blocks on another thread.
@@ -123,16 +110,16 @@ async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 }
 
 /// Says what stays though it is not listed any more. Returns whether anything may be deleted.
-fn report_doubts(face: &mut Face<'_>, found: &GoneFiles) -> bool {
-    let GoneFiles { known, missing, held_files, unlisted, unclear, .. } = found;
-    if found.is_question {
+async fn report_doubts(face: &mut Face<'_>, desk: &dyn Desk, task: &GoneTask<'_>) -> Result<bool, Failed> {
+    let GoneFiles { known, missing, held_files, unlisted, unclear, .. } = task.found;
+    if task.found.is_question {
         face.complain(&format!(
             "{missing} of {known} files are no longer listed, more than --max-delete allows: nothing was deleted; if they are \
              gone, say so by --delete=force"
         ));
-        return false;
+        return Ok(false);
     }
-    for (held, files) in &found.held {
+    for (held, files) in &task.found.held {
         face.complain(&format!("not deleted: {held} ({})", count(*files, "file")));
     }
     if *held_files > 0 {
@@ -142,20 +129,49 @@ fn report_doubts(face: &mut Face<'_>, found: &GoneFiles) -> bool {
              are gone, say so by --delete=force"
         ));
     }
-    for stays in &found.stays {
+    for stays in &task.found.stays {
         face.complain(&format!("not deleted: {stays}"));
     }
-    if *unlisted > 0 {
-        let files = count(*unlisted, "file");
-        face.complain(&format!(
-            "not deleted: {files} that the server has and does not list: its listing is not to be trusted"
-        ));
+    let renamed = renamed(desk, task).await?;
+    let unlisted = unlisted.without(&renamed);
+    let known = "if you know that they are gone, delete them here; to hear no more of them";
+    for (ids, why, end) in [
+        (
+            &renamed,
+            "the server lists under a name that differs in case alone, taking both names for one",
+            "where a file of the old name is left here beside the new one, delete it; to hear no more of it",
+        ),
+        (&unlisted, "the server does not list, but still has: it lists less than there is", known),
+        (unclear, "the server neither lists nor calls gone: give the command again later", known),
+    ] {
+        if !ids.is_empty() {
+            let (files, remove) = (count(ids.len(), "file"), remove(ids));
+            face.complain(&format!("not deleted: {files} that {why}; {end}: {remove}"));
+        }
     }
-    if *unclear > 0 {
-        let files = count(*unclear, "file");
-        face.complain(&format!("not deleted: {files} of which the server does not say that they are gone"));
+    Ok(true)
+}
+
+/// What makes ftpq forget these jobs.
+fn remove(ids: &IdSet) -> String {
+    let named = ids.next(JobId(0), NUMBERED);
+    let more = if named.len() < ids.len() { ", then the command again for the others" } else { "" };
+    format!("`ftpq remove {}`{more}", numbers(&named))
+}
+
+/// Those of the files that the server still has of which it lists a name that differs in case alone.
+async fn renamed(desk: &dyn Desk, task: &GoneTask<'_>) -> Result<IdSet, Failed> {
+    let (unlisted, listed) = (&task.found.unlisted, task.survey.jobs());
+    let (mut renamed, mut after) = (IdSet::default(), JobId(0));
+    if unlisted.is_empty() {
+        return Ok(renamed);
     }
-    true
+    let others = OtherNames::of(desk, |id| listed.contains(id)).await?;
+    while let Some(page) = page(desk, unlisted, after).await? {
+        after = page.last;
+        renamed.extend(&page.jobs.iter().filter(|job| others.have(&job.spec.destination)).map(|job| job.id).collect());
+    }
+    Ok(renamed)
 }
 
 /// What was told so far.
@@ -225,7 +241,7 @@ enum SyncFinding {
     Kept(String),
 }
 
-fn look(job: &Job, delete: bool, backup_dir: Option<&Path>) -> SyncFinding {
+fn look(job: &Job, deletes: bool, backup_dir: Option<&Path>) -> SyncFinding {
     let file = match std::fs::symlink_metadata(job.spec.destination.full()) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return SyncFinding::Nothing,
         Err(e) => return SyncFinding::Kept(e.to_string()),
@@ -233,13 +249,13 @@ fn look(job: &Job, delete: bool, backup_dir: Option<&Path>) -> SyncFinding {
     };
     let as_fetched = file.is_file()
         && job.record.receipt.as_ref().is_some_and(|receipt| is_as_finished(receipt, file.len(), Some(file.mtime())));
-    if let Some(dir) = backup_dir.filter(|_| delete && !as_fetched && file.is_file()) {
+    if let Some(dir) = backup_dir.filter(|_| deletes && !as_fetched && file.is_file()) {
         return back_up_local(&job.spec.destination, dir).map_or_else(SyncFinding::Kept, SyncFinding::Moved);
     }
     if !as_fetched {
         return SyncFinding::Kept("it is not the file that was fetched".to_owned());
     }
-    if !delete {
+    if !deletes {
         return SyncFinding::Stands;
     }
     match remove_local(&job.spec.destination, file.len()) {

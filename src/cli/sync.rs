@@ -6,7 +6,7 @@ use super::exit::{Exit, Failed};
 use super::face::Face;
 use super::folder_options::FolderOptions;
 use super::get::{all, wake};
-use super::gone::{SyncPlace, gone};
+use super::gone::{GoneTask, gone};
 use super::inputs::Input;
 use super::login::{Ask, Login};
 use super::options;
@@ -35,8 +35,9 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
     let read = ReadOptions { folder: rules, split: split_pattern, ..ReadOptions::below(into.clone()) };
     let root = root(&args.url, &read)?;
     let how = args.delete.filter(|_| !args.run.dry_run);
-    let (delete, limit) = (how.is_some(), args.max_delete.unwrap_or_default());
-    let query = how.map(|how| GoneQuery { root: root.clone(), dir: into.clone(), limit, force: how == "force" });
+    let (deletes, limit) = (how.is_some(), args.max_delete.unwrap_or_default());
+    let force = how.is_some_and(|how| how == "force");
+    let query = GoneQuery { root: root.clone(), dir: into.clone(), limit, force, asks: deletes };
     let backup_dir = args.backup_dir.as_deref().map(|dir| face.absolute(dir)).transpose()?;
     if let Some(dir) = &backup_dir {
         check_backup_dir(&into, dir).map_err(|why| {
@@ -66,7 +67,7 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
         config,
         trace,
         survey: seen,
-        gone: query,
+        gone: Some(query),
         backup_dir: backup,
     };
     let (exit, report) = if args.run.dry_run {
@@ -74,14 +75,20 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
     } else {
         work(face, &args.run, start).await?
     };
-    let unasked = (delete && report.gone.is_none()).then_some("the server was not asked which files are gone");
-    if let Some(why) = incomplete(&report, &survey, &root).or(unasked) {
-        let undone = if delete { "nothing was deleted" } else { "what is gone on the server is not known" };
-        face.complain(&format!("{why}: {undone}"));
-        return Ok(if delete { exit.or_failed() } else { exit });
-    }
-    let place = SyncPlace { root, into: &into, survey: &survey, gone: report.gone.as_ref(), backup_dir };
-    let all_told = gone(face, &place).await?;
+    let found = match incomplete(&report, &survey, &root) {
+        None => report.gone.as_ref().ok_or("the server was not asked which files are gone: mend what is said above"),
+        Some(why) => Err(why),
+    };
+    let found = match found {
+        Ok(found) => found,
+        Err(why) => {
+            let undone = if deletes { "nothing was deleted" } else { "what is gone on the server is not known" };
+            face.complain(&format!("{undone}: {why}, then give the command again"));
+            return Ok(if deletes { exit.or_failed() } else { exit });
+        }
+    };
+    let task = GoneTask { found, survey: &survey, deletes, backup_dir };
+    let all_told = gone(face, &task).await?;
     Ok(if all_told { exit } else { exit.or_failed() })
 }
 
@@ -96,13 +103,17 @@ fn root(url: &str, read: &ReadOptions) -> Result<Source, Failed> {
     Ok(entry.spec.source)
 }
 
-/// Why it can't be told what is gone; nothing where it can.
+/// Why it can't be told what is gone, and what to do; nothing where it can.
 fn incomplete(report: &RunReport, survey: &Survey, root: &Source) -> Option<&'static str> {
     match report {
-        _ if report.interrupted => Some("it was stopped before the end"),
-        RunReport { folders_failed: 1.., .. } => Some("a folder could not be read whole"),
-        RunReport { folders_left: 1.., .. } => Some("folders are left to be read"),
-        _ if !survey.was_read(root) => Some("the folder was not read whole by this process"),
+        _ if report.interrupted => Some("the run was stopped before its end: let it come to its end"),
+        RunReport { folders_failed: 1.., .. } => {
+            Some("a folder could not be read whole: mend what is said of it above")
+        }
+        RunReport { folders_left: 1.., .. } => Some("folders are left to be read: `ftpq run` until none is"),
+        _ if !survey.was_read(root) => Some(
+            "the folder was not read by this process, as when another process works on the queue: wait until that has ended",
+        ),
         _ => None,
     }
 }

@@ -7,12 +7,13 @@ use super::dispatcher::Dispatcher;
 use super::logins::Logins;
 use crate::ftp::PresenceQuery;
 use crate::model::{
-    Event, Failure, FailureKind, IdSet, Job, JobId, JobState, RemotePath, Selection, Source, printable,
+    Event, Failure, FailureKind, IdSet, Job, JobId, JobState, RelPath, RemotePath, Selection, Source, printable,
 };
-use crate::policy::DeleteLimit;
+use crate::policy::{DeleteLimit, local_name};
 use crate::queue::QueueError;
 use crate::transfer::{Link, Survey};
 use crate::wire::FileAnswer;
+use crate::wire::listing::name_without_version;
 use std::collections::HashMap;
 use std::future::Future;
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ pub struct GoneQuery {
     pub limit: DeleteLimit,
     /// The user has said yes to any number.
     pub force: bool,
+    /// The server is to be asked for each file that is not listed any more.
+    pub asks: bool,
 }
 
 /// What was found out. Whatever is not proved to be gone counts as there.
@@ -44,8 +47,8 @@ pub struct GoneFiles {
     pub known: u64,
     /// Those that are not listed any more.
     pub missing: u64,
-    /// Those of which the server says that it has no such file.
-    pub proved: IdSet,
+    /// Those of which the server says that it has no such file; all of them where it was not to be asked.
+    pub gone: IdSet,
     /// So many are missing that it stays a question: none was asked for.
     pub is_question: bool,
     /// Folders that are suddenly empty, or lack too many files, and how many each; the first of them.
@@ -53,9 +56,9 @@ pub struct GoneFiles {
     /// Files in such folders.
     pub held_files: u64,
     /// Files that the server still has, though it does not list them.
-    pub unlisted: u64,
-    /// Files of which the server's words don't tell.
-    pub unclear: u64,
+    pub unlisted: IdSet,
+    /// Files of which the server's words don't tell, or that it could not be asked for.
+    pub unclear: IdSet,
     /// Names and reasons of the first files that stay.
     pub stays: Vec<String>,
 }
@@ -91,7 +94,19 @@ impl GoneQuery {
             && job.spec.folder.is_none()
             && job.spec.destination.dir() == self.dir
             && source.account() == self.root.account()
-            && source.path().as_bytes().starts_with(self.root.path().as_bytes())
+            && self.is_placed_by_rule(source.path(), job.spec.destination.path())
+    }
+
+    /// Whether the tree has that place for the file: by another rule, another command made the job, and it is none of this
+    /// tree's.
+    fn is_placed_by_rule(&self, remote: &RemotePath, local: &RelPath) -> bool {
+        let Some(below) = remote.as_bytes().strip_prefix(self.root.path().as_bytes()) else { return false };
+        let (names, places) = (below.split(|&b| b == b'/'), local.as_str().split('/'));
+        names.clone().count() == places.clone().count()
+            && names.zip(places).all(|(name, place)| {
+                let is_it = |name: &[u8]| local_name(name).is_ok_and(|local| local == place);
+                is_it(name) || is_it(&name_without_version(name))
+            })
     }
 
     /// Why nothing that came from a folder is to be deleted before the user has said so: it, or one above it, is suddenly
@@ -172,20 +187,24 @@ impl GoneFiles {
 
     fn give_up(&mut self, group: &[Job], failure: &Failure) {
         for job in group {
-            self.unclear += 1;
+            self.unclear.insert(job.id);
             self.keep(job, &format!("the server could not be asked: {failure}"));
         }
     }
 
     fn take(&mut self, job: &Job, answer: FileAnswer) {
         match answer {
-            FileAnswer::Missing => self.proved.insert(job.id),
+            FileAnswer::Missing => self.gone.insert(job.id),
             FileAnswer::Exists => {
-                self.unlisted += 1;
+                self.unlisted.insert(job.id);
                 self.keep(job, "the server does not list it, but still has it");
             }
             FileAnswer::Refused(words) | FileAnswer::Unclear(words) => {
-                self.unclear += 1;
+                self.unclear.insert(job.id);
+                let words = match words.as_str() {
+                    "" => "it has none of SIZE, MDTM and MLST",
+                    words => words,
+                };
                 self.keep(job, &format!("the server does not say clearly that it is gone ({words})"));
             }
         }
@@ -193,17 +212,22 @@ impl GoneFiles {
 }
 
 impl Dispatcher {
-    /// Finds out which files are gone on the server, where that was asked for and all of the folder was read.
+    /// Finds out which files are not listed any more, where all of the folder was read, and which of them are gone on the
+    /// server, where that was asked for.
     pub(super) async fn look_for_gone(&mut self) -> Result<(), QueueError> {
         let (Some(query), Some(survey)) = (self.order.gone.clone(), self.shop.survey.clone()) else { return Ok(()) };
         let left = self.shop.queue.counts(self.selection()).await?.folders;
         let is_whole = left == 0 && self.report.folders_failed == 0 && survey.was_read(&query.root);
-        if self.report.interrupted || self.report.storage || !is_whole {
+        if self.report.interrupted || self.report.storage && query.asks || !is_whole {
             return Ok(());
         }
         let census = self.count_missing(&query, &survey).await?;
         let (known, missing) = (census.known, census.missing.len());
         let mut found = GoneFiles { known, missing, ..GoneFiles::default() };
+        if !query.asks {
+            self.report.gone = Some(GoneFiles { gone: census.missing, ..found });
+            return Ok(());
+        }
         found.is_question = !query.force && query.limit.is_exceeded(missing, known);
         if missing > 0 && !found.is_question {
             if missing > QUIET {

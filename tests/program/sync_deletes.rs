@@ -1,8 +1,18 @@
 //! What `sync --delete` deletes, keeps and says beyond what listings do: names that a file system takes for one, and backup
 //! folders.
 
-use crate::support::{Act, Ended, Ftpq, Scripted, Traits, disk::Small, report};
-use std::{fs, os::unix::fs::MetadataExt, path::Path, process::Command};
+use crate::support::{Act, Ended, Ftpq, Scripted, Traits, disk::Small, report, watch};
+use std::{
+    fs,
+    os::unix::fs::MetadataExt,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 /// A server with a folder of four files, mirrored here.
 fn mirrored() -> (Scripted, Ftpq) {
@@ -165,4 +175,121 @@ fn a_part_of_the_backup_folder_that_can_not_be_written_holds_back_what_goes_ther
     for name in ["sub/small", "sub/large"] {
         assert_eq!((read(&backup.join(name)), read(&into.join(name)).len() > 9), ("mine".to_owned(), true), "{ended}");
     }
+}
+
+/// Runs the one command of this beginning that the text names.
+fn paste(ftpq: &Ftpq, ended: &Ended, beginning: &str) -> Ended {
+    let named: Vec<&str> = ended.err.split('`').filter(|text| text.starts_with(beginning)).collect();
+    assert_eq!(named.len(), 1, "one `{beginning}` is wanted, not {named:?}\n{ended}");
+    let args: Vec<&str> = named[0].split(' ').skip(1).collect();
+    ftpq.run(&args).expect_code(0)
+}
+
+/// `sync --delete` is not certain of one file, names what ends that, and is through the next time.
+fn assert_ends(server: &Scripted, ftpq: &Ftpq, words: &[&str], kept: &str) {
+    let ended = sync(server, ftpq, &["--delete"]).expect_code(1);
+    for word in words {
+        assert!(ended.err.contains(word), "{word}\n{ended}");
+    }
+    assert!(!ended.err.contains("()"), "{ended}");
+    paste(ftpq, &ended, "ftpq remove ");
+    sync(server, ftpq, &["--delete"]).expect_code(0);
+    assert_eq!(read(&ftpq.downloads().join(kept)), kept, "{ended}");
+}
+
+#[test]
+fn a_file_that_the_server_has_and_does_not_list_is_told_with_what_ends_it() {
+    let hides = Arc::new(AtomicBool::new(false));
+    let is_hiding = Arc::clone(&hides);
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| {
+        if turn.verb != "MLSD" || turn.honest.is_none() || !is_hiding.load(Ordering::SeqCst) {
+            return Act::Usual;
+        }
+        let mut told = turn.delivery();
+        let text = String::from_utf8(told.data.to_vec()).unwrap();
+        let lines = text.lines().filter(|line| !line.ends_with(" c")).map(|line| format!("{line}\r\n"));
+        told.data = Arc::new(lines.collect::<String>().into_bytes());
+        told.upto = told.data.len();
+        Act::Deliver(told)
+    });
+    for name in ["a", "b", "c", "d"] {
+        server.put(&format!("d/{name}"), name);
+    }
+    let ftpq = Ftpq::new();
+    sync(&server, &ftpq, &[]).expect_code(0);
+    hides.store(true, Ordering::SeqCst);
+    assert_ends(&server, &ftpq, &["still has", "into/c"], "c");
+}
+
+#[test]
+fn a_server_that_can_not_be_asked_is_told_with_what_ends_it() {
+    let server = Scripted::with(Traits::default(), |turn| match turn.verb {
+        "SIZE" | "MDTM" | "MLST" => Act::say("502 Command not implemented."),
+        _ => Act::Usual,
+    });
+    for name in ["a", "b", "c", "d"] {
+        server.put(&format!("d/{name}"), name);
+    }
+    let ftpq = Ftpq::new();
+    sync(&server, &ftpq, &[]).expect_code(0);
+    server.core().remove("d/c");
+    assert_ends(&server, &ftpq, &["neither lists nor calls gone", "SIZE"], "c");
+}
+
+/// The server takes `F` and `f` for one.
+#[test]
+fn a_file_that_changed_its_case_on_a_server_that_folds_it_is_told_with_what_ends_it() {
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |turn| match (turn.verb, turn.arg) {
+        ("SIZE", arg) if arg.ends_with('F') => Act::say("213 1"),
+        ("MDTM", arg) if arg.ends_with('F') => Act::say("213 20240229123456"),
+        _ => Act::Usual,
+    });
+    for name in ["a", "b", "c", "F"] {
+        server.put(&format!("d/{name}"), name);
+    }
+    let ftpq = Ftpq::new();
+    sync(&server, &ftpq, &[]).expect_code(0);
+    server.core().remove("d/F");
+    server.put("d/f", "F");
+    assert_ends(&server, &ftpq, &["in case alone", "into/F"], "F");
+}
+
+/// The same source by another rule: its file belongs to no tree that is mirrored.
+#[test]
+fn files_of_an_earlier_get_are_none_of_a_tree() {
+    let (server, ftpq) = mirrored();
+    for name in ["x", "y"] {
+        server.put(&format!("d/sub/{name}"), name);
+    }
+    let into = ftpq.downloads();
+    ftpq.run(&["get", &server.url("d/sub/"), "--into", into.to_str().unwrap()]).expect_code(0);
+    assert!(into.join("x").exists());
+    server.core().remove("d/sub/y");
+    let asked = server.core().args("SIZE").len();
+    let ended = sync(&server, &ftpq, &["--delete"]).expect_code(0);
+    assert!(into.join("x").exists() && into.join("y").exists() && into.join("sub/x").exists(), "{ended}");
+    assert!(!ended.err.contains("deleted"), "{ended}");
+    let asked: Vec<String> = server.core().args("SIZE").split_off(asked);
+    assert!(!asked.iter().any(|file| file.ends_with('y')), "{asked:?}");
+    // As on any other day.
+    server.core().remove("d/sub/x");
+    server.put("d/sub/z", "z");
+    sync(&server, &ftpq, &["--delete"]).expect_code(0);
+    assert!(into.join("x").exists() && !into.join("sub/x").exists());
+}
+
+#[test]
+fn a_queue_that_another_process_works_on_is_told_with_what_to_do() {
+    let server = Scripted::with(Traits { mlst: true, pace: 200_000, ..Traits::default() }, |_| Act::Usual);
+    server.put("big", vec![7; 400_000]);
+    server.put("d/a", "a");
+    let ftpq = Ftpq::new();
+    ftpq.add(&[(server.url("big"), "big")]);
+    let run = ftpq.spawn(&["run"]);
+    let part = watch::part_of(&ftpq.downloads().join("big"));
+    assert!(watch::wait_for(Duration::from_secs(20), || watch::length(&part) > 0), "{}", run.so_far());
+    let ended = sync(&server, &ftpq, &["--delete"]).expect_code(1);
+    assert!(ended.err.contains("another process") && ended.err.contains("give the command again"), "{ended}");
+    run.wait(Duration::from_secs(60)).expect_code(0);
+    sync(&server, &ftpq, &["--delete"]).expect_code(0);
 }
