@@ -14,12 +14,15 @@ use crate::queue::QueueError;
 use crate::transfer::{Link, Survey};
 use crate::wire::FileAnswer;
 use crate::wire::listing::name_without_version;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::path::PathBuf;
 
 /// Jobs asked for at a time.
 const PAGE: usize = 500;
+/// Missing files that are held at a time: those of one folder among them are asked for together, and folders that were read
+/// side by side gave their jobs in turn.
+const ASKED: usize = 2_000;
 /// Files and folders that are named.
 const NAMED: usize = 20;
 /// Files that are asked for quietly.
@@ -78,6 +81,20 @@ struct Census {
     folders: HashMap<Vec<u8>, FolderCount>,
     missing: IdSet,
     known: u64,
+}
+
+/// The questions for missing files, as they go on.
+struct Asking<'a> {
+    query: &'a GoneQuery,
+    survey: &'a Survey,
+    census: &'a Census,
+    /// A file that was listed in any folder.
+    elsewhere: Option<RemotePath>,
+    /// The session that the last folder was asked over.
+    warm: Option<Link>,
+    /// The run was stopped.
+    is_over: bool,
+    found: GoneFiles,
 }
 
 impl GoneQuery {
@@ -250,90 +267,86 @@ impl Dispatcher {
         loop {
             let page = self.shop.queue.list(query.selection(), after, PAGE).await?;
             let Some(last) = page.last().map(|job| job.id) else { return Ok(census) };
-            let mut lacking = Vec::new();
             for job in page.iter().filter(|job| query.concerns(job)) {
                 let lacks = survey.lacks(&query.root, job.id, &job.spec.source);
                 census.count(query, job, lacks);
                 if lacks {
-                    lacking.push(job.id);
+                    census.missing.insert(job.id);
                 }
             }
-            census.missing.extend(&lacking.into_iter().collect());
             after = Some(last);
         }
     }
-    /// Asks for each missing file, a folder at a time, over a session at rest or a new one.
+
+    /// Asks for the missing files, some of them at a time and a folder of these at a time, over one session.
     async fn ask_for_missing(
         &mut self,
         query: &GoneQuery,
         survey: &Survey,
         census: &Census,
     ) -> Result<GoneFiles, QueueError> {
-        let mut found = GoneFiles::default();
         let elsewhere = match census.folders.values().find_map(|count| count.listed) {
             Some(id) => self.path_of(id).await?,
             None => None,
         };
-        let mut warm = None;
-        for group in self.missing_by_folder(census).await? {
-            let Some(path) = group.first().map(|job| folder_of(job.spec.source.path())) else { continue };
-            let Ok(folder) = RemotePath::folder(path.clone()) else { continue };
-            if let Some(why) = query.holds(&path, census, survey) {
-                found.hold(why, group.len() as u64);
-                continue;
+        let mut asking =
+            Asking { query, survey, census, elsewhere, warm: None, is_over: false, found: GoneFiles::default() };
+        let mut after = JobId(0);
+        while !asking.is_over {
+            let ids = census.missing.next(after, ASKED as u64);
+            let Some((_, last)) = ids.ranges().last() else { break };
+            let selection = Selection { ids: Some(ids), ..Selection::default() };
+            let mut folders: BTreeMap<Vec<u8>, Vec<Job>> = BTreeMap::new();
+            for job in self.shop.queue.list(selection, None, ASKED).await? {
+                folders.entry(folder_of(job.spec.source.path())).or_default().push(job);
             }
-            let control = match census.folders.get(&path).and_then(|count| count.listed) {
-                Some(id) => self.path_of(id).await?,
-                None => elsewhere.clone(),
-            };
-            if *self.stop.borrow() {
-                break;
+            for (folder, jobs) in folders {
+                self.ask_for_folder(&mut asking, folder, &jobs).await?;
             }
-            let files: Vec<RemotePath> = group.iter().map(|job| job.spec.source.path().clone()).collect();
-            let asked = PresenceQuery {
-                folder: &folder,
-                files: &files,
-                control: control.as_ref(),
-                trusts_refusals: query.force,
-            };
-            let answers = match self.warm_link(warm.take(), query, &group) {
-                Ok(mut link) => {
-                    let answers = self.or_stop(ask(&mut link, asked)).await;
-                    warm = Some(link);
-                    answers
-                }
-                Err(failure) => Some(Err(failure)),
-            };
-            match answers {
-                Some(Ok(answers)) => group.iter().zip(answers).for_each(|(job, answer)| found.take(job, answer)),
-                Some(Err(failure)) => found.give_up(&group, &failure),
-                None => break,
-            }
+            after = last;
         }
-        if let Some(link) = warm {
+        if let Some(link) = asking.warm {
             link.quit().await;
         }
-        Ok(found)
+        Ok(asking.found)
     }
 
-    /// The missing files, those of one folder together as far as their jobs stand together.
-    async fn missing_by_folder(&self, census: &Census) -> Result<Vec<Vec<Job>>, QueueError> {
-        let (mut groups, mut after): (Vec<Vec<Job>>, _) = (Vec::new(), None);
-        loop {
-            let selection = Selection { ids: Some(census.missing.clone()), ..Selection::default() };
-            let page = self.shop.queue.list(selection, after, PAGE).await?;
-            let Some(last) = page.last().map(|job| job.id) else { return Ok(groups) };
-            for job in page {
-                let here = folder_of(job.spec.source.path());
-                match groups.last_mut() {
-                    Some(group) if group.first().is_some_and(|job| folder_of(job.spec.source.path()) == here) => {
-                        group.push(job);
-                    }
-                    _ => groups.push(vec![job]),
-                }
-            }
-            after = Some(last);
+    /// Asks for missing files of one folder, unless the run is stopped.
+    async fn ask_for_folder(&mut self, asking: &mut Asking<'_>, path: Vec<u8>, jobs: &[Job]) -> Result<(), QueueError> {
+        asking.is_over |= *self.stop.borrow();
+        if asking.is_over {
+            return Ok(());
         }
+        if let Some(why) = asking.query.holds(&path, asking.census, asking.survey) {
+            asking.found.hold(why, jobs.len() as u64);
+            return Ok(());
+        }
+        let control = match asking.census.folders.get(&path).and_then(|count| count.listed) {
+            Some(id) => self.path_of(id).await?,
+            None => asking.elsewhere.clone(),
+        };
+        let Ok(folder) = RemotePath::folder(path) else { return Ok(()) };
+        let files: Vec<RemotePath> = jobs.iter().map(|job| job.spec.source.path().clone()).collect();
+        let asked = PresenceQuery {
+            folder: &folder,
+            files: &files,
+            control: control.as_ref(),
+            trusts_refusals: asking.query.force,
+        };
+        let answers = match self.warm_link(asking.warm.take(), asking.query, jobs) {
+            Ok(mut link) => {
+                let answers = self.or_stop(ask(&mut link, asked)).await;
+                asking.warm = Some(link);
+                answers
+            }
+            Err(failure) => Some(Err(failure)),
+        };
+        match answers {
+            Some(Ok(answers)) => jobs.iter().zip(answers).for_each(|(job, answer)| asking.found.take(job, answer)),
+            Some(Err(failure)) => asking.found.give_up(jobs, &failure),
+            None => asking.is_over = true,
+        }
+        Ok(())
     }
 
     async fn path_of(&self, id: JobId) -> Result<Option<RemotePath>, QueueError> {

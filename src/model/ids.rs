@@ -24,29 +24,23 @@ pub struct IdSet {
 }
 
 impl IdSet {
-    /// Adds one number.
+    /// Adds one number. Cheap near the end of the set.
     pub fn insert(&mut self, id: JobId) {
         self.insert_range(id, id);
     }
 
     /// Adds all numbers from `first` to `last`, both included; nothing when `last` is smaller.
     pub fn insert_range(&mut self, first: JobId, last: JobId) {
-        let (mut low, mut high) = (first.0, last.0);
+        let (low, high) = (first.0, last.0);
         if low > high {
             return;
         }
-        let mut kept = Vec::with_capacity(self.ranges.len() + 1);
-        for &(a, b) in &self.ranges {
-            if b.saturating_add(1) < low || high.saturating_add(1) < a {
-                kept.push((a, b));
-            } else {
-                low = low.min(a);
-                high = high.max(b);
-            }
-        }
-        let at = kept.partition_point(|&(a, _)| a < low);
-        kept.insert(at, (low, high));
-        self.ranges = kept;
+        let at = self.ranges.partition_point(|&(_, end)| end.saturating_add(1) < low);
+        let to = self.ranges.partition_point(|&(start, _)| start <= high.saturating_add(1));
+        let touched = self.ranges.get(at..to).unwrap_or_default();
+        let low = touched.first().map_or(low, |&(start, _)| start.min(low));
+        let high = touched.last().map_or(high, |&(_, end)| end.max(high));
+        self.ranges.splice(at..to, [(low, high)]);
     }
 
     /// Adds all numbers of another set.

@@ -293,3 +293,28 @@ fn a_queue_that_another_process_works_on_is_told_with_what_to_do() {
     run.wait(Duration::from_secs(60)).expect_code(0);
     sync(&server, &ftpq, &["--delete"]).expect_code(0);
 }
+/// Files of two folders whose jobs alternate, as when both were read side by side: each folder is gone to once.
+#[test]
+fn missing_files_are_asked_for_folder_by_folder() {
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+    let ftpq = Ftpq::new();
+    let mut jobs = Vec::new();
+    for number in 0..10 {
+        for folder in ["x", "y"] {
+            let path = format!("{folder}/{number}");
+            server.put(&format!("d/{path}"), "x");
+            jobs.push((server.url(&format!("d/{path}")), path));
+        }
+    }
+    ftpq.add(&jobs.iter().map(|(url, path)| (url.clone(), path.as_str())).collect::<Vec<_>>());
+    sync(&server, &ftpq, &[]).expect_code(0);
+    for path in ["x/1", "y/1", "x/4", "y/4", "x/5", "y/5", "x/8", "y/8"] {
+        server.core().remove(&format!("d/{path}"));
+    }
+    let before = server.core().args("CWD").len();
+    let ended = sync(&server, &ftpq, &["--delete"]).expect_code(0);
+    assert!(ended.out.contains("8 files, deleted here"), "{ended}");
+    // Three to list them, and two to ask.
+    let entered = server.core().args("CWD").split_off(before);
+    assert!(entered.len() <= 5, "{entered:?}\n{}", server.core().dialogue());
+}
