@@ -1,12 +1,14 @@
 //! Whether files are still on the server, asked by name: a listing proves the absence of nothing.
 //!
 //! Their folder is gone to first. Then each file is asked for by SIZE and MDTM, and by MLST where the server does not know
-//! both; many files in one write where the server takes several commands at once.
+//! both; many files in one write where the server takes several commands at once. Before them go a file that was listed a
+//! moment ago, and a name that nobody can have given to a file: what the server says of a file that is gone are its words
+//! for that name, in whatever language.
 
 use super::ahead::Answers;
 use super::session::Session;
-use crate::model::{Failure, FailureKind, RemotePath, Stage, TransferType};
-use crate::wire::{Command, Context, FileAnswer, Reply, ReplyClass, file_answer};
+use crate::model::{Failure, FailureKind, RemotePath, SourceError, Stage, TransferType};
+use crate::wire::{Command, Context, FileAnswer, FileReplies, Reply, ReplyClass, file_answer};
 
 /// Files that are asked for in one write: the replies fit into any buffer.
 const TOGETHER: usize = 16;
@@ -26,8 +28,9 @@ pub struct PresenceQuery<'a> {
 
 impl Session {
     /// What the server says of these files, in their order; a refusal without a reason counts as [`FileAnswer::Missing`]
-    /// where the control file is told of, or there is none and refusals are to be trusted. Costs a round trip for the folder,
-    /// and for every 16 files one where the server takes several commands at once; else two for each file.
+    /// where the control file is told of, or there is none and refusals are to be trusted. Costs a round trip for the
+    /// folder, one for what is asked to compare with, and for every 16 files one where the server takes several commands at
+    /// once; else two for each name.
     ///
     /// # Errors
     /// When the session fails, or the server can't say for now.
@@ -35,33 +38,58 @@ impl Session {
         self.settle().await?;
         self.set_type(TransferType::Image).await?;
         self.ask_for_utf8().await?;
-        match self.go_to(Stage::Inspect, query.folder).await {
-            Ok(()) => {}
+        let is_entered = match self.go_to(Stage::Inspect, query.folder).await {
+            Ok(()) => true,
             Err(failure) if failure.kind != FailureKind::Permanent => return Err(failure),
             // It may be gone with all its files, or not be entered for other reasons: paths from the root tell.
-            Err(_) if self.has_unix_paths() => {}
+            Err(_) if self.has_unix_paths() => false,
             Err(failure) => return Ok(vec![FileAnswer::Unclear(failure.to_string()); query.files.len()]),
-        }
-        let is_trusted = match query.control {
-            Some(control) => self.file_answers(std::slice::from_ref(control)).await?.contains(&FileAnswer::Exists),
+        };
+        let Ok(nothing) = no_file(&query, is_entered) else {
+            return Ok(vec![FileAnswer::Unclear("its path is too long to be asked for".to_owned()); query.files.len()]);
+        };
+        let compared: Vec<RemotePath> = query.control.cloned().into_iter().chain([nothing]).collect();
+        let mut compared = self.ask_of(&compared).await?;
+        let Some(nothing) = compared.pop() else { return Ok(Vec::new()) };
+        let is_trusted = match compared.pop() {
+            Some(control) => control.has_file(),
             None => query.trusts_refusals,
         };
         let is_deaf = query.control.is_some() && !is_trusted;
+        let judge = |replies: &FileReplies| match file_answer(replies, &nothing) {
+            FileAnswer::Refused(_) if is_trusted => FileAnswer::Missing,
+            // Whatever it says: it says so of what it has.
+            FileAnswer::Missing if is_deaf => {
+                FileAnswer::Unclear("it does not answer for a file that it lists either".to_owned())
+            }
+            answer => answer,
+        };
         let mut found = Vec::with_capacity(query.files.len());
         for files in query.files.chunks(TOGETHER) {
-            found.extend(self.file_answers(files).await?.into_iter().map(|answer| match answer {
-                FileAnswer::Refused(_) if is_trusted => FileAnswer::Missing,
-                // Whatever it says: it says so of what it has.
-                FileAnswer::Missing if is_deaf => {
-                    FileAnswer::Unclear("it does not answer for a file that it lists either".to_owned())
+            let mut answers: Vec<FileAnswer> = self.ask_of(files).await?.iter().map(judge).collect();
+            // Where the replies differ they may be another file's: a server may answer side by side.
+            if answers.iter().any(|answer| *answer != FileAnswer::Missing) {
+                for (file, answer) in files.iter().zip(&mut answers) {
+                    if *answer == FileAnswer::Missing && files.len() > 1 {
+                        *answer = self.ask_of(std::slice::from_ref(file)).await?.first().map_or(answer.clone(), judge);
+                    }
                 }
-                answer => answer,
-            }));
+            }
+            found.extend(answers);
         }
         Ok(found)
     }
 
-    async fn file_answers(&mut self, files: &[RemotePath]) -> Result<Vec<FileAnswer>, Failure> {
+    /// What the server replies about each file.
+    async fn ask_of(&mut self, files: &[RemotePath]) -> Result<Vec<FileReplies>, Failure> {
+        if files.len() > 1 && !self.has_unix_paths() {
+            // Each is named from its own folder.
+            let mut answers = Vec::with_capacity(files.len());
+            for file in files {
+                answers.extend(Box::pin(self.ask_of(std::slice::from_ref(file))).await?);
+            }
+            return Ok(answers);
+        }
         let mut names = Vec::with_capacity(files.len());
         for file in files {
             names.push(self.locate(file).await?);
@@ -75,7 +103,7 @@ impl Session {
             Answers::Unclear => Vec::new().into_iter(),
         };
         let mut answers = Vec::with_capacity(files.len());
-        for (name, commands) in names.iter().zip(questions) {
+        for (name, commands) in names.into_iter().zip(questions) {
             let mut replies: Vec<Reply> = Vec::with_capacity(commands.len());
             for command in commands {
                 let reply = match told.next() {
@@ -87,7 +115,7 @@ impl Session {
                 }
                 replies.push(reply);
             }
-            answers.push(file_answer(&replies, name));
+            answers.push(FileReplies { name, replies });
         }
         Ok(answers)
     }
@@ -105,5 +133,15 @@ impl Session {
             commands.push(Command::Mlst(name.to_vec()));
         }
         commands
+    }
+}
+
+/// A path that names nothing: in the folder, or where that can't be entered, below another one that does not exist. All
+/// servers take such a name, those without Unix paths too.
+fn no_file(query: &PresenceQuery<'_>, is_entered: bool) -> Result<RemotePath, SourceError> {
+    let name = format!("ftpq{:04x}", fastrand::u16(..));
+    match query.control.filter(|_| !is_entered) {
+        None => query.folder.join(name.as_bytes(), false),
+        Some(control) => control.parent().join(name.as_bytes(), true)?.join(name.as_bytes(), false),
     }
 }

@@ -3,7 +3,7 @@
 use super::books::Books;
 use super::index::set_of;
 use super::{Accepted, QueueError};
-use crate::model::{Expectation, IdSet, JobSpec, JobState, Move};
+use crate::model::{Cause, Expectation, IdSet, JobSpec, JobState, Move};
 
 /// What a later list says of a known job, where that is news.
 pub(super) struct Correction {
@@ -27,18 +27,23 @@ impl Books {
         Ok((is_news || has_mirrors).then(news))
     }
 
-    /// What is known of a job's content once a later list was read. Of a file that is done more is known than what lists
-    /// said: a weaker checksum may contradict what was computed.
+    /// What is known of a job's content once a later list was read. A checksum that is the finished file's is no news. The
+    /// stronger of two stays, unless it may be that of an older content: the file failed by it, or was never checked by
+    /// the other one.
     fn corrected(&mut self, id: u64, before: &Expectation, later: &Expectation) -> Result<Expectation, QueueError> {
-        if self.index.state(id) == Some(JobState::Done)
-            && let (Some(known), Some(said)) = (&before.checksum, &later.checksum)
-            && known.algorithm() > said.algorithm()
-            && let Some(receipt) = self.record(id)?.0.receipt
-            && receipt.known_digests().any(|sum| sum.algorithm() == said.algorithm() && sum != said)
-        {
-            return Ok(later.clone());
+        let (Some(known), Some(said)) = (&before.checksum, &later.checksum) else {
+            return Ok(before.corrected_by(later));
+        };
+        let (state, record) = (self.index.state(id), self.record(id)?.0);
+        let is_done = state == Some(JobState::Done);
+        if is_done && record.receipt.as_ref().is_some_and(|receipt| receipt.known_digests().any(|sum| sum == said)) {
+            return Ok(before.corrected_by(&Expectation { checksum: None, ..later.clone() }));
         }
-        Ok(before.corrected_by(later))
+        let last = record.history.last().and_then(|attempt| attempt.failure.as_ref());
+        let has_failed_by_it =
+            state == Some(JobState::Failed) && last.is_some_and(|failure| failure.cause == Cause::WrongChecksum);
+        let is_older = known.algorithm() > said.algorithm() && (is_done || has_failed_by_it);
+        Ok(if is_older { later.clone() } else { before.corrected_by(later) })
     }
 
     /// Those of the jobs that are still to be done.

@@ -27,6 +27,11 @@ pub(super) fn done() -> Settlement {
     Settlement::Done { receipt: Receipt { size: 7, ..Receipt::default() }, attempt: attempt(7, false) }
 }
 
+fn done_by(sums: &[&str]) -> Settlement {
+    let digests = sums.iter().map(|sum| sum.parse().unwrap()).collect();
+    Settlement::Done { receipt: Receipt { size: 7, digests, ..Receipt::default() }, attempt: attempt(7, false) }
+}
+
 pub(super) async fn add(queue: &Queue, jobs: Vec<JobSpec>) -> Result<Accepted, QueueError> {
     let mut intake = queue.begin_add().await?;
     intake.push(jobs).await?;
@@ -90,6 +95,7 @@ contract! {
     later_lists_correct_what_is_known_whatever_its_state
     one_list_may_say_more_of_a_job_than_its_first_line
     the_stronger_of_two_checksums_stays_however_often_a_list_is_read
+    a_weaker_checksum_counts_where_the_file_was_not_checked_by_it_or_failed_by_the_other
     one_list_keeps_the_stronger_checksum_and_must_not_contradict_itself
     selections_narrow_by_state_host_and_number
     packs_hold_many_accounts_in_order
@@ -401,12 +407,7 @@ async fn the_stronger_of_two_checksums_stays_however_often_a_list_is_read(queue:
     let other = format!("md5={}", "0b".repeat(16));
     add(&queue, vec![say(&md5), say(&sha)]).await.unwrap();
     let claim = claim_one(&queue, "h", 0).await;
-    let mut settlement = done();
-    if let Settlement::Done { receipt, .. } = &mut settlement {
-        receipt.checksum = Some(sha.parse().unwrap());
-        receipt.digests = vec![md5.parse().unwrap()];
-    }
-    queue.settle(claim, settlement).await.unwrap();
+    queue.settle(claim, done_by(&[&sha, &md5])).await.unwrap();
     for list in [vec![say(&md5), say(&sha)], vec![say(&sha), say(&md5)], vec![say(&md5)], vec![say(&sha)]] {
         let accepted = add(&queue, list).await.unwrap();
         assert_eq!((accepted.corrected, accepted.again), (ids([]), ids([])));
@@ -418,6 +419,36 @@ async fn the_stronger_of_two_checksums_stays_however_often_a_list_is_read(queue:
     assert_eq!((accepted.corrected, accepted.again), (ids([1]), ids([1])));
     let accepted = add(&queue, vec![say(&other)]).await.unwrap();
     assert_eq!(accepted.corrected, ids([]));
+}
+
+/// A list that was corrected may give another kind of checksum than before.
+async fn a_weaker_checksum_counts_where_the_file_was_not_checked_by_it_or_failed_by_the_other(queue: Queue) {
+    let say = |n: u64, sum: &str| {
+        let mut spec = specs("h", n..n + 1).remove(0);
+        spec.expect.checksum = Some(sum.parse().unwrap());
+        spec
+    };
+    let [md5, sha] = [format!("md5={}", "0a".repeat(16)), format!("sha-256={}", "0a".repeat(32))];
+    let list = |sum: &str| (0..3).map(|n| say(n, sum)).collect::<Vec<_>>();
+    add(&queue, list(&sha)).await.unwrap();
+    let mut claims = vec![claim_one(&queue, "h", 0).await, claim_one(&queue, "h", 0).await];
+    queue.settle(claims.remove(0), done_by(&[&sha])).await.unwrap();
+    let failure = Some(Failure::permanent(Stage::Verify, Cause::WrongChecksum, "other bytes"));
+    let attempt = Attempt { failure, ..attempt(7, true) };
+    queue.settle(claims.remove(0), Settlement::GiveUp { attempt, progress: None }).await.unwrap();
+    let accepted = add(&queue, list(&md5)).await.unwrap();
+    assert_eq!(
+        (accepted.corrected, accepted.again),
+        (ids([1, 2]), ids([1])),
+        "what is still to be fetched keeps the stronger"
+    );
+    // Once it was checked by both, neither list is news.
+    let claim = claim_one(&queue, "h", 0).await;
+    queue.settle(claim, done_by(&[&md5, &sha])).await.unwrap();
+    for sum in [&sha, &md5] {
+        let accepted = add(&queue, vec![say(0, sum)]).await.unwrap();
+        assert_eq!(accepted.corrected, ids([]), "{sum}");
+    }
 }
 
 async fn one_list_may_say_more_of_a_job_than_its_first_line(queue: Queue) {

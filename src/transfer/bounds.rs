@@ -1,6 +1,6 @@
 //! Bounds of a tree: how many folders and jobs one command may make, and folders that lead back to one above them.
 
-use crate::model::{Cause, Failure, Folder, JobSpec, Stage, printable};
+use crate::model::{Cause, Failure, Folder, JobId, JobSpec, Stage, printable};
 use crate::queue::{Queue, QueueError, TreeSize};
 use crate::wire::listing::Entry;
 use std::collections::{HashMap, HashSet};
@@ -15,6 +15,8 @@ const SUSPECTS: usize = 1_000;
 #[derive(Debug, Default)]
 pub struct Bounds {
     given: Mutex<HashMap<u64, Amount>>,
+    /// What folders gave that are read again, counted in already: most of it is met once more.
+    before: Mutex<HashMap<JobId, Amount>>,
     /// Commands of which this run has met a folder.
     met: tokio::sync::Mutex<HashSet<u64>>,
 }
@@ -26,6 +28,18 @@ struct Amount {
     folders: u64,
     /// All of them.
     jobs: u64,
+}
+
+impl Amount {
+    /// Takes a job of the kind out, if there is one.
+    fn takes(&mut self, is_folder: bool) -> bool {
+        let of_kind = if is_folder { self.folders } else { self.jobs - self.folders };
+        if of_kind > 0 {
+            self.jobs -= 1;
+            self.folders -= u64::from(is_folder);
+        }
+        of_kind > 0
+    }
 }
 
 impl Bounds {
@@ -65,22 +79,27 @@ impl Bounds {
 pub(super) struct Share<'a> {
     bounds: &'a Bounds,
     rules: &'a Folder,
+    id: JobId,
     taken: Amount,
+    /// What an earlier attempt took and this one did not meet yet.
+    before: Amount,
     beyond: Amount,
     /// The first that were left out.
     named: Vec<String>,
 }
 
 impl<'a> Share<'a> {
-    /// The share of a folder with these rules.
-    pub(super) fn new(bounds: &'a Bounds, rules: &'a Folder) -> Self {
-        Self { bounds, rules, taken: Amount::default(), beyond: Amount::default(), named: Vec::new() }
+    /// The share of this folder, with these rules.
+    pub(super) fn new(bounds: &'a Bounds, id: JobId, rules: &'a Folder) -> Self {
+        let before = bounds.before.lock().unwrap_or_else(PoisonError::into_inner).remove(&id).unwrap_or_default();
+        Self { bounds, rules, id, taken: Amount::default(), before, beyond: Amount::default(), named: Vec::new() }
     }
 
     /// Whether the command may make this job too; what it may not is remembered.
     pub(super) fn admits(&mut self, job: &JobSpec) -> bool {
         let is_folder = job.folder.is_some();
-        let fits = self.bounds.take(self.rules, is_folder);
+        let was_taken = self.before.takes(is_folder);
+        let fits = was_taken || self.bounds.take(self.rules, is_folder);
         let amount = if fits { &mut self.taken } else { &mut self.beyond };
         amount.jobs += 1;
         amount.folders += u64::from(is_folder);
@@ -90,9 +109,16 @@ impl<'a> Share<'a> {
         fits
     }
 
-    /// What was taken is taken once more when the folder is read again.
-    pub(super) fn give_back(&self) {
-        self.bounds.give_back(self.rules, self.taken);
+    /// Ends the attempt. What was taken stays: its jobs are in the queue, and may be under way. When the folder is read
+    /// again, it is not taken a second time.
+    pub(super) fn close(&self, is_read_again: bool) {
+        if is_read_again {
+            let all =
+                Amount { folders: self.taken.folders + self.before.folders, jobs: self.taken.jobs + self.before.jobs };
+            self.bounds.before.lock().unwrap_or_else(PoisonError::into_inner).insert(self.id, all);
+        } else {
+            self.bounds.give_back(self.rules, self.before);
+        }
     }
 
     /// The failure of a folder of which something was left out.
@@ -214,25 +240,30 @@ mod tests {
         let bounds = Bounds::default();
         let rules = |asked| Folder { max_folders: Some(3), asked, ..Folder::default() };
         let (first, other) = (rules(1), rules(2));
-        let mut share = Share::new(&bounds, &first);
+        let mut share = Share::new(&bounds, JobId(1), &first);
         assert!(share.admits(&job("a", true)) && share.admits(&job("f", false)));
-        let mut beside = Share::new(&bounds, &first);
+        let mut beside = Share::new(&bounds, JobId(2), &first);
         assert!(beside.admits(&job("b", true)) && beside.admits(&job("c", true)));
         assert!(!beside.admits(&job("d", true)) && beside.admits(&job("g", false)), "files are not bounded by folders");
         assert!(share.failure().is_none());
         let text = beside.failure().unwrap().to_string();
         assert!(text.contains("1 folder and 0 files were left out") && text.contains(": d;"), "{text}");
         assert!(text.contains("3 folders") && text.contains("--max-folders"), "{text}");
-        assert!(Share::new(&bounds, &other).admits(&job("a", true)));
+        assert!(Share::new(&bounds, JobId(3), &other).admits(&job("a", true)));
         // A listing that broke off is read again, and counts once.
-        share.give_back();
-        assert!(Share::new(&bounds, &first).admits(&job("a", true)));
+        share.close(true);
+        let mut again = Share::new(&bounds, JobId(1), &first);
+        assert!(again.admits(&job("a", true)) && !again.admits(&job("z", true)));
+        again.close(true);
+        // What it does not list any more is another's.
+        Share::new(&bounds, JobId(1), &first).close(false);
+        assert!(Share::new(&bounds, JobId(2), &first).admits(&job("d", true)));
     }
 
     #[test]
     fn jobs_are_bounded_too_and_the_first_left_out_are_named() {
         let (bounds, rules) = (Bounds::default(), Folder { max_jobs: Some(2), ..Folder::default() });
-        let mut share = Share::new(&bounds, &rules);
+        let mut share = Share::new(&bounds, JobId(1), &rules);
         let admitted = (0..9).filter(|n| share.admits(&job(&format!("f{n}"), false))).count();
         let text = share.failure().unwrap().to_string();
         assert_eq!(admitted, 2);

@@ -89,14 +89,11 @@ pub async fn expand(task: &Expansion<'_>, link: &mut Link) -> Result<(Report, Op
         Err(Halt::Failed(failure)) => End::Failed(failure),
         Err(Halt::Queue(error)) => return Err(error),
     };
-    // What a folder gave that is not read again stays, also where it failed.
     let is_read_again = match &end {
         End::Failed(failure) => failure.kind == FailureKind::Transient,
         end => !matches!(end, End::Completed(_)),
     };
-    if is_read_again {
-        run.share.give_back();
-    }
+    run.share.close(is_read_again);
     let tally = run.whole.then_some(run.tally);
     let report = Report {
         from: 0,
@@ -160,7 +157,7 @@ impl<'a> Run<'a> {
             unsure_bytes: 0,
             hiding: 0,
             is_cut_off: false,
-            share: Share::new(task.bounds, task.rules),
+            share: Share::new(task.bounds, task.job.id, task.rules),
             loops: Loops::below(&task.rules.above),
             whole: false,
         }

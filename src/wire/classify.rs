@@ -149,37 +149,20 @@ pub fn says_missing(reply: &Reply, path: &[u8]) -> bool {
     Said::new(reply, path).any(&ABSENT)
 }
 
-/// Words of a refusal for another reason than that the path names nothing.
-const OTHER: [&str; 10] = [
-    "access",
-    "permission",
-    "denied",
-    "not allowed",
-    "prohibited",
-    "forbidden",
-    "plain file",
-    "regular file",
-    "a directory",
-    "not a file",
-];
-
-/// Refusals of vsftpd and Pure-FTPd that give no reason at all.
-const MUTE: [&str; 2] = ["could not get file", "can't check for file existence"];
-
-/// Whether the words give no reason: any others may be one, in whatever language.
-pub(super) fn gives_no_reason(reply: &Reply, path: &[u8]) -> bool {
-    Said::new(reply, path).any(&MUTE)
-}
+/// Words of a refusal for want of a right.
+const FORBIDDEN: [&str; 5] = ["permission", "denied", "not allowed", "prohibited", "forbidden"];
+/// Words of a refusal of what is no file.
+const NO_FILE: [&str; 4] = ["plain file", "regular file", "a directory", "not a file"];
 
 /// Whether the words give another reason than that the path names nothing.
 pub(super) fn says_denied(reply: &Reply, path: &[u8]) -> bool {
-    Said::new(reply, path).any(&OTHER)
+    Said::new(reply, path).denies()
 }
 
 /// Whether the words give another reason than that the path names nothing, of a reply as a failure has it.
 #[must_use]
 pub fn text_says_denied(reply: &str, path: &[u8]) -> bool {
-    Said::text(reply.to_lowercase(), path).any(&OTHER)
+    Said::text(reply.to_lowercase(), path).denies()
 }
 
 /// Whether a reply of success says that the folder was not read: vsftpd's `226 Transfer done (but failed to open
@@ -344,10 +327,10 @@ fn unavailable(said: &Said) -> Verdict {
         full()
     } else if said.any(&PASSING) || said.word("load") {
         Verdict::transient(Cause::Refused, "the server does not give the file now").advise(TRIES_LATER)
-    } else if said.any(&["permission", "denied", "not allowed", "prohibited", "forbidden"]) {
+    } else if said.any(&FORBIDDEN) {
         Verdict::permanent(Cause::Missing, "the server gives no right to read the file")
             .advise("check the path and whether this user may read it")
-    } else if said.any(&["plain file", "regular file", "a directory"]) {
+    } else if said.any(&NO_FILE) {
         Verdict::permanent(Cause::Unsupported, "the path is a folder or something else that is no file")
             .advise("end its URL with a slash to fetch what is in it")
     } else {
@@ -360,7 +343,7 @@ fn unavailable(said: &Said) -> Verdict {
 fn unlisted(said: &Said) -> Verdict {
     if said.any(&LOOP) || said.any(&PASSING) || said.word("load") {
         unavailable(said)
-    } else if said.any(&["permission", "denied", "not allowed", "prohibited", "forbidden"]) {
+    } else if said.any(&FORBIDDEN) {
         Verdict::permanent(Cause::Missing, "the server gives no right to read the folder")
             .advise("check the path and whether this user may read it")
     } else if said.any(&["not a directory"]) {
@@ -410,6 +393,11 @@ impl Said {
 
     fn any(&self, phrases: &[&str]) -> bool {
         phrases.iter().any(|phrase| self.without_names_like(phrase).contains(phrase))
+    }
+
+    /// Whether they give another reason than that the path names nothing: RFC 959's own words for 550 name several.
+    fn denies(&self) -> bool {
+        self.any(&FORBIDDEN) || self.any(&NO_FILE) || self.any(&["access"])
     }
 
     /// Whether the word stands alone: `load`, but not `download`.

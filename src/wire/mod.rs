@@ -32,7 +32,7 @@ mod reply;
 mod retrieve;
 mod sequence;
 
-pub use absence::{FileAnswer, file_answer};
+pub use absence::{FileAnswer, FileReplies, file_answer};
 pub use address::{extended_passive_port, passive_address};
 pub use burst::{Burst, Order};
 pub use classify::{

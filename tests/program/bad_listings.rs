@@ -38,14 +38,20 @@ enum Lie {
     StaysWhereItIs,
 }
 
-/// Whether all is understood all the same, or the folder fails, or files are found to be there.
+/// What comes of a listing.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Expected {
+    /// All of it is understood all the same.
     Good,
-    Bad,
+    /// The folder is not called read.
+    Unread,
+    /// It lost so much at once that nobody is asked.
+    Held,
+    /// The server was asked for each file, and has it.
+    There,
 }
 
-use Expected::{Bad, Good};
+use Expected::{Good, Held, There, Unread};
 
 fn each(honest: &str, line: impl Fn(&str) -> String) -> String {
     honest.lines().map(|honest| line(honest) + "\r\n").collect()
@@ -138,10 +144,14 @@ fn lie_to_it(mlst: bool, lies: Vec<(&str, Expected, Lie)>) {
         let lost: Vec<_> = FILES.iter().filter(|file| !here.contains(**file)).collect();
         let story = || format!("{what}\n{ended}\n{}", liar.server.core().dialogue());
         assert!(lost.is_empty(), "deleted here: {lost:?}: {}", story());
-        match expected {
-            Good => assert_eq!(ended.code, Some(0), "{}", story()),
-            Bad => assert_eq!(ended.code, Some(1), "{}", story()),
-        }
+        let (code, said) = match expected {
+            Good => (0, ""),
+            Unread => (1, "nothing was deleted"),
+            Held => (1, "lost too much at once"),
+            There => (1, "does not list it, but still has it"),
+        };
+        assert_eq!(ended.code, Some(code), "{}", story());
+        assert!(ended.err.contains(said), "{}", story());
     }
 }
 
@@ -161,11 +171,11 @@ fn machine_listings_that_tell_too_little_of_a_file_delete_nothing() {
             ("OS.unix=reg", Good, Lie::Lines(|honest| honest.replace("type=file", "type=OS.unix=reg"))),
             ("a blank in a group", Good, Lie::Lines(|honest| honest.replace("; ", ";UNIX.groupname=domain users; "))),
             ("a blank in front", Good, Lie::Lines(|honest| each(honest, |line| format!(" {line}")))),
-            ("a file is called a folder", Bad, Lie::Lines(|honest| honest.replace("type=file", "type=dir"))),
-            ("names in capitals", Bad, Lie::Lines(|honest| honest.replace(".txt", ".TXT"))),
-            ("paths for names", Bad, Lie::Lines(|honest| each(honest, |line| line.replace("; ", "; /d/")))),
-            ("facts without an end", Bad, Lie::Lines(|honest| each(honest, |line| line.replace("; ", ";")))),
-            ("a page of HTML", Bad, Lie::Lines(|_| "<html>\r\n<body>\r\nlogin\r\n".to_owned())),
+            ("a file is called a folder", Unread, Lie::Lines(|honest| honest.replace("type=file", "type=dir"))),
+            ("names in capitals", There, Lie::Lines(|honest| honest.replace(".txt", ".TXT"))),
+            ("paths for names", Unread, Lie::Lines(|honest| each(honest, |line| line.replace("; ", "; /d/")))),
+            ("facts without an end", Unread, Lie::Lines(|honest| each(honest, |line| line.replace("; ", ";")))),
+            ("a page of HTML", Unread, Lie::Lines(|_| "<html>\r\n<body>\r\nlogin\r\n".to_owned())),
         ],
     );
 }
@@ -175,41 +185,45 @@ fn machine_listings_that_tell_too_few_files_delete_nothing() {
     lie_to_it(
         true,
         vec![
-            ("nothing", Bad, Lie::Lines(|_| String::new())),
-            ("itself alone", Bad, Lie::Lines(|honest| first(honest, 1))),
-            ("the end of a line is missing", Bad, Lie::Lines(|honest| honest[..honest.len() - 3].to_owned())),
-            ("the end of a line end is missing", Bad, Lie::Lines(|honest| honest[..honest.len() - 1].to_owned())),
-            ("three lines", Bad, Lie::Lines(|honest| first(honest, 3))),
+            ("nothing", Held, Lie::Lines(|_| String::new())),
+            ("itself alone", Held, Lie::Lines(|honest| first(honest, 1))),
+            ("the end of a line is missing", Unread, Lie::Lines(|honest| honest[..honest.len() - 3].to_owned())),
+            ("the end of a line end is missing", Unread, Lie::Lines(|honest| honest[..honest.len() - 1].to_owned())),
+            ("three lines", There, Lie::Lines(|honest| first(honest, 3))),
             (
                 "every other line",
-                Bad,
+                There,
                 Lie::Lines(|honest| honest.lines().step_by(2).map(|l| format!("{l}\r\n")).collect()),
             ),
             (
                 "no folder",
-                Bad,
+                There,
                 Lie::Lines(|honest| {
                     honest.lines().filter(|l| !l.ends_with("sub")).map(|l| format!("{l}\r\n")).collect()
                 }),
             ),
-            ("cut to a number", Bad, Lie::Ends(|honest| first(honest, 3), "226 Output truncated to 3 matches")),
+            ("cut to a number", Unread, Lie::Ends(|honest| first(honest, 3), "226 Output truncated to 3 matches")),
             (
                 "cut to a number, in two lines",
-                Bad,
+                Unread,
                 Lie::Ends(|honest| first(honest, 3), "226-Options: -a -l\r\n226 Output truncated to 3 matches"),
             ),
-            ("cut, in other words", Bad, Lie::Ends(|honest| first(honest, 3), "250 Too many files, listing aborted")),
-            ("not opened", Bad, Lie::Ends(|_| String::new(), "226 Transfer done (but failed to open directory).")),
+            (
+                "cut, in other words",
+                Unread,
+                Lie::Ends(|honest| first(honest, 3), "250 Too many files, listing aborted"),
+            ),
+            ("not opened", Unread, Lie::Ends(|_| String::new(), "226 Transfer done (but failed to open directory).")),
             (
                 "not read",
-                Bad,
+                Unread,
                 Lie::Ends(
                     |_| String::new(),
                     "226-Sorry, we were unable to read [.]\r\n226-Options: -l\r\n226 0 matches total",
                 ),
             ),
-            ("half, and 426", Bad, Lie::Ends(|honest| first(honest, 3), "426 Connection closed")),
-            ("broken off", Bad, Lie::Breaks(100)),
+            ("half, and 426", Unread, Lie::Ends(|honest| first(honest, 3), "426 Connection closed")),
+            ("broken off", Unread, Lie::Breaks(100)),
         ],
     );
 }
@@ -219,22 +233,22 @@ fn people_s_listings_that_are_not_understood_delete_nothing() {
     lie_to_it(
         false,
         vec![
-            ("names and sizes", Bad, Lie::Lines(|honest| each(honest, |line| format!("{} 5", name(line))))),
-            ("names alone", Bad, Lie::Lines(|honest| each(honest, |line| name(line).to_owned()))),
-            ("an error in the data", Bad, Lie::Lines(|_| "ls: .: Permission denied\r\n".to_owned())),
-            ("a sentence", Bad, Lie::Lines(|_| "Directory not found\r\n".to_owned())),
-            ("an unknown mode", Bad, Lie::Lines(|honest| honest.replace("-rw-r", "?rw-r"))),
+            ("names and sizes", Unread, Lie::Lines(|honest| each(honest, |line| format!("{} 5", name(line))))),
+            ("names alone", Unread, Lie::Lines(|honest| each(honest, |line| name(line).to_owned()))),
+            ("an error in the data", Unread, Lie::Lines(|_| "ls: .: Permission denied\r\n".to_owned())),
+            ("a sentence", Unread, Lie::Lines(|_| "Directory not found\r\n".to_owned())),
+            ("an unknown mode", Unread, Lie::Lines(|honest| honest.replace("-rw-r", "?rw-r"))),
             (
                 "nothing but names",
-                Bad,
+                Unread,
                 Lie::Lines(|honest| each(honest, |line| format!("-????????? ? ? ? ? ? {}", name(line)))),
             ),
-            ("an unknown kind", Bad, Lie::Lines(|honest| honest.replace("-rw-r", "mrw-r"))),
-            ("a month of no language", Bad, Lie::Lines(|honest| honest.replace("Feb", "Xyz"))),
-            ("a day of no month", Bad, Lie::Lines(|honest| honest.replace("29", "39"))),
+            ("an unknown kind", Unread, Lie::Lines(|honest| honest.replace("-rw-r", "mrw-r"))),
+            ("a month of no language", Unread, Lie::Lines(|honest| honest.replace("Feb", "Xyz"))),
+            ("a day of no month", Unread, Lie::Lines(|honest| honest.replace("29", "39"))),
             ("two blanks more", Good, Lie::Lines(|honest| honest.replace("2024 ", "2024   "))),
             ("as AIX has it", Good, Lie::Lines(|honest| honest.replace("  2024 ", " 2024  "))),
-            ("a file is called a folder", Bad, Lie::Lines(|honest| honest.replace("-rw-r", "drw-r"))),
+            ("a file is called a folder", Unread, Lie::Lines(|honest| honest.replace("-rw-r", "drw-r"))),
         ],
     );
 }
@@ -244,17 +258,17 @@ fn people_s_listings_that_tell_too_few_files_delete_nothing() {
     lie_to_it(
         false,
         vec![
-            ("nothing", Bad, Lie::Lines(|_| String::new())),
-            ("a sum of nothing", Bad, Lie::Lines(|_| "total 0\r\n".to_owned())),
-            ("the end of a line is missing", Bad, Lie::Lines(|honest| honest[..honest.len() - 3].to_owned())),
-            ("three lines", Bad, Lie::Lines(|honest| first(honest, 3))),
-            ("cut to a number", Bad, Lie::Ends(|honest| first(honest, 3), "226 Output truncated to 3 matches")),
-            ("nothing found, for now", Bad, Lie::Says("450 No files found")),
-            ("nothing found", Bad, Lie::Says("550 No files found")),
-            ("no right", Bad, Lie::Says("550 Permission denied")),
-            ("the folder below is empty", Bad, Lie::Below(|_| String::new())),
-            ("the folder below has one file", Bad, Lie::Below(|honest| first(honest, 1))),
-            ("the folder below is another one", Bad, Lie::StaysWhereItIs),
+            ("nothing", Held, Lie::Lines(|_| String::new())),
+            ("a sum of nothing", Held, Lie::Lines(|_| "total 0\r\n".to_owned())),
+            ("the end of a line is missing", Unread, Lie::Lines(|honest| honest[..honest.len() - 3].to_owned())),
+            ("three lines", There, Lie::Lines(|honest| first(honest, 3))),
+            ("cut to a number", Unread, Lie::Ends(|honest| first(honest, 3), "226 Output truncated to 3 matches")),
+            ("nothing found, for now", Held, Lie::Says("450 No files found")),
+            ("nothing found", Held, Lie::Says("550 No files found")),
+            ("no right", Unread, Lie::Says("550 Permission denied")),
+            ("the folder below is empty", Held, Lie::Below(|_| String::new())),
+            ("the folder below has one file", There, Lie::Below(|honest| first(honest, 1))),
+            ("the folder below is another one", Unread, Lie::StaysWhereItIs),
         ],
     );
 }
@@ -274,8 +288,8 @@ fn files_that_are_gone_are_asked_for_and_deleted() {
         assert_eq!(here, ["b.txt", "c.txt", "d.txt", "f.txt", "sub/t.txt"], "{ended}");
         assert_eq!(fs::read_to_string(liar.ftpq.downloads().join("c.txt")).unwrap(), "mine");
         let asked = liar.server.core().args("SIZE").len() - before;
-        // Four of them, and one in each folder that is there.
-        assert_eq!(asked, 6, "{}", liar.server.core().dialogue());
+        // Four of them, and in each of the two folders one that is there and a name that nothing has.
+        assert_eq!(asked, 8, "{}", liar.server.core().dialogue());
         assert!(ended.everything().contains("3 files, deleted here"), "{ended}");
     }
 }
@@ -318,6 +332,46 @@ fn refusals_of_a_server_that_refuses_everything_delete_nothing() {
         lying.store(false, Ordering::SeqCst);
         ftpq.run(&sync).expect_code(0);
         assert_eq!(files_below(&into).len(), 5, "{refusal}");
+    }
+}
+
+/// What a server says of a file that is not listed, when it says otherwise of a name that nothing has, is not that the file
+/// is gone, whatever its language; what it says of both is.
+#[test]
+fn only_the_words_for_a_name_that_nothing_has_say_that_a_file_is_gone() {
+    let table = [
+        ("550 Could not get file info.", "550 d/3: Input/output error", false),
+        ("550 Could not get file info.", "550 Stale file handle", false),
+        ("550 Datei nicht vorhanden.", "550 Zugriff verweigert.", false),
+        ("550 Datei nicht vorhanden.", "550 Datei wird benutzt.", false),
+        (
+            "550 File unavailable (e.g., file not found, no access).",
+            "550 File unavailable (e.g., file not found, no access).",
+            false,
+        ),
+        ("550 Datei nicht vorhanden.", "550 Datei nicht vorhanden.", true),
+        ("550 No.", "550 No.", true),
+    ];
+    for (of_nothing, of_file, is_gone) in table {
+        let lying = Arc::new(AtomicBool::new(false));
+        let is_lying = Arc::clone(&lying);
+        let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
+            "SIZE" | "MDTM" if is_lying.load(Ordering::SeqCst) && turn.arg.ends_with("/3") => Act::say(of_file),
+            "SIZE" | "MDTM" if turn.arg.contains("/ftpq") => Act::say(of_nothing),
+            _ => Act::Usual,
+        });
+        for n in 0..6 {
+            server.put(&format!("d/{n}"), "x");
+        }
+        let ftpq = Ftpq::new();
+        let (url, into) = (server.url("d/"), ftpq.downloads());
+        let sync = ["sync", "--delete", "--retries", "0", &url, into.to_str().unwrap()];
+        ftpq.run(&sync).expect_code(0);
+        server.core().remove("d/3");
+        lying.store(true, Ordering::SeqCst);
+        let ended = ftpq.run(&sync).expect_code(i32::from(!is_gone));
+        let left = if is_gone { 5 } else { 6 };
+        assert_eq!(files_below(&into).len(), left, "{of_file} beside {of_nothing}: {ended}");
     }
 }
 

@@ -54,14 +54,57 @@ fn a_tree_in_which_each_folder_lists_ten_more_comes_to_an_end_and_says_what_was_
     assert_eq!(server.core().args("MLSD").len(), 26, "{again}");
 }
 
+/// A server of which no folder can be read whole, for one reason or another.
+fn fails_each(words: &'static str, closes: bool, listing: impl Fn() -> String + Send + Sync + 'static) -> Scripted {
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
+        "CWD" => Act::say("250 There you are"),
+        "LIST" if closes => Act::SayAndClose(Vec::new()),
+        "LIST" => Act::say("550 No"),
+        "MLSD" => {
+            let mut delivery = turn.delivery();
+            let lines = listing().into_bytes();
+            (delivery.upto, delivery.data) = (lines.len(), Arc::new(lines));
+            words.clone_into(&mut delivery.verdict);
+            Act::Deliver(delivery)
+        }
+        _ => Act::Usual,
+    });
+    server.put_folder("d");
+    server
+}
+
+/// A folder that fails for good keeps what it gave: else its tree has no end.
+#[test]
+fn a_tree_of_folders_that_all_fail_is_bounded_too() {
+    let whole = "226 Transfer complete";
+    let reasons = [
+        ("a line that is not understood", whole, false, "mrw-r--r-- what is this\r\n"),
+        ("words of truncation", "226 Output truncated to 10 matches", false, ""),
+        ("the session ends when the rest is asked for", "226 Output truncated to 10 matches", true, ""),
+    ];
+    for (what, words, closes, line) in reasons {
+        let server = fails_each(words, closes, move || folders(10) + line);
+        let ftpq = Ftpq::new();
+        let ended = get(&ftpq, &server, &["--max-folders", "25", "--retries", "0"]).expect_code(1);
+        assert_eq!(ftpq.json(&["list"]).len(), 26, "{what}: the named folder, and 25 below it\n{ended}");
+        let again = ftpq.run(&["retry"]);
+        let ended = ftpq.run(&["run"]).expect_code(1);
+        assert_eq!(ftpq.json(&["list"]).len(), 26, "{what}: all of them read once more\n{again}{ended}");
+    }
+}
+
 #[test]
 fn the_same_command_with_a_higher_bound_reads_on() {
-    let server = server(|at| if at == 0 { folders(5) } else { String::new() });
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+    for n in 0..5 {
+        server.put(&format!("d/sub{n}/f"), "content");
+    }
     let ftpq = Ftpq::new();
     let ended = get(&ftpq, &server, &["--max-folders", "3"]).expect_code(1);
     assert!(ended.err.contains("2 folders and 0 files were left out"), "{ended}");
-    let server_again = get(&ftpq, &server, &["--max-folders", "5"]);
-    assert!(server_again.code.is_some_and(|code| code != 2), "it is the same wish\n{server_again}");
+    assert_eq!(watch::files_below(&ftpq.downloads()).len(), 3, "{ended}");
+    let ended = get(&ftpq, &server, &["--max-folders", "5"]).expect_code(0);
+    assert_eq!(watch::files_below(&ftpq.downloads()).len(), 5, "{ended}");
 }
 
 #[test]
@@ -149,4 +192,35 @@ fn sync_deletes_nothing_of_a_tree_that_was_not_read_to_its_end() {
     let ended = sync(&["--delete", "--max-folders", "2"]).expect_code(1);
     assert_eq!(watch::files_below(&into).len(), 4, "{ended}");
     assert!(ended.err.contains("nothing was deleted"), "{ended}");
+}
+
+/// Nor does a kill give it one where its folders fail: what they gave is known by the jobs that they made.
+#[test]
+fn a_tree_of_folders_that_fail_is_bounded_over_a_kill() {
+    let (shut, seen) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicUsize::new(0)));
+    let (is_shut, count) = (Arc::clone(&shut), Arc::clone(&seen));
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
+        "CWD" => Act::say("250 There you are"),
+        "MLSD" if count.fetch_add(1, Ordering::SeqCst) >= 3 && is_shut.load(Ordering::SeqCst) > 0 => Act::Silence,
+        "MLSD" => {
+            let mut delivery = turn.delivery();
+            let lines = (folders(10) + "mrw-r--r-- what is this\r\n").into_bytes();
+            (delivery.upto, delivery.data) = (lines.len(), Arc::new(lines));
+            Act::Deliver(delivery)
+        }
+        _ => Act::Usual,
+    });
+    server.put_folder("d");
+    let ftpq = Ftpq::new();
+    let into = ftpq.downloads();
+    let args = ["add", "--recursive", "--max-folders", "15", &server.url("d/"), "--into", into.to_str().unwrap()];
+    ftpq.run(&args).expect_code(0);
+    let run = ftpq.spawn(&["run"]);
+    let stuck =
+        watch::wait_for(Duration::from_secs(30), || seen.load(Ordering::SeqCst) > 5 && ftpq.count("failed") > 0);
+    assert!(stuck, "{}", run.so_far());
+    let killed = run.kill();
+    shut.store(0, Ordering::SeqCst);
+    let ended = ftpq.run(&["run"]).expect_code(1);
+    assert_eq!(ftpq.json(&["list"]).len(), 16, "the named folder, and 15 below it\n{killed}{ended}");
 }

@@ -736,6 +736,33 @@ fn a_job_that_failed_or_waits_takes_the_word_of_a_later_list() {
     }
 }
 
+/// Of two kinds the stronger counts, but not where it may be that of an older content.
+#[test]
+fn a_corrected_list_may_give_a_weaker_kind_of_checksum() {
+    let (ftpq, server, old) = done(By::Url);
+    add_fields(&ftpq, &server, &[("sha256", digest("sha256sum", &old).into())]);
+    ftpq.run(&["run"]).expect_code(0);
+    let said = add_fields(&ftpq, &server, &[("md5", digest("md5sum", &old).into())]);
+    ftpq.run(&["run"]).expect_code(0);
+    assert_eq!(server.core().sent_total(), old.len() as u64, "compared here\n{said}");
+    for (tool, field) in [("sha256sum", "sha256"), ("md5sum", "md5")] {
+        add_fields(&ftpq, &server, &[(field, digest(tool, &old).into())]);
+        assert_eq!(job(&ftpq)["state"], "done", "both are known to be the file's");
+    }
+    let new = pseudo_random(763, 30_000);
+    server.core().put("d/a.bin", new.clone(), NEW);
+    add_fields(&ftpq, &server, &[("md5", digest("md5sum", &new).into())]);
+    let ended = ftpq.run(&["run", "--retries", "0", "--existing", "overwrite"]).expect_code(0);
+    ftpq.assert_file("a.bin", &new, &ended);
+
+    let ftpq = Ftpq::new();
+    add_fields(&ftpq, &server, &[("sha256", digest("sha256sum", b"wrong").into())]);
+    ftpq.run(&["run", "--retries", "0"]).expect_code(1);
+    add_fields(&ftpq, &server, &[("md5", digest("md5sum", &new).into())]);
+    let ended = ftpq.run(&["run", "--retries", "0"]).expect_code(0);
+    ftpq.assert_file("a.bin", &new, &ended);
+}
+
 #[test]
 fn a_second_list_in_one_command_adds_its_checksums() {
     let server = Scripted::honest();
