@@ -44,10 +44,12 @@ impl Amount {
 
 impl Bounds {
     /// Counts in what the command's folders gave in earlier runs, where the first that this run meets is one of those.
-    pub(super) async fn recall(&self, rules: &Folder, queue: &Queue) -> Result<(), QueueError> {
+    pub(super) async fn recall(&self, id: JobId, rules: &Folder, queue: &Queue) -> Result<(), QueueError> {
         // Others of the command wait here until it is known.
         let mut met = self.met.lock().await;
-        if met.insert(rules.asked) && !rules.below.is_empty() {
+        // The named folder has given nothing where its job is the newest.
+        let is_first = met.insert(rules.asked);
+        if is_first && (!rules.below.is_empty() || queue.newest().await?.is_some_and(|newest| newest > id)) {
             let TreeSize { folders, jobs } = queue.tree_size(rules.asked).await?;
             let mut all = self.given.lock().unwrap_or_else(PoisonError::into_inner);
             *all.entry(rules.asked).or_default() = Amount { folders, jobs };

@@ -81,7 +81,7 @@ impl From<QueueError> for Halt {
 /// # Errors
 /// When the queue can't be written.
 pub async fn expand(task: &Expansion<'_>, link: &mut Link) -> Result<(Report, Option<FolderTally>), QueueError> {
-    task.bounds.recall(task.rules, task.queue).await?;
+    task.bounds.recall(task.job.id, task.rules, task.queue).await?;
     let mut run = Run::new(task);
     let end = match run.read(link).await {
         Ok(()) => run.end(),

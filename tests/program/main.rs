@@ -15,6 +15,7 @@ mod support;
 mod adding;
 mod bad_listings;
 mod bounds;
+mod bounds_over_kills;
 mod bulk;
 mod changing;
 mod clock;
