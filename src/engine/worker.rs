@@ -351,6 +351,7 @@ impl Turn<'_> {
             boot_id: &self.shop.boot_id,
             stop: self.stop.clone(),
             started: &tell,
+            kept: &|kept| self.tell_of_kept(job, kept),
             findings: &self.shop.findings,
             offer: &offer,
             held_back: &|device| self.shop.held_back(device, &job.spec.destination),
@@ -410,6 +411,12 @@ impl Turn<'_> {
         }
     }
 
+    fn tell_of_kept(&self, job: &Job, kept: &str) {
+        let destination = &job.spec.destination;
+        let text = format!("{destination}: what was changed here is kept as {kept}; the server's file takes its place");
+        self.shop.observer.event(&Event::Notice { text });
+    }
+
     async fn settle(&self, claim: Claim, settlement: Settlement, report: Report, begun: Instant) -> Upshot {
         failpoint("engine-before-settle");
         let job = claim.job().clone();
@@ -440,10 +447,6 @@ impl Turn<'_> {
             }
         };
         self.shop.board.count_done(&receipt);
-        if let Some(kept) = &receipt.kept {
-            let text = format!("{}: replaced; what was changed here is kept as {kept}", job.spec.destination);
-            self.shop.observer.event(&Event::Notice { text });
-        }
         self.shop.observer.event(&Event::Done {
             job: job.id,
             source: self.chosen.source.clone(),

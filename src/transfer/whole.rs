@@ -136,6 +136,9 @@ impl Run<'_> {
             None => set_changed_aside(destination),
         })?;
         let kept = kept.display().to_string();
+        // At once: whatever stops the process before the end, the user knows where the file is.
+        (self.task.kept)(&kept);
+        failpoint("transfer-set-aside");
         // Whatever comes of the new file.
         self.add_note(&format!("the file that was here is kept as {kept}"));
         Ok(Some(kept))

@@ -318,3 +318,24 @@ fn missing_files_are_asked_for_folder_by_folder() {
     let entered = server.core().args("CWD").split_off(before);
     assert!(entered.len() <= 5, "{entered:?}\n{}", server.core().dialogue());
 }
+
+/// Whatever ends the process next: where the user's file is was said.
+#[test]
+fn what_is_moved_aside_is_told_at_once() {
+    if !cfg!(feature = "failpoints") {
+        return report::skip("needs the feature failpoints");
+    }
+    let (server, mut ftpq) = mirrored();
+    let into = ftpq.downloads();
+    fs::write(into.join("a"), "mine").unwrap();
+    server.core().put("d/a", b"second version".to_vec(), "20250101000000");
+    ftpq.set("FTPQ_WAIT_AT", "transfer-set-aside");
+    let run = ftpq.spawn(&["sync", &server.url("d/"), into.to_str().unwrap()]);
+    let told = watch::wait_for(Duration::from_secs(20), || run.so_far().contains("a.ftpq-changed"));
+    let killed = run.kill();
+    assert!(told, "{killed}");
+    assert_eq!(read(&into.join("a.ftpq-changed")), "mine", "{killed}");
+    ftpq.unset("FTPQ_WAIT_AT");
+    let ended = sync(&server, &ftpq, &[]).expect_code(0);
+    assert_eq!(read(&into.join("a")), "second version", "{ended}");
+}
