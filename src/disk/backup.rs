@@ -46,12 +46,10 @@ pub fn move_to_backup(destination: &Destination, dir: &Path) -> Result<PathBuf, 
 /// When they lie on different file systems, or this user can't write to the other one.
 pub fn check_backup(from: &Path, dir: &Path) -> Result<(), DiskError> {
     let Some((folder, there)) = nearest(dir)? else { return Ok(()) };
-    match accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS) {
-        Err(error @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) => {
-            return Err(DiskError::unwritable("write to the folder", folder, error).of_backup());
-        }
-        // Where it can't be asked, the attempt shows.
-        _ => {}
+    // Where it can't be asked, the attempt shows.
+    let asked = accessat(CWD, folder, Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+    if let Err(error @ (Errno::ACCESS | Errno::PERM | Errno::ROFS)) = asked {
+        return Err(DiskError::unwritable("write to the folder", folder, error).of_backup());
     }
     match nearest(from)? {
         Some((_, here)) if !is_one(&here, &there) => Err(DiskError::taken(MOVE, dir, APART).of_backup()),

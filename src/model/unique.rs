@@ -49,7 +49,7 @@ mod tests {
     fn the_servers_words_of_older_records_are_read_as_their_hash() {
         let long = "u".repeat(256);
         let read: Vec<UniqueHash> =
-            serde_json::from_str(&format!(r#"["801U2", {:?}, 12638187200555641996]"#, long)).unwrap();
+            serde_json::from_str(&format!(r#"["801U2", {long:?}, 12638187200555641996]"#)).unwrap();
         assert_eq!(read, [UniqueHash::of("801U2"), UniqueHash::of(&long), UniqueHash::of("a")]);
         let text = serde_json::to_string(&read).unwrap();
         assert!(text.len() < 70, "{text}");

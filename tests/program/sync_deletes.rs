@@ -93,12 +93,12 @@ fn assert_refused(backup: &Path, words: &[&str], ftpq: &Ftpq, into: &Path) {
 fn a_backup_folder_on_another_file_system_is_refused_before_anything_is_queued() {
     let ftpq = Ftpq::new();
     let shm = tempfile::tempdir_in("/dev/shm").unwrap();
-    let _mounted;
+    let mounted;
     let mut other = shm.path().to_owned();
     if other.metadata().unwrap().dev() == ftpq.folder().metadata().unwrap().dev() {
         other = ftpq.folder().join("other");
-        _mounted = Small::mount(&other, 4);
-        if _mounted.is_none() {
+        mounted = Small::mount(&other, 4);
+        if mounted.is_none() {
             return report::skip("needs root, or another file system at /dev/shm");
         }
     }
