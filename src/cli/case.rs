@@ -1,12 +1,11 @@
 //! Names that a file system takes for one: `Foo` and `foo` are one file on FAT, on network drives of Windows, on ext4 where a
 //! folder is set to it.
 
+use crate::disk::is_one_file;
 use crate::engine::{Desk, DeskError};
 use crate::model::{Destination, JobId, JobState, RelPath, Selection};
 use std::collections::HashSet;
-use std::fs::symlink_metadata;
 use std::hash::{BuildHasher, RandomState};
-use std::os::unix::fs::MetadataExt;
 
 /// Jobs asked for at a time.
 const PAGE: usize = 1_000;
@@ -47,9 +46,8 @@ fn folded(destination: &Destination) -> String {
 
 /// Whether the file is found under names that differ from its own in case alone. Blocks.
 pub(super) fn has_names_in_other_case(destination: &Destination) -> bool {
-    let place = |path: &str| symlink_metadata(destination.dir().join(path)).ok().map(|file| (file.dev(), file.ino()));
-    let path = destination.path();
-    place(path.as_str()).is_some_and(|file| is_found_in_other_case(path, |other| place(other) == Some(file)))
+    let full = destination.full();
+    is_found_in_other_case(destination.path(), |other| is_one_file(&full, &destination.dir().join(other)))
 }
 
 /// The same, where `is_it` tells whether a path leads to it. Each name on the way is tried by itself, since each folder may

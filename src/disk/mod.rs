@@ -19,6 +19,7 @@ mod place;
 mod reader;
 mod removal;
 mod room;
+mod same;
 mod survey;
 mod unfit;
 
@@ -35,6 +36,7 @@ pub use place::{Found, Place};
 pub use reader::PartReader;
 pub use removal::remove_file;
 pub use room::{Room, largest_file};
+pub use same::is_one_file;
 pub use survey::{Survey, Surveyed, Wanted, survey_of};
 
 #[cfg(test)]
