@@ -76,18 +76,7 @@ pub(super) async fn add(face: &mut Face<'_>, args: AddArgs) -> Result<Exit, Fail
         let config = order.login.config.clone();
         let Queued { added, lent, .. } = enqueue(face, AddOrder { may_lend: true, ..order }, &mut interrupt).await?;
         ask_again(&*face.desk().await?, &added.known, recheck).await?;
-        let overrides = Settings::default();
-        let start = RunStart {
-            only: Some(all(&added)),
-            overrides,
-            password: None,
-            lent,
-            config,
-            trace: None,
-            survey: None,
-            gone: None,
-            backup_dir: None,
-        };
+        let start = RunStart { only: Some(all(&added)), lent, config, ..RunStart::default() };
         return Ok(rehearsal::tell(face, &RunOptions::default(), start).await?.0);
     }
     let mut queued = enqueue(face, order, &mut interrupt).await?;

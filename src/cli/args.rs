@@ -212,8 +212,8 @@ pub(super) struct SyncArgs {
     /// [default: half of them; fewer than 100 are never too many]
     #[arg(long, value_name = "N|N%", requires = "delete", value_parser = DeleteLimit::from_str)]
     pub(super) max_delete: Option<DeleteLimit>,
-    /// Move what was changed here to this folder before it is replaced, or where it is gone on the server
-    /// [default: what is replaced is kept as NAME.ftpq-changed, what is gone on the server stays]
+    /// Move what was changed here to this folder, on the same file system, before it is replaced, or where it is gone on the
+    /// server [default: what is replaced is kept as NAME.ftpq-changed, what is gone on the server stays]
     #[arg(long, value_name = "DIR")]
     pub(super) backup_dir: Option<PathBuf>,
     #[command(flatten)]

@@ -47,17 +47,7 @@ pub(super) async fn get(face: &mut Face<'_>, args: GetArgs) -> Result<Exit, Fail
         }
         woken = wake(face, &added.known) => woken?,
     }
-    let start = RunStart {
-        only: Some(only),
-        overrides,
-        password,
-        lent,
-        config,
-        trace,
-        survey: None,
-        gone: None,
-        backup_dir: None,
-    };
+    let start = RunStart { only: Some(only), overrides, password, lent, config, trace, ..RunStart::default() };
     if args.run.dry_run {
         Ok(rehearsal::tell(face, &args.run, start).await?.0)
     } else {

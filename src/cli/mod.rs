@@ -6,6 +6,7 @@
 
 mod add;
 mod args;
+mod case;
 mod change;
 mod check;
 mod crew;
@@ -14,6 +15,7 @@ mod exit;
 mod face;
 mod folder_options;
 mod get;
+mod gone;
 mod inputs;
 mod list;
 mod list_options;

@@ -43,34 +43,14 @@ pub(super) async fn run(face: &mut Face<'_>, args: RunArgs) -> Result<Exit, Fail
         })
         .await?;
         let lent = ask(face, &mut login, None).await?;
-        let start = RunStart {
-            only: None,
-            overrides,
-            password,
-            lent,
-            config: login.config,
-            trace,
-            survey: None,
-            gone: None,
-            backup_dir: None,
-        };
+        let start = RunStart { overrides, password, lent, config: login.config, trace, ..RunStart::default() };
         return Ok(rehearsal::tell(face, &args.run, start).await?.0);
     }
     let lent = ask(face, &mut login, only.as_ref()).await?;
     start(
         face,
         &args.run,
-        RunStart {
-            only,
-            overrides,
-            password,
-            lent,
-            config: login.config,
-            trace,
-            survey: None,
-            gone: None,
-            backup_dir: None,
-        },
+        RunStart { only, overrides, password, lent, config: login.config, trace, ..RunStart::default() },
     )
     .await
 }
@@ -116,6 +96,7 @@ pub(super) async fn secrets(face: &mut Face<'_>, options: &RunOptions) -> Result
 }
 
 /// What differs from run to run.
+#[derive(Default)]
 pub(super) struct RunStart {
     /// These jobs alone, where the user named some.
     pub(super) only: Option<IdSet>,
@@ -126,7 +107,7 @@ pub(super) struct RunStart {
     pub(super) trace: Option<TraceFile>,
     /// Where is put what is seen of folders.
     pub(super) survey: Option<Arc<Survey>>,
-    /// Which files are to be asked for, since they may be gone on the server.
+    /// Where to look for files that are not listed any more.
     pub(super) gone: Option<GoneQuery>,
     /// Where files go that were changed here and are replaced.
     pub(super) backup_dir: Option<PathBuf>,

@@ -13,6 +13,8 @@ pub struct DiskError {
     action: &'static str,
     path: String,
     why: Why,
+    /// It is about the folder that files are moved to before others replace them.
+    is_backup: bool,
 }
 
 #[derive(Debug)]
@@ -56,7 +58,12 @@ impl DiskError {
     }
 
     fn new(action: &'static str, path: impl AsRef<Path>, why: Why) -> Self {
-        Self { action, path: printable(&path.as_ref().to_string_lossy(), SHOWN), why }
+        Self { action, path: printable(&path.as_ref().to_string_lossy(), SHOWN), why, is_backup: false }
+    }
+
+    /// The same, of the backup folder.
+    pub(super) fn of_backup(self) -> Self {
+        Self { is_backup: true, ..self }
     }
 
     fn errno(&self) -> Option<Errno> {
@@ -85,6 +92,7 @@ impl DiskError {
             (_, Some(Errno::NOSPC | Errno::DQUOT)) => Cause::DiskFull,
             (_, Some(Errno::FBIG)) => Cause::FileTooLarge,
             (_, Some(Errno::MFILE | Errno::NFILE)) => Cause::Descriptors,
+            _ if self.is_backup => Cause::Backup,
             (Why::Unwritable(_), _) | (_, Some(Errno::ROFS)) => Cause::ReadOnly,
             (Why::Taken(_), _) => Cause::Exists,
             (Why::System(_) | Why::Link | Why::Busy, _) => Cause::LocalIo,
@@ -99,6 +107,10 @@ impl DiskError {
 
     fn advice(&self) -> &'static str {
         match (&self.why, self.errno()) {
+            _ if self.cause() == Cause::Backup => {
+                "the file here stays until then: make that folder writable, or give the command again with another \
+                 --backup-dir, one on the file system of the file"
+            }
             (Why::Taken(_), _) => "move it away or choose another destination, then `ftpq retry`",
             (Why::Link, _) => {
                 "ftpq follows no links below the folder given with --into: name the real folder there, or make it a folder"

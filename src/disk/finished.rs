@@ -2,13 +2,11 @@
 
 use super::digest::{Hasher, read_full};
 use super::{DiskError, Found, Place, folder, name};
-use crate::model::{Algorithm, Checksum, Destination, PieceDigests, RelPath, Span};
-use rustix::fs::{
-    Advice, AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, fadvise, fstat, openat, renameat_with, statat,
-};
+use crate::model::{Algorithm, Checksum, Destination, PieceDigests, Span};
+use rustix::fs::{Advice, AtFlags, FileType, Mode, OFlags, Stat, fadvise, fstat, openat, statat};
 use rustix::io::Errno;
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Bytes read at a time.
 const STEP: usize = 256 * 1024;
@@ -199,37 +197,6 @@ pub fn set_changed_aside(destination: &Destination) -> Result<PathBuf, DiskError
     }
 }
 
-/// Moves whatever stands under the final name to the same path below another folder, and returns where it is. Nothing is
-/// replaced: a number goes behind a name that is taken.
-///
-/// # Errors
-/// When there is nothing, the other folder is on another file system, or the file system refuses.
-pub fn move_to_backup(destination: &Destination, dir: &Path) -> Result<PathBuf, DiskError> {
-    const ACTION: &str = "move a file to the backup folder";
-    let place = Place::open(destination)?;
-    let path = destination.path().as_str();
-    let mut number = 1;
-    loop {
-        let path = if number == 1 { path.to_owned() } else { format!("{path}.{number}") };
-        let other = RelPath::new(path).and_then(|path| Destination::new(dir, path));
-        let other = other.map_err(|e| DiskError::system(ACTION, dir, std::io::Error::other(e.to_string())))?;
-        let target = Place::open(&other)?;
-        let names = (place.final_name(), target.final_name());
-        match renameat_with(place.folder(), names.0, target.folder(), names.1, RenameFlags::NOREPLACE) {
-            Ok(()) => {
-                target.sync_dir()?;
-                place.sync_dir()?;
-                return Ok(other.full());
-            }
-            Err(Errno::EXIST) if number < TRIES => number += 1,
-            Err(Errno::XDEV) => {
-                return Err(DiskError::taken(ACTION, other.full(), "it is on another file system than the file"));
-            }
-            Err(error) => return Err(DiskError::system(ACTION, other.full(), error)),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -294,18 +261,5 @@ mod tests {
         }
         assert!(dir.path().join("f.ftpq-changed.2").exists() && !dir.path().join("f").exists());
         assert!(set_changed_aside(&place(dir.path(), "f")).is_err());
-    }
-
-    #[test]
-    fn what_is_backed_up_keeps_its_path_and_replaces_nothing() {
-        let dir = tempfile::tempdir().unwrap();
-        let backup = dir.path().join("backup");
-        for (round, at) in [("one", "a/b/f"), ("two", "a/b/f.2"), ("three", "a/b/f.3")] {
-            fs::create_dir_all(dir.path().join("into/a/b")).unwrap();
-            fs::write(dir.path().join("into/a/b/f"), round).unwrap();
-            let kept = move_to_backup(&place(&dir.path().join("into"), "a/b/f"), &backup).unwrap();
-            assert_eq!((kept, fs::read_to_string(backup.join(at)).unwrap()), (backup.join(at), round.to_owned()));
-        }
-        assert!(move_to_backup(&place(&dir.path().join("into"), "a/b/f"), &backup).is_err(), "nothing is there");
     }
 }

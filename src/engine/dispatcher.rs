@@ -76,6 +76,8 @@ pub(super) struct Outlook {
     pub(super) next_due: Option<u64>,
     /// Something changed in the queue.
     pub(super) is_stale: bool,
+    /// What was told is not read: it is held in memory, and nothing new is begun that would tell of more.
+    is_behind: bool,
     /// How far the time of day was ahead of the ticks.
     lead: u64,
     begun: Instant,
@@ -92,6 +94,7 @@ impl Outlook {
         Self {
             next_due: None,
             is_stale: true,
+            is_behind: false,
             lead: Time::now().lead(),
             begun: now,
             refreshed: None,
@@ -167,9 +170,8 @@ impl Dispatcher {
             }
             self.refresh_if_due().await?;
             self.recheck();
-            // What is not read yet is held in memory: nothing new is begun that would tell of more.
-            let is_behind = *behind.borrow_and_update();
-            if !is_behind {
+            self.outlook.is_behind = *behind.borrow_and_update();
+            if self.may_begin(clock::ticks()) {
                 self.fill().await?;
             }
             self.help_out();
@@ -186,7 +188,7 @@ impl Dispatcher {
                 word = self.inbox.recv() => word,
                 () = &mut alarm => continue,
                 // Its sender lives as long as the observer.
-                _ = behind.changed(), if is_behind => continue,
+                _ = behind.changed(), if self.outlook.is_behind => continue,
             };
             Box::pin(self.hear(word)).await?;
         }
@@ -221,7 +223,7 @@ impl Dispatcher {
                 self.outlook.next_due = Some(self.outlook.next_due.map_or(due, |next| next.min(due)));
             }
         }
-        self.hosts.note_waiting(clock::ticks());
+        self.note_waiting(clock::ticks());
         let counts = self.shop.queue.counts(self.selection()).await?;
         self.shop.board.set_left(counts.files_left());
         self.outlook.cost = begun.elapsed();
@@ -248,12 +250,14 @@ impl Dispatcher {
         Ok(())
     }
 
+    /// Whether anything new is begun at all.
+    pub(super) fn may_begin(&self, now: u64) -> bool {
+        !self.outlook.is_behind && self.held_back < HELD_BACK && self.descriptors.admits(now)
+    }
+
     /// Begins what can be begun, one account after the other in turns.
     async fn fill(&mut self) -> Result<(), QueueError> {
         let (connections, now) = (self.connections(), Time::now());
-        if self.held_back >= HELD_BACK || !self.descriptors.admits(now.ticks) {
-            return Ok(());
-        }
         // Each track that has work is looked at once for each job it gets, and once more in vain.
         let mut in_vain = 0;
         let storing = self.descriptors.storing(connections, STORING);
@@ -437,7 +441,7 @@ impl Dispatcher {
         // Sessions at rest may be what keeps another account of the host, or another host, from its turn.
         let crowded = self.hosts.wake(now.ticks);
         self.rest(crowded);
-        self.hosts.note_waiting(now.ticks);
+        self.note_waiting(now.ticks);
         self.make_way(now.ticks);
         Ok(())
     }

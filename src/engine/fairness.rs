@@ -31,6 +31,12 @@ impl Hosts {
         }
     }
 
+    /// Nobody waits, and has not waited so far.
+    fn forget_waiting(&mut self) {
+        self.waiting = 0;
+        self.known.values_mut().for_each(|host| host.waits_since = None);
+    }
+
     /// Whether an account has jobs to be begun for which nothing is open: its own, or such with mirrors of which none has a
     /// connection either.
     fn is_unserved(&self, account: &Account) -> bool {
@@ -58,6 +64,16 @@ impl Hosts {
 }
 
 impl Dispatcher {
+    /// Takes note of the hosts that have work and no connection, as long as anything new is begun: where nothing is, none waits
+    /// for another's connection.
+    pub(super) fn note_waiting(&mut self, now: u64) {
+        if self.may_begin(now) {
+            self.hosts.note_waiting(now);
+        } else {
+            self.hosts.forget_waiting();
+        }
+    }
+
     /// Stops transfers of hosts that have several, or had their turn, where others have waited for long; what came is kept.
     pub(super) fn make_way(&mut self, now: u64) {
         let waiting: Vec<(HostKey, u64)> =

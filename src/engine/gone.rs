@@ -7,18 +7,22 @@ use super::dispatcher::Dispatcher;
 use super::logins::Logins;
 use crate::ftp::PresenceQuery;
 use crate::model::{
-    Event, Failure, FailureKind, IdSet, Job, JobId, JobState, RemotePath, Selection, Source, printable,
+    Event, Failure, FailureKind, IdSet, Job, JobId, JobState, RelPath, RemotePath, Selection, Source, printable,
 };
-use crate::policy::DeleteLimit;
+use crate::policy::{DeleteLimit, local_name};
 use crate::queue::QueueError;
 use crate::transfer::{Link, Survey};
 use crate::wire::FileAnswer;
-use std::collections::HashMap;
+use crate::wire::listing::name_without_version;
+use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use std::path::PathBuf;
 
 /// Jobs asked for at a time.
 const PAGE: usize = 500;
+/// Missing files that are held at a time: those of one folder among them are asked for together, and folders that were read
+/// side by side gave their jobs in turn.
+const ASKED: usize = 2_000;
 /// Files and folders that are named.
 const NAMED: usize = 20;
 /// Files that are asked for quietly.
@@ -35,6 +39,8 @@ pub struct GoneQuery {
     pub limit: DeleteLimit,
     /// The user has said yes to any number.
     pub force: bool,
+    /// The server is to be asked for each file that is not listed any more.
+    pub asks: bool,
 }
 
 /// What was found out. Whatever is not proved to be gone counts as there.
@@ -44,8 +50,8 @@ pub struct GoneFiles {
     pub known: u64,
     /// Those that are not listed any more.
     pub missing: u64,
-    /// Those of which the server says that it has no such file.
-    pub proved: IdSet,
+    /// Those of which the server says that it has no such file; all of them where it was not to be asked.
+    pub gone: IdSet,
     /// So many are missing that it stays a question: none was asked for.
     pub is_question: bool,
     /// Folders that are suddenly empty, or lack too many files, and how many each; the first of them.
@@ -53,9 +59,9 @@ pub struct GoneFiles {
     /// Files in such folders.
     pub held_files: u64,
     /// Files that the server still has, though it does not list them.
-    pub unlisted: u64,
-    /// Files of which the server's words don't tell.
-    pub unclear: u64,
+    pub unlisted: IdSet,
+    /// Files of which the server's words don't tell, or that it could not be asked for.
+    pub unclear: IdSet,
     /// Names and reasons of the first files that stay.
     pub stays: Vec<String>,
 }
@@ -77,6 +83,20 @@ struct Census {
     known: u64,
 }
 
+/// The questions for missing files, as they go on.
+struct Asking<'a> {
+    query: &'a GoneQuery,
+    survey: &'a Survey,
+    census: &'a Census,
+    /// A file that was listed in any folder.
+    elsewhere: Option<RemotePath>,
+    /// The session that the last folder was asked over.
+    warm: Option<Link>,
+    /// The run was stopped.
+    is_over: bool,
+    found: GoneFiles,
+}
+
 impl GoneQuery {
     fn selection(&self) -> Selection {
         let host = Some(self.root.account().host_key().to_string());
@@ -91,7 +111,19 @@ impl GoneQuery {
             && job.spec.folder.is_none()
             && job.spec.destination.dir() == self.dir
             && source.account() == self.root.account()
-            && source.path().as_bytes().starts_with(self.root.path().as_bytes())
+            && self.is_placed_by_rule(source.path(), job.spec.destination.path())
+    }
+
+    /// Whether the tree has that place for the file: by another rule, another command made the job, and it is none of this
+    /// tree's.
+    fn is_placed_by_rule(&self, remote: &RemotePath, local: &RelPath) -> bool {
+        let Some(below) = remote.as_bytes().strip_prefix(self.root.path().as_bytes()) else { return false };
+        let (names, places) = (below.split(|&b| b == b'/'), local.as_str().split('/'));
+        names.clone().count() == places.clone().count()
+            && names.zip(places).all(|(name, place)| {
+                let is_it = |name: &[u8]| local_name(name).is_ok_and(|local| local == place);
+                is_it(name) || is_it(&name_without_version(name))
+            })
     }
 
     /// Why nothing that came from a folder is to be deleted before the user has said so: it, or one above it, is suddenly
@@ -172,20 +204,24 @@ impl GoneFiles {
 
     fn give_up(&mut self, group: &[Job], failure: &Failure) {
         for job in group {
-            self.unclear += 1;
+            self.unclear.insert(job.id);
             self.keep(job, &format!("the server could not be asked: {failure}"));
         }
     }
 
     fn take(&mut self, job: &Job, answer: FileAnswer) {
         match answer {
-            FileAnswer::Missing => self.proved.insert(job.id),
+            FileAnswer::Missing => self.gone.insert(job.id),
             FileAnswer::Exists => {
-                self.unlisted += 1;
+                self.unlisted.insert(job.id);
                 self.keep(job, "the server does not list it, but still has it");
             }
             FileAnswer::Refused(words) | FileAnswer::Unclear(words) => {
-                self.unclear += 1;
+                self.unclear.insert(job.id);
+                let words = match words.as_str() {
+                    "" => "it has none of SIZE, MDTM and MLST",
+                    words => words,
+                };
                 self.keep(job, &format!("the server does not say clearly that it is gone ({words})"));
             }
         }
@@ -193,17 +229,22 @@ impl GoneFiles {
 }
 
 impl Dispatcher {
-    /// Finds out which files are gone on the server, where that was asked for and all of the folder was read.
+    /// Finds out which files are not listed any more, where all of the folder was read, and which of them are gone on the
+    /// server, where that was asked for.
     pub(super) async fn look_for_gone(&mut self) -> Result<(), QueueError> {
         let (Some(query), Some(survey)) = (self.order.gone.clone(), self.shop.survey.clone()) else { return Ok(()) };
         let left = self.shop.queue.counts(self.selection()).await?.folders;
         let is_whole = left == 0 && self.report.folders_failed == 0 && survey.was_read(&query.root);
-        if self.report.interrupted || self.report.storage || !is_whole {
+        if self.report.interrupted || self.report.storage && query.asks || !is_whole {
             return Ok(());
         }
         let census = self.count_missing(&query, &survey).await?;
         let (known, missing) = (census.known, census.missing.len());
         let mut found = GoneFiles { known, missing, ..GoneFiles::default() };
+        if !query.asks {
+            self.report.gone = Some(GoneFiles { gone: census.missing, ..found });
+            return Ok(());
+        }
         found.is_question = !query.force && query.limit.is_exceeded(missing, known);
         if missing > 0 && !found.is_question {
             if missing > QUIET {
@@ -226,90 +267,86 @@ impl Dispatcher {
         loop {
             let page = self.shop.queue.list(query.selection(), after, PAGE).await?;
             let Some(last) = page.last().map(|job| job.id) else { return Ok(census) };
-            let mut lacking = Vec::new();
             for job in page.iter().filter(|job| query.concerns(job)) {
                 let lacks = survey.lacks(&query.root, job.id, &job.spec.source);
                 census.count(query, job, lacks);
                 if lacks {
-                    lacking.push(job.id);
+                    census.missing.insert(job.id);
                 }
             }
-            census.missing.extend(&lacking.into_iter().collect());
             after = Some(last);
         }
     }
-    /// Asks for each missing file, a folder at a time, over a session at rest or a new one.
+
+    /// Asks for the missing files, some of them at a time and a folder of these at a time, over one session.
     async fn ask_for_missing(
         &mut self,
         query: &GoneQuery,
         survey: &Survey,
         census: &Census,
     ) -> Result<GoneFiles, QueueError> {
-        let mut found = GoneFiles::default();
         let elsewhere = match census.folders.values().find_map(|count| count.listed) {
             Some(id) => self.path_of(id).await?,
             None => None,
         };
-        let mut warm = None;
-        for group in self.missing_by_folder(census).await? {
-            let Some(path) = group.first().map(|job| folder_of(job.spec.source.path())) else { continue };
-            let Ok(folder) = RemotePath::folder(path.clone()) else { continue };
-            if let Some(why) = query.holds(&path, census, survey) {
-                found.hold(why, group.len() as u64);
-                continue;
+        let mut asking =
+            Asking { query, survey, census, elsewhere, warm: None, is_over: false, found: GoneFiles::default() };
+        let mut after = JobId(0);
+        while !asking.is_over {
+            let ids = census.missing.next(after, ASKED as u64);
+            let Some((_, last)) = ids.ranges().last() else { break };
+            let selection = Selection { ids: Some(ids), ..Selection::default() };
+            let mut folders: BTreeMap<Vec<u8>, Vec<Job>> = BTreeMap::new();
+            for job in self.shop.queue.list(selection, None, ASKED).await? {
+                folders.entry(folder_of(job.spec.source.path())).or_default().push(job);
             }
-            let control = match census.folders.get(&path).and_then(|count| count.listed) {
-                Some(id) => self.path_of(id).await?,
-                None => elsewhere.clone(),
-            };
-            if *self.stop.borrow() {
-                break;
+            for (folder, jobs) in folders {
+                self.ask_for_folder(&mut asking, folder, &jobs).await?;
             }
-            let files: Vec<RemotePath> = group.iter().map(|job| job.spec.source.path().clone()).collect();
-            let asked = PresenceQuery {
-                folder: &folder,
-                files: &files,
-                control: control.as_ref(),
-                trusts_refusals: query.force,
-            };
-            let answers = match self.warm_link(warm.take(), query, &group) {
-                Ok(mut link) => {
-                    let answers = self.or_stop(ask(&mut link, asked)).await;
-                    warm = Some(link);
-                    answers
-                }
-                Err(failure) => Some(Err(failure)),
-            };
-            match answers {
-                Some(Ok(answers)) => group.iter().zip(answers).for_each(|(job, answer)| found.take(job, answer)),
-                Some(Err(failure)) => found.give_up(&group, &failure),
-                None => break,
-            }
+            after = last;
         }
-        if let Some(link) = warm {
+        if let Some(link) = asking.warm {
             link.quit().await;
         }
-        Ok(found)
+        Ok(asking.found)
     }
 
-    /// The missing files, those of one folder together as far as their jobs stand together.
-    async fn missing_by_folder(&self, census: &Census) -> Result<Vec<Vec<Job>>, QueueError> {
-        let (mut groups, mut after): (Vec<Vec<Job>>, _) = (Vec::new(), None);
-        loop {
-            let selection = Selection { ids: Some(census.missing.clone()), ..Selection::default() };
-            let page = self.shop.queue.list(selection, after, PAGE).await?;
-            let Some(last) = page.last().map(|job| job.id) else { return Ok(groups) };
-            for job in page {
-                let here = folder_of(job.spec.source.path());
-                match groups.last_mut() {
-                    Some(group) if group.first().is_some_and(|job| folder_of(job.spec.source.path()) == here) => {
-                        group.push(job);
-                    }
-                    _ => groups.push(vec![job]),
-                }
-            }
-            after = Some(last);
+    /// Asks for missing files of one folder, unless the run is stopped.
+    async fn ask_for_folder(&mut self, asking: &mut Asking<'_>, path: Vec<u8>, jobs: &[Job]) -> Result<(), QueueError> {
+        asking.is_over |= *self.stop.borrow();
+        if asking.is_over {
+            return Ok(());
         }
+        if let Some(why) = asking.query.holds(&path, asking.census, asking.survey) {
+            asking.found.hold(why, jobs.len() as u64);
+            return Ok(());
+        }
+        let control = match asking.census.folders.get(&path).and_then(|count| count.listed) {
+            Some(id) => self.path_of(id).await?,
+            None => asking.elsewhere.clone(),
+        };
+        let Ok(folder) = RemotePath::folder(path) else { return Ok(()) };
+        let files: Vec<RemotePath> = jobs.iter().map(|job| job.spec.source.path().clone()).collect();
+        let asked = PresenceQuery {
+            folder: &folder,
+            files: &files,
+            control: control.as_ref(),
+            trusts_refusals: asking.query.force,
+        };
+        let answers = match self.warm_link(asking.warm.take(), asking.query, jobs) {
+            Ok(mut link) => {
+                let answers = self.or_stop(ask(&mut link, asked)).await;
+                asking.warm = Some(link);
+                answers
+            }
+            Err(failure) => Some(Err(failure)),
+        };
+        match answers {
+            Some(Ok(answers)) => jobs.iter().zip(answers).for_each(|(job, answer)| asking.found.take(job, answer)),
+            Some(Err(failure)) => asking.found.give_up(jobs, &failure),
+            None => asking.is_over = true,
+        }
+        Ok(())
     }
 
     async fn path_of(&self, id: JobId) -> Result<Option<RemotePath>, QueueError> {

@@ -2,7 +2,7 @@
 
 use super::worker::Word;
 use super::{AccountStanding, Added, Board, Changed, Credential, Desk, DeskError, Intake, KeptStanding, Reply};
-use crate::disk::{move_to_backup, remove_file};
+use crate::disk::{check_backup, move_to_backup, remove_file};
 use crate::model::{
     Account, Change, Counts, Destination, IdSet, Job, JobId, JobSpec, JobState, Selection, StatusReport,
 };
@@ -177,6 +177,14 @@ impl LocalDesk {
 /// When it is another file, or can't be deleted; the text says why.
 pub fn remove_local(destination: &Destination, size: u64) -> Result<(), String> {
     remove_file(destination, size).map_err(|e| e.to_string())
+}
+
+/// Looks whether files can be moved from one local folder to another. Blocks for a moment.
+///
+/// # Errors
+/// When that can't be done; the text says why.
+pub fn check_backup_dir(from: &Path, dir: &Path) -> Result<(), String> {
+    check_backup(from, dir).map_err(|e| e.to_string())
 }
 
 /// Moves a local file to the same path below another folder. Returns its path there. Blocks for a moment.

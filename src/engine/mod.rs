@@ -32,7 +32,7 @@ pub use clock::now_millis;
 pub use desk::{AccountStanding, Added, Changed, Credential, Desk, DeskError, Intake, KeptStanding, Observer, Reply};
 pub use gone::{GoneFiles, GoneQuery};
 pub use limits::{outlive_file_size_limit, raise_open_files};
-pub use local::{LocalDesk, back_up_local, peek, remove_local};
+pub use local::{LocalDesk, back_up_local, check_backup_dir, peek, remove_local};
 pub use logins::contradiction;
 pub use order::{Display, Given, House, RunOrder, RunReport};
 pub use run::prepare;

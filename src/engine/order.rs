@@ -34,7 +34,7 @@ pub struct RunOrder {
     pub trace: Option<TraceFile>,
     /// Where is put what is seen of folders.
     pub survey: Option<Arc<Survey>>,
-    /// Which files are to be asked for, since they may be gone on the server.
+    /// Where to look for files that are not listed any more.
     pub gone: Option<GoneQuery>,
     /// Where files go that were changed here and are replaced or deleted; beside the new ones where it is `None`.
     pub backup_dir: Option<PathBuf>,
@@ -88,7 +88,7 @@ pub struct RunReport {
     pub storage: bool,
     /// The user stopped it.
     pub interrupted: bool,
-    /// Which files are gone on the server, where that was asked for and all of the folder was read.
+    /// Which files are not listed any more, or gone on the server, where that was asked for and all of the folder was read.
     pub gone: Option<GoneFiles>,
 }
 

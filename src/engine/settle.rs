@@ -329,7 +329,7 @@ mod tests {
     /// nothing that another run may not go on with.
     #[test]
     fn what_local_storage_refuses_costs_no_attempt() {
-        for cause in [Cause::DiskFull, Cause::ReadOnly, Cause::FileTooLarge] {
+        for cause in [Cause::DiskFull, Cause::ReadOnly, Cause::FileTooLarge, Cause::Backup] {
             let refused = Failure::local(Stage::Store, cause, "x");
             assert!(
                 matches!(fate(&job(9), &Chosen::own(&job(9)), &report(0, refused), MOMENT), Fate::Park(_)),

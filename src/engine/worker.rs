@@ -52,6 +52,8 @@ pub(super) enum Blocked {
     Device(u64),
     /// A folder: it can't be written.
     Folder(PathBuf),
+    /// The folder of backups, for files of this folder: what needs none is put there all the same.
+    Backup(PathBuf),
 }
 
 impl Blocked {
@@ -60,6 +62,7 @@ impl Blocked {
         match failure.cause {
             Cause::DiskFull => device.map(Self::Device),
             Cause::ReadOnly => Some(Self::Folder(folder_of(destination))),
+            Cause::Backup => Some(Self::Backup(folder_of(destination))),
             _ => None,
         }
     }
@@ -348,6 +351,7 @@ impl Turn<'_> {
             boot_id: &self.shop.boot_id,
             stop: self.stop.clone(),
             started: &tell,
+            kept: &|kept| self.tell_of_kept(job, kept),
             findings: &self.shop.findings,
             offer: &offer,
             held_back: &|device| self.shop.held_back(device, &job.spec.destination),
@@ -407,6 +411,12 @@ impl Turn<'_> {
         }
     }
 
+    fn tell_of_kept(&self, job: &Job, kept: &str) {
+        let destination = &job.spec.destination;
+        let text = format!("{destination}: what was changed here is kept as {kept}; the server's file takes its place");
+        self.shop.observer.event(&Event::Notice { text });
+    }
+
     async fn settle(&self, claim: Claim, settlement: Settlement, report: Report, begun: Instant) -> Upshot {
         failpoint("engine-before-settle");
         let job = claim.job().clone();
@@ -437,10 +447,6 @@ impl Turn<'_> {
             }
         };
         self.shop.board.count_done(&receipt);
-        if let Some(kept) = &receipt.kept {
-            let text = format!("{}: replaced; what was changed here is kept as {kept}", job.spec.destination);
-            self.shop.observer.event(&Event::Notice { text });
-        }
         self.shop.observer.event(&Event::Done {
             job: job.id,
             source: self.chosen.source.clone(),

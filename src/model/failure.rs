@@ -131,13 +131,15 @@ pub enum Cause {
     FileTooLarge,
     /// This process, or this machine, has too many files and sockets open.
     Descriptors,
+    /// A file that is to be replaced can't be moved to the backup folder.
+    Backup,
 }
 
 impl Cause {
     /// Whether local storage refuses what a new run can go on with once it is mended: the job is kept, and costs no attempt.
     #[must_use]
     pub fn is_held_back(self) -> bool {
-        matches!(self, Self::DiskFull | Self::ReadOnly | Self::FileTooLarge)
+        matches!(self, Self::DiskFull | Self::ReadOnly | Self::FileTooLarge | Self::Backup)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Folders: the rules by which their files become jobs, and what a listing said of a file.
 
+use super::UniqueHash;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +50,7 @@ pub struct Folder {
     pub below: String,
     /// What MLSD's `unique` said of this folder and those above it, the nearest last, as far as the server tells.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub above: Vec<String>,
+    pub above: Vec<UniqueHash>,
     /// Links to folders that were entered on the way here.
     #[serde(skip_serializing_if = "is_zero")]
     pub links: u8,

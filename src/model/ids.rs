@@ -24,29 +24,23 @@ pub struct IdSet {
 }
 
 impl IdSet {
-    /// Adds one number.
+    /// Adds one number. Cheap near the end of the set.
     pub fn insert(&mut self, id: JobId) {
         self.insert_range(id, id);
     }
 
     /// Adds all numbers from `first` to `last`, both included; nothing when `last` is smaller.
     pub fn insert_range(&mut self, first: JobId, last: JobId) {
-        let (mut low, mut high) = (first.0, last.0);
+        let (low, high) = (first.0, last.0);
         if low > high {
             return;
         }
-        let mut kept = Vec::with_capacity(self.ranges.len() + 1);
-        for &(a, b) in &self.ranges {
-            if b.saturating_add(1) < low || high.saturating_add(1) < a {
-                kept.push((a, b));
-            } else {
-                low = low.min(a);
-                high = high.max(b);
-            }
-        }
-        let at = kept.partition_point(|&(a, _)| a < low);
-        kept.insert(at, (low, high));
-        self.ranges = kept;
+        let at = self.ranges.partition_point(|&(_, end)| end.saturating_add(1) < low);
+        let to = self.ranges.partition_point(|&(start, _)| start <= high.saturating_add(1));
+        let touched = self.ranges.get(at..to).unwrap_or_default();
+        let low = touched.first().map_or(low, |&(start, _)| start.min(low));
+        let high = touched.last().map_or(high, |&(_, end)| end.max(high));
+        self.ranges.splice(at..to, [(low, high)]);
     }
 
     /// Adds all numbers of another set.
@@ -85,6 +79,43 @@ impl IdSet {
         if let Some(first) = ranges.first_mut() {
             // Not past the end: what is left of the range holds a higher number.
             first.0 = first.0.max(after.0.saturating_add(1));
+        }
+        Self { ranges }
+    }
+
+    /// The first `most` numbers of the set that are higher than `after`.
+    #[must_use]
+    pub fn next(&self, after: JobId, most: u64) -> Self {
+        let at = self.ranges.partition_point(|&(_, high)| high <= after.0);
+        let (mut ranges, mut left) = (Vec::new(), most);
+        for &(low, high) in self.ranges.get(at..).unwrap_or_default() {
+            let Some(more) = left.checked_sub(1) else { break };
+            let low = low.max(after.0.saturating_add(1));
+            let high = high.min(low.saturating_add(more));
+            ranges.push((low, high));
+            left = more - (high - low);
+        }
+        Self { ranges }
+    }
+
+    /// The numbers of this set that are not in the other.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let mut ranges = Vec::with_capacity(self.ranges.len());
+        for &(mut low, high) in &self.ranges {
+            let at = other.ranges.partition_point(|&(_, end)| end < low);
+            let holes = other.ranges.get(at..).unwrap_or_default().iter().take_while(|&&(start, _)| start <= high);
+            let mut is_over = false;
+            for &(start, end) in holes {
+                if start > low {
+                    ranges.push((low, start - 1));
+                }
+                is_over = end >= high;
+                low = end.saturating_add(1);
+            }
+            if !is_over {
+                ranges.push((low, high));
+            }
         }
         Self { ranges }
     }
@@ -137,6 +168,16 @@ mod tests {
         assert_eq!(gaps.above(JobId(4)).ranges().collect::<Vec<_>>(), [(JobId(5), JobId(9)), (JobId(20), JobId(20))]);
         assert_eq!(gaps.above(JobId(9)).ranges().collect::<Vec<_>>(), [(JobId(20), JobId(20))]);
         assert!(gaps.above(JobId(20)).is_empty() && gaps.above(JobId(u64::MAX)).is_empty());
+        let next = |after, most| gaps.next(JobId(after), most).ranges().map(|(a, b)| (a.0, b.0)).collect::<Vec<_>>();
+        assert_eq!((next(0, 3), next(3, 8)), (vec![(1, 3)], vec![(4, 9), (20, 20)]));
+        assert_eq!((next(8, 1), next(9, 5), next(20, 5), next(0, 0)), (vec![(9, 9)], vec![(20, 20)], vec![], vec![]));
+        let without = |ids: &[u64]| {
+            let other = ids.iter().copied().map(JobId).collect();
+            gaps.without(&other).ranges().map(|(a, b)| (a.0, b.0)).collect::<Vec<_>>()
+        };
+        assert_eq!((without(&[]), without(&[1, 9, 20])), (vec![(1, 9), (20, 20)], vec![(2, 8)]));
+        assert_eq!(without(&[0, 3, 5, 6, 10, 19, 21]), [(1, 2), (4, 4), (7, 9), (20, 20)]);
+        assert_eq!(without(&(0..=20).collect::<Vec<_>>()), []);
         assert!(set.contains(JobId(5)) && !set.contains(JobId(10)) && !set.contains(JobId(0)));
         assert!(set.touches(JobId(9), JobId(20)) && !set.touches(JobId(10), JobId(20)));
         assert_eq!(set.len(), 9);

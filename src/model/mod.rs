@@ -27,6 +27,7 @@ mod stability;
 mod state;
 mod text;
 mod tls;
+mod unique;
 
 pub use assign::{SettingError, parse_bytes};
 pub use checksum::{Algorithm, Checksum, ChecksumError};
@@ -55,3 +56,4 @@ pub use stability::Stability;
 pub use state::{IllegalMove, JobState, Move};
 pub use text::{json_line, printable, without_userinfo};
 pub use tls::{Pin, Pins, Tls, TlsVersion};
+pub use unique::UniqueHash;

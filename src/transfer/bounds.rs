@@ -1,6 +1,6 @@
 //! Bounds of a tree: how many folders and jobs one command may make, and folders that lead back to one above them.
 
-use crate::model::{Cause, Failure, Folder, JobId, JobSpec, Stage, printable};
+use crate::model::{Cause, Failure, Folder, JobId, JobSpec, Stage, UniqueHash, printable};
 use crate::queue::{Queue, QueueError, TreeSize};
 use crate::wire::listing::Entry;
 use std::collections::{HashMap, HashSet};
@@ -44,10 +44,12 @@ impl Amount {
 
 impl Bounds {
     /// Counts in what the command's folders gave in earlier runs, where the first that this run meets is one of those.
-    pub(super) async fn recall(&self, rules: &Folder, queue: &Queue) -> Result<(), QueueError> {
+    pub(super) async fn recall(&self, id: JobId, rules: &Folder, queue: &Queue) -> Result<(), QueueError> {
         // Others of the command wait here until it is known.
         let mut met = self.met.lock().await;
-        if met.insert(rules.asked) && !rules.below.is_empty() {
+        // The named folder has given nothing where its job is the newest.
+        let is_first = met.insert(rules.asked);
+        if is_first && (!rules.below.is_empty() || queue.newest().await?.is_some_and(|newest| newest > id)) {
             let TreeSize { folders, jobs } = queue.tree_size(rules.asked).await?;
             let mut all = self.given.lock().unwrap_or_else(PoisonError::into_inner);
             *all.entry(rules.asked).or_default() = Amount { folders, jobs };
@@ -160,7 +162,7 @@ fn count(number: u64, what: &str) -> String {
 
 /// Folders that are one above them once more, where the server tells what is the same (MLSD's `unique`).
 pub(super) struct Loops<'a> {
-    above: &'a [String],
+    above: &'a [UniqueHash],
     /// Another `unique` was told in this listing: it does tell one thing from another.
     differs: bool,
     suspects: Vec<JobSpec>,
@@ -171,18 +173,18 @@ pub(super) struct Loops<'a> {
 
 impl<'a> Loops<'a> {
     /// Nothing was met yet below the folders that have these `unique`s.
-    pub(super) fn below(above: &'a [String]) -> Self {
+    pub(super) fn below(above: &'a [UniqueHash]) -> Self {
         Self { above, differs: false, suspects: Vec::new(), found: 0, named: Vec::new() }
     }
 
     /// Takes note of what the server tells an entry to be.
     pub(super) fn meet(&mut self, entry: &Entry) {
-        self.differs |= entry.unique.as_ref().is_some_and(|unique| !self.above.contains(unique));
+        self.differs |= entry.unique.as_ref().is_some_and(|unique| !self.above.contains(&UniqueHash::of(unique)));
     }
 
     /// Keeps a folder that may lead back until the listing has ended; gives back any other.
     pub(super) fn sift(&mut self, entry: &Entry, spec: Box<JobSpec>) -> Option<Box<JobSpec>> {
-        let leads_back = entry.unique.as_ref().is_some_and(|unique| self.above.contains(unique));
+        let leads_back = entry.unique.as_ref().is_some_and(|unique| self.above.contains(&UniqueHash::of(unique)));
         if leads_back && self.suspects.len() < SUSPECTS {
             self.suspects.push(*spec);
             return None;
@@ -281,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_folder_above_is_recognized_where_the_server_tells_one_thing_from_another() {
-        let above = ["u1".to_owned(), "u2".to_owned()];
+        let above = ["u1", "u2"].map(UniqueHash::of);
         let goes_on = |loops: &mut Loops<'_>, name: &str, unique| {
             let entry = entry(name, unique);
             loops.meet(&entry);

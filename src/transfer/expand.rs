@@ -8,6 +8,7 @@ use super::renew::{Look, judge};
 use super::rules::{Fate, Rules};
 use super::survey::Survey;
 use super::task::{End, Report, Stop};
+use crate::disk::is_one_file;
 use crate::model::{
     Cause, Failure, FailureKind, Folder, FolderTally, IdSet, Job, JobId, JobSpec, JobState, Receipt, RemotePath, Stage,
     printable,
@@ -15,8 +16,6 @@ use crate::model::{
 use crate::policy::{Collision, FoldedNames, SortedNames};
 use crate::queue::{Admission, Known, Queue, QueueError, Renewal};
 use crate::wire::listing::{Entry, Item, Kind, Refusal};
-use std::fs::metadata;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -81,7 +80,7 @@ impl From<QueueError> for Halt {
 /// # Errors
 /// When the queue can't be written.
 pub async fn expand(task: &Expansion<'_>, link: &mut Link) -> Result<(Report, Option<FolderTally>), QueueError> {
-    task.bounds.recall(task.rules, task.queue).await?;
+    task.bounds.recall(task.job.id, task.rules, task.queue).await?;
     let mut run = Run::new(task);
     let end = match run.read(link).await {
         Ok(()) => run.end(),
@@ -469,12 +468,11 @@ impl<'a> Run<'a> {
 /// Whether the file system of a folder takes names that differ in case for one; the folder may still have to be made.
 fn folds_case(dir: &Path) -> bool {
     let flip = |c: char| if c.is_lowercase() { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() };
-    let there = dir.ancestors().filter_map(|dir| Some((dir, metadata(dir).ok()?, dir.file_name()?.to_str()?)));
-    for (dir, found, name) in there {
+    let there = dir.ancestors().filter(|dir| dir.exists());
+    for (dir, name) in there.filter_map(|dir| Some((dir, dir.file_name()?.to_str()?))) {
         let flipped: String = name.chars().map(flip).collect();
         if flipped != name {
-            let other = metadata(dir.with_file_name(flipped));
-            return other.is_ok_and(|other| (other.dev(), other.ino()) == (found.dev(), found.ino()));
+            return is_one_file(dir, &dir.with_file_name(flipped));
         }
     }
     false

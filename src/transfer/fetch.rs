@@ -91,6 +91,7 @@ impl Run<'_> {
     ) -> Result<Ready, Halt> {
         let size = self.wanted_size(remote);
         may_write(place, size)?;
+        self.may_back_up(place)?;
         if self.is_small(remote, &start, size) {
             // The disk sees such a file only once it is whole: whether it would take it is asked before.
             on_disk(Stage::Store, || place.check_writable())?;

@@ -1,6 +1,8 @@
 //! Which entries of a folder become jobs, and which.
 
-use crate::model::{Destination, Failure, Folder, Job, JobSpec, Listed, RelPath, RemotePath, Source, Stage};
+use crate::model::{
+    Destination, Failure, Folder, Job, JobSpec, Listed, RelPath, RemotePath, Source, Stage, UniqueHash,
+};
 use crate::policy::{Pattern, PatternError, local_name};
 use crate::wire::listing::{Entry, Kind, Resolution, Size, Time, Zone};
 
@@ -96,7 +98,7 @@ impl<'a> Rules<'a> {
         match self.place(&name, &below, true) {
             Ok(destination) => {
                 let mut rules = Box::new(self.folder.deeper(below, is_link));
-                rules.above.extend(entry.unique.clone());
+                rules.above.extend(entry.unique.as_deref().map(UniqueHash::of));
                 let spec = JobSpec {
                     settings: self.job.spec.settings.clone(),
                     folder: Some(rules),

@@ -63,6 +63,8 @@ pub struct Task<'a> {
     pub stop: Stop,
     /// Whom to tell that bytes begin to arrive.
     pub started: &'a (dyn Fn(Started) + Send + Sync),
+    /// Whom to tell that what was changed here stands under this path now.
+    pub kept: &'a (dyn Fn(&str) + Send + Sync),
     /// Whom to tell that further sessions may join.
     pub offer: &'a (dyn Fn(&Arc<Split>) + Send + Sync),
     /// What all workers found out on servers.

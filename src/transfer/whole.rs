@@ -7,7 +7,7 @@ use super::gauge::Phase;
 use super::prove::Proved;
 use super::recheck::Answer;
 use super::task::{Halt, Report, Run, aside, on_disk};
-use crate::disk::{PartFile, Place, Stamp, move_to_backup, set_changed_aside};
+use crate::disk::{PartFile, Place, Stamp, check_backup, move_to_backup, set_changed_aside};
 use crate::model::{Cause, Existing, Failure, Identity, Receipt, Stability, Stage};
 use crate::policy::unix_seconds;
 use tokio::sync::oneshot;
@@ -73,7 +73,13 @@ impl Run<'_> {
             self.seal(part, time)?;
         }
         let may_replace = matches!(self.existing(), Existing::Overwrite | Existing::Backup | Existing::Resume);
-        let kept = if self.existing() == Existing::Backup { self.keep_changed(&place)? } else { None };
+        let kept = match self.keep_changed(&place) {
+            Ok(kept) => kept,
+            Err(halt) => {
+                let ready = Ready { content, remote, size, proved, stability, stamp };
+                return Err(self.keep_unnamed(&place, ready, halt));
+            }
+        };
         let replaces = self.final_file.filter(|_| may_replace && kept.is_none());
         let order = Order { place, content, time, durable: self.is_durable(), replaces };
         match self.task.finisher.finish(order).await {
@@ -103,8 +109,23 @@ impl Run<'_> {
         })
     }
 
+    /// Asks, before the first byte is fetched, whether the file that it is to replace can be kept.
+    pub(super) fn may_back_up(&self, place: &Place) -> Result<(), Halt> {
+        let Some(dir) = self.task.backup_dir.filter(|_| self.existing() == Existing::Backup) else { return Ok(()) };
+        if on_disk(Stage::Store, || place.final_file())?.is_none_or(|found| self.own == Some(found)) {
+            return Ok(());
+        }
+        let destination = &self.task.job.spec.destination;
+        let (from, to) = (destination.full(), dir.join(destination.path().as_str()));
+        let folders = from.parent().zip(to.parent());
+        on_disk(Stage::Store, || folders.map_or(Ok(()), |(from, to)| check_backup(from, to)))
+    }
+
     /// Gives a file that is not as it was fetched another name, so that it is not replaced. Returns its path then.
     fn keep_changed(&mut self, place: &Place) -> Result<Option<String>, Halt> {
+        if self.existing() != Existing::Backup {
+            return Ok(None);
+        }
         let Some(found) = on_disk(Stage::Commit, || place.final_file())? else { return Ok(None) };
         if self.own == Some(found) {
             return Ok(None);
@@ -115,6 +136,9 @@ impl Run<'_> {
             None => set_changed_aside(destination),
         })?;
         let kept = kept.display().to_string();
+        // At once: whatever stops the process before the end, the user knows where the file is.
+        (self.task.kept)(&kept);
+        failpoint("transfer-set-aside");
         // Whatever comes of the new file.
         self.add_note(&format!("the file that was here is kept as {kept}"));
         Ok(Some(kept))

@@ -404,7 +404,10 @@ fn sync_keeps_what_was_changed_here_under_another_name() {
         );
     }
     assert_eq!(files_below(&into).len(), 7, "{ended}");
-    assert!(ended.err.contains("longer: replaced") && ended.err.contains("longer.ftpq-changed"), "{ended}");
+    assert!(
+        ended.err.contains("longer: what was changed here is kept as") && ended.err.contains("longer.ftpq-changed"),
+        "{ended}"
+    );
     assert!(!ended.err.contains("untouched"), "{ended}");
 }
 

@@ -472,3 +472,41 @@ fn a_trace_is_never_written_to_a_pipe() {
     assert!(ended.err.contains("no file"), "{ended}");
     assert_eq!((ftpq.count("queued"), finished(&ftpq)), (1, 0));
 }
+
+/// Nothing could begin in its place: a transfer is not stopped for a host that has to wait for the reader.
+#[test]
+fn no_transfer_gives_way_to_a_host_while_nothing_new_is_begun() {
+    let server = Scripted::with(Traits::default(), |turn| match turn.verb {
+        "RETR" if turn.honest.is_some() && turn.arg.contains("big") => {
+            let mut delivery = turn.delivery();
+            delivery.pace = 20_000;
+            crate::support::Act::Deliver(delivery)
+        }
+        _ => crate::support::Act::Usual,
+    });
+    let names: Vec<String> = std::iter::once("big".to_owned()).chain((0..MANY).map(|n| format!("f{n}"))).collect();
+    names.iter().for_each(|name| server.put(name, pseudo_random(7, if name == "big" { 240_000 } else { 100 })));
+    let ftpq = Ftpq::new();
+    ftpq.add(&names.iter().map(|name| (server.url(name), name.as_str())).collect::<Vec<_>>());
+    let args = ["--json", "run", "--connections", "2", "--per-host", "2", "--timeout", "2", "--no-split"];
+    let mut run = Unread::start(&ftpq, Place::Pipes, &args);
+    let (mut last, mut since) = (0, Instant::now());
+    let rests = watch::wait_for(LATE, || {
+        let now = finished(&ftpq);
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        last > 0 && since.elapsed() > Duration::from_secs(2)
+    });
+    assert!(rests && last < MANY && !ftpq.downloads().join("big").exists(), "{last} files came");
+    let other = Scripted::honest();
+    other.put("other", "x");
+    ftpq.add(&[(other.url("other"), "other")]);
+    // Several times as long as a host waits before others give way.
+    let is_there = watch::wait_for(Duration::from_secs(60), || ftpq.downloads().join("big").exists());
+    assert!(is_there, "it was stopped, though nothing could begin in its place");
+    let reader = run.read_out();
+    assert_eq!(run.wait(LATE, "read at last").code(), Some(0));
+    assert!(!reader.join().unwrap().contains("stopped for now"), "a transfer was stopped");
+    assert_eq!(finished(&ftpq), MANY + 2);
+}

@@ -31,6 +31,7 @@ mod words;
 
 pub use item::{Entry, Excess, Family, Item, Kind, Refusal, Refused, Size};
 pub use time::{Resolution, Time, Zone};
+pub use vms::plain as name_without_version;
 
 use item::{Raw, refused, vetted};
 use std::collections::VecDeque;

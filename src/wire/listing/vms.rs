@@ -68,8 +68,9 @@ pub(super) fn is_versioned(line: &[u8]) -> bool {
     Words::of(line).get(0).is_some_and(has_version)
 }
 
-/// The name without version, its escapes undone (ODS-5: `^_` is a blank, `^.` a point, `^7E` the byte of that code).
-pub(super) fn plain(name: &[u8]) -> Vec<u8> {
+/// A name of VMS without version, its escapes undone (ODS-5: `^_` is a blank, `^.` a point, `^7E` the byte of that code).
+#[must_use]
+pub fn plain(name: &[u8]) -> Vec<u8> {
     let name = split_version(name).map_or(name, |(base, _)| base);
     let mut out = Vec::with_capacity(name.len());
     let mut rest = name;
