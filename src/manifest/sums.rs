@@ -20,8 +20,9 @@ const SHAPE: &str = "write HEX, two blanks and the name, or MD5 (NAME) = HEX";
 /// Fewest hexadecimal digits before a name, in the middle of a table, that are a digest and no word.
 const SHORT: usize = 8;
 
-/// Such lines above a table that are kept: with more of them there is one.
+/// Such lines above a table that are kept, and their bytes: with more of them there is one.
 const DOUBTFUL: usize = 100;
+const DOUBTFUL_BYTES: usize = 64 * 1024;
 
 /// Whether a line begins a signed list (RFC 9580, section 7).
 pub(super) fn is_signed(line: &str) -> bool {
@@ -104,6 +105,12 @@ impl Sums {
         Self { lines: Lines::new(input), signed: Signed::No, open, prose, doubtful, ready }
     }
 
+    /// Whether one more line above the table can be kept.
+    fn may_keep(&self, line: &str) -> bool {
+        let bytes: usize = self.doubtful.iter().map(|(_, line)| line.len()).sum();
+        self.doubtful.len() < DOUBTFUL && bytes + line.len() <= DOUBTFUL_BYTES
+    }
+
     /// Takes a line of the text.
     fn take(&mut self, number: u64, bytes: &[u8], reading: &mut Reading) {
         let place = |at: usize| Position { line: number, column: column_of(bytes, at) };
@@ -111,7 +118,7 @@ impl Sums {
             // The time when the list was made, in FreeBSD's ports.
             Ok(line) if line.starts_with("TIMESTAMP = ") => return,
             Ok(line) if is_prose(line) && !is_cut_short(line) => return self.prose.pass(number),
-            Ok(line) if is_prose(line) && !self.prose.has_table() && self.doubtful.len() < DOUBTFUL => {
+            Ok(line) if is_prose(line) && !self.prose.has_table() && self.may_keep(line) => {
                 return self.doubtful.push((number, bytes.to_vec()));
             }
             Ok(line) => read(line, &place),

@@ -155,8 +155,8 @@ pub struct Receipt {
     /// Where it came from, where the job has mirrors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
-    /// When the file here was last changed, in seconds since 1970-01-01 UTC, where that is not what the server told: it was
-    /// there already, and its content proved it.
+    /// When the file here was last changed, in seconds since 1970-01-01 UTC, where that is not what the server told: the
+    /// file system does not keep such a time, or the file was there already and its content proved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified_here: Option<i64>,
     /// How it was proved; absent in receipts of versions that did not tell.

@@ -41,8 +41,17 @@ pub(super) struct Order {
     pub(super) replaces: Option<Found>,
 }
 
-/// What became of an order: what could not be cleared away, or why the file has no name.
-pub(super) type Finished = Result<Option<DiskError>, (Stage, DiskError)>;
+/// A file that has its name.
+#[derive(Debug)]
+pub(super) struct Named {
+    /// What could not be cleared away.
+    pub(super) leftover: Option<DiskError>,
+    /// Its modification time as the file system keeps it, in seconds since 1970-01-01 UTC.
+    pub(super) modified: Option<i64>,
+}
+
+/// What became of an order: the file has its name, or why not.
+pub(super) type Finished = Result<Named, (Stage, DiskError)>;
 
 /// The thread that gives names. It ends with its last handle.
 #[derive(Clone, Debug)]
@@ -96,12 +105,14 @@ fn serve(inbox: &Receiver<(Order, oneshot::Sender<Finished>)>) {
         crowded = items.len() > 1;
         finish(&mut items);
         for Item { order, part, failed, answer, .. } in items {
-            let finished = match failed {
-                Some(failed) => Err(failed),
-                None => Ok(order.place.drop_old().err()),
-            };
-            // Its lock has to be free when the answer is there.
+            // Its lock has to be free when the answer is there, and some file systems set a time once it is closed.
             drop(part);
+            let finished = if let Some(failed) = failed {
+                Err(failed)
+            } else {
+                let modified = order.place.final_file().ok().flatten().and_then(|found| found.modified);
+                Ok(Named { leftover: order.place.drop_old().err(), modified })
+            };
             // A worker that went away has no use for the answer.
             let _ = answer.send(finished);
         }
@@ -228,7 +239,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let finisher = Finisher::start();
         let (good, _) = item(dir.path(), "good", "x");
-        assert!(matches!(finisher.finish(good.order).await, Some(Ok(None))));
+        assert!(matches!(finisher.finish(good.order).await, Some(Ok(Named { leftover: None, .. }))));
         let (again, _) = item(dir.path(), "good", "y");
         let Some(Err((stage, error))) = finisher.finish(again.order).await else { panic!("replaced a file") };
         assert_eq!(stage, Stage::Commit);

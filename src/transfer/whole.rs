@@ -2,7 +2,7 @@
 
 use super::failpoint::failpoint;
 use super::fetch::Start;
-use super::finisher::{Content, Order};
+use super::finisher::{Content, Named, Order};
 use super::gauge::Phase;
 use super::prove::Proved;
 use super::recheck::Answer;
@@ -82,15 +82,16 @@ impl Run<'_> {
         };
         let replaces = self.final_file.filter(|_| may_replace && kept.is_none());
         let order = Order { place, content, time, durable: self.is_durable(), replaces };
-        match self.task.finisher.finish(order).await {
-            Some(Ok(leftover)) => {
+        let modified = match self.task.finisher.finish(order).await {
+            Some(Ok(Named { leftover, modified })) => {
                 if let Some(error) = leftover {
                     self.add_note(&format!("a leftover could not be removed: {error}"));
                 }
+                modified
             }
             Some(Err((stage, error))) => return Err(error.into_failure(stage).into()),
             None => return Err(nobody().into()),
-        }
+        };
         self.progress = None;
         let (fetched, note) = (self.fetched, self.note.clone());
         let Proved { proof, digests, checksum } = proved;
@@ -99,6 +100,7 @@ impl Run<'_> {
             size,
             fetched,
             identity: remote,
+            modified_here: modified.filter(|_| time.is_some() && modified != time),
             proof,
             digests,
             checksum,

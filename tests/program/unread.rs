@@ -485,7 +485,7 @@ fn no_transfer_gives_way_to_a_host_while_nothing_new_is_begun() {
         _ => crate::support::Act::Usual,
     });
     let names: Vec<String> = std::iter::once("big".to_owned()).chain((0..MANY).map(|n| format!("f{n}"))).collect();
-    names.iter().for_each(|name| server.put(name, pseudo_random(7, if name == "big" { 240_000 } else { 100 })));
+    names.iter().for_each(|name| server.put(name, pseudo_random(7, if name == "big" { 1_200_000 } else { 100 })));
     let ftpq = Ftpq::new();
     ftpq.add(&names.iter().map(|name| (server.url(name), name.as_str())).collect::<Vec<_>>());
     let args = ["--json", "run", "--connections", "2", "--per-host", "2", "--timeout", "2", "--no-split"];
@@ -503,7 +503,10 @@ fn no_transfer_gives_way_to_a_host_while_nothing_new_is_begun() {
     other.put("other", "x");
     ftpq.add(&[(other.url("other"), "other")]);
     // Several times as long as a host waits before others give way.
-    let is_there = watch::wait_for(Duration::from_secs(60), || ftpq.downloads().join("big").exists());
+    let is_there = watch::wait_for(Duration::from_secs(10), || ftpq.downloads().join("big").exists());
+    assert!(!is_there, "it came too early for this test");
+    server.core().hurry();
+    let is_there = watch::wait_for(LATE, || ftpq.downloads().join("big").exists());
     assert!(is_there, "it was stopped, though nothing could begin in its place");
     let reader = run.read_out();
     assert_eq!(run.wait(LATE, "read at last").code(), Some(0));

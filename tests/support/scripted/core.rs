@@ -146,6 +146,7 @@ pub(crate) struct Core {
     seen: Mutex<Seen>,
     hook: Hook,
     stop: AtomicBool,
+    hurries: AtomicBool,
     start: Instant,
     shared_sessions: Arc<ServerSessionMemoryCache>,
 }
@@ -153,7 +154,8 @@ pub(crate) struct Core {
 impl Core {
     pub(super) fn new(traits: Traits, hook: Hook) -> Self {
         let (seen, stop, start) = (Mutex::default(), AtomicBool::new(false), Instant::now());
-        Self { traits, seen, hook, stop, start, shared_sessions: ServerSessionMemoryCache::new(256) }
+        let (hurries, shared_sessions) = (AtomicBool::new(false), ServerSessionMemoryCache::new(256));
+        Self { traits, seen, hook, stop, hurries, start, shared_sessions }
     }
 
     /// Puts a file there, or replaces it.
@@ -299,6 +301,15 @@ impl Core {
 
     pub(super) fn stop(&self) {
         self.stop.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on nothing is sent at a pace.
+    pub(crate) fn hurry(&self) {
+        self.hurries.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn hurries(&self) -> bool {
+        self.hurries.load(Ordering::SeqCst)
     }
 
     pub(super) fn stopping(&self) -> bool {
