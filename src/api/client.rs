@@ -82,7 +82,13 @@ impl Connection {
                 Ok(Answer::Ok(value)) => return Ok(value),
                 Ok(Answer::Error(error)) => return Err(error),
                 Ok(Answer::Wait) => {}
-                Err(error) => return Err(no_answer(&self.dir, &error.into())),
+                Err(error) => {
+                    return Err(DeskError::NoAnswer(format!(
+                        "the process that uses the queue in {} gave an answer that this ftpq does not understand ({error}); \
+                         give the command again once its run has ended",
+                        self.dir.display()
+                    )));
+                }
             }
         }
     }
@@ -95,20 +101,21 @@ impl Connection {
 }
 
 fn no_answer(dir: &Path, error: &io::Error) -> DeskError {
-    let (why, as_error): (_, fn(String) -> DeskError) = match error.kind() {
-        io::ErrorKind::TimedOut => ("it said nothing for 5 s".to_owned(), DeskError::NoAnswer),
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
-            ("it does not listen".to_owned(), DeskError::OwnerEnded)
+    let process = format!("the process that uses the queue in {}", dir.display());
+    let why = match error.kind() {
+        io::ErrorKind::TimedOut => "it said nothing for 5 s".to_owned(),
+        io::ErrorKind::NotFound
+        | io::ErrorKind::ConnectionRefused
+        | io::ErrorKind::UnexpectedEof
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::ConnectionReset => {
+            return DeskError::OwnerEnded(format!(
+                "{process} has just ended: what it did not confirm is not done; give the command again"
+            ));
         }
-        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => {
-            ("it has just ended".to_owned(), DeskError::OwnerEnded)
-        }
-        _ => (error.to_string(), DeskError::NoAnswer),
+        _ => error.to_string(),
     };
-    as_error(format!(
-        "the process that uses the queue in {} does not answer ({why}); try again, and stop that process if it hangs",
-        dir.display()
-    ))
+    DeskError::NoAnswer(format!("{process} does not answer ({why}); try again, and stop that process if it hangs"))
 }
 
 impl Desk for Client {

@@ -167,10 +167,11 @@ fn corrections(added: &Added) -> Vec<String> {
 fn kept_settings(ids: &IdSet) -> String {
     let (were, their) =
         if ids.len() == 1 { ("was there already keeps", "its") } else { ("were there already keep", "their") };
+    let named = named(ids);
     format!(
-        "{} that {were} {their} former settings: give the new ones to `ftpq run`, or `ftpq remove {}` and add the list again",
+        "{} that {were} {their} former settings: give the new ones to `ftpq run {named}`, or `ftpq remove {named}` and add the \
+         list again",
         count(ids.len(), "job"),
-        named(ids)
     )
 }
 

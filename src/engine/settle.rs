@@ -70,7 +70,10 @@ pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, mut moment: Mome
             let receipt = Receipt { finished_at: moment.now, source: chosen.told(job), ..(**receipt).clone() };
             Settlement::Done { receipt: Box::new(receipt), attempt: attempt(report, None, moment) }
         }
-        End::Unchanged { same, .. } => Settlement::Unchanged { checked_at: same.map(|_| moment.now) },
+        End::Unchanged { same, receipt } => {
+            let checked_at = same.map(|_| moment.now);
+            Settlement::Unchanged { checked_at, modified_here: receipt.modified_here }
+        }
         End::Stopped => Settlement::Release {
             attempt: (report.fetched > 0).then(|| attempt(report, None, moment)),
             progress: report.progress.clone(),

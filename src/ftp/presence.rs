@@ -140,8 +140,15 @@ impl Session {
 /// servers take such a name, those without Unix paths too.
 fn no_file(query: &PresenceQuery<'_>, is_entered: bool) -> Result<RemotePath, SourceError> {
     let name = format!("ftpq{:04x}", fastrand::u16(..));
-    match query.control.filter(|_| !is_entered) {
-        None => query.folder.join(name.as_bytes(), false),
-        Some(control) => control.parent().join(name.as_bytes(), true)?.join(name.as_bytes(), false),
+    if is_entered {
+        return query.folder.join(name.as_bytes(), false);
     }
+    let above = match query.control {
+        Some(control) => control.parent(),
+        None => {
+            let path = query.folder.as_bytes();
+            RemotePath::new(path.strip_suffix(b"/").unwrap_or(path).to_vec())?.parent()
+        }
+    };
+    above.join(name.as_bytes(), true)?.join(name.as_bytes(), false)
 }

@@ -159,6 +159,9 @@ pub struct Receipt {
     /// file system does not keep such a time, or the file was there already and its content proved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified_here: Option<i64>,
+    /// It was there already, and was left as it is: nothing about it was compared.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub left_alone: bool,
     /// How it was proved; absent in receipts of versions that did not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Proof>,
@@ -266,6 +269,8 @@ pub enum Settlement {
         /// When the server said that it has the same file, in seconds since 1970-01-01 UTC; `None` where it was not to count
         /// what it has.
         checked_at: Option<u64>,
+        /// See [`Receipt::modified_here`].
+        modified_here: Option<i64>,
     },
     /// Try again, not before a time in seconds since 1970-01-01 UTC.
     RetryAt {
@@ -308,13 +313,15 @@ impl Settlement {
     pub fn write_to(self, record: &mut JobRecord) {
         record.not_before = None;
         match self {
-            Self::Unchanged { checked_at } => {
-                // Of another file on the server there may be a beginning.
-                let progress = record.progress.take().filter(|_| checked_at.is_none());
+            Self::Unchanged { checked_at, modified_here } => {
+                let was_not_to_count = checked_at.is_none();
+                // Of another file on the server there may be a beginning, and what its listing told is still to be compared.
+                let progress = record.progress.take().filter(|_| was_not_to_count);
+                let compare = record.compare && was_not_to_count;
                 record.end_well();
-                record.progress = progress;
+                (record.progress, record.compare) = (progress, compare);
                 if let Some(receipt) = &mut record.receipt {
-                    receipt.checked_at = checked_at.or(receipt.checked_at);
+                    (receipt.checked_at, receipt.modified_here) = (checked_at.or(receipt.checked_at), modified_here);
                 }
             }
             Self::Done { receipt, attempt } => {
@@ -406,6 +413,37 @@ mod tests {
         assert_eq!(record.history.last().unwrap().started_at, 49);
     }
 
+    /// They stand side by side: a name that stood twice would make the whole unreadable.
+    #[test]
+    fn no_name_of_a_job_in_json_stands_twice() {
+        let (listed, folder) = (Listed { size: Some(1), ..Listed::default() }, Box::<Folder>::default());
+        let spec = JobSpec {
+            listed: Some(listed.clone()),
+            folder: Some(folder.clone()),
+            ..JobSpec::new("ftp://h/f".parse().unwrap(), Destination::folder("/d").unwrap())
+        };
+        let record = JobRecord {
+            listed: Some(Listed { size: Some(2), ..listed }),
+            folder: Some(folder),
+            expect: Some(Box::new(Expectation { size: Some(2), ..Expectation::default() })),
+            ..JobRecord::default()
+        };
+        let job = Job { id: JobId(1), state: JobState::Done, spec, record };
+        let text = serde_json::to_string(&job).unwrap();
+        assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), job);
+        // Records of before.
+        let old: JobRecord = serde_json::from_str(r#"{"listed":{"size":2},"expect":{"size":2},"folder":{}}"#).unwrap();
+        assert_eq!(
+            (&old.listed, &old.expect, &old.folder),
+            (&job.record.listed, &job.record.expect, &job.record.folder)
+        );
+        let names = |schema: schemars::Schema| -> std::collections::BTreeSet<String> {
+            schema.as_value()["properties"].as_object().unwrap().keys().cloned().collect()
+        };
+        let (spec, record) = (names(schemars::schema_for!(JobSpec)), names(schemars::schema_for!(JobRecord)));
+        assert_eq!(spec.intersection(&record).collect::<Vec<_>>(), Vec::<&String>::new());
+    }
+
     #[test]
     fn a_receipt_tells_what_all_attempts_cost() {
         let mut record = JobRecord::default();
@@ -469,8 +507,8 @@ mod tests {
         .write_to(&mut record);
         let before = record.clone();
         record.replace = true;
-        Settlement::Unchanged { checked_at: Some(9) }.write_to(&mut record);
-        Settlement::Unchanged { checked_at: None }.write_to(&mut record);
+        Settlement::Unchanged { checked_at: Some(9), modified_here: None }.write_to(&mut record);
+        Settlement::Unchanged { checked_at: None, modified_here: None }.write_to(&mut record);
         assert_eq!(record.receipt.as_ref().unwrap().checked_at, Some(9));
         record.receipt.as_mut().unwrap().checked_at = None;
         assert_eq!(record, before);

@@ -61,7 +61,11 @@ impl Attempt {
     }
 }
 
-/// What happened to a job so far. A job that was never touched has none stored.
+/// What happened to a job so far. A job that was never touched has none stored. Its names in JSON are none of [`JobSpec`]'s:
+/// the two stand side by side in a [`Job`].
+///
+/// [`JobSpec`]: super::JobSpec
+/// [`Job`]: super::Job
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JobRecord {
     /// Attempts in a row that failed without bringing the file further.
@@ -86,16 +90,16 @@ pub struct JobRecord {
     #[serde(default)]
     pub millis: u64,
     /// What the latest listing said of the file, where that is not what the job was made from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "listed_now", alias = "listed", skip_serializing_if = "Option::is_none")]
     pub listed: Option<Listed>,
     /// How its sources failed, where it has mirrors: one entry each at most.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubles: Vec<SourceTrouble>,
     /// The rules of a folder as they were asked for last, where those are not the ones the job was made from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "folder_now", alias = "folder", skip_serializing_if = "Option::is_none")]
     pub folder: Option<Box<Folder>>,
     /// What later lists said of the content, where that is not what the job was made from.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "expect_now", alias = "expect", skip_serializing_if = "Option::is_none")]
     pub expect: Option<Box<Expectation>>,
     /// Whether the file under the final name is still to be compared with a later list's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -83,7 +83,8 @@ fn since(receipt: &Receipt, time: &str) -> Comparison {
 }
 
 /// Whether the file under the final name has length and time as it was finished: its own time then, or the server's, where
-/// that was told, otherwise one not after the end of the download.
+/// that was told, otherwise one not after the end of the download. One that was left alone was never
+/// finished.
 #[must_use]
 pub fn is_as_finished(receipt: &Receipt, size: u64, modified: Option<i64>) -> bool {
     let told = receipt.modified_here.or_else(|| receipt.identity.modified.as_deref().and_then(unix_seconds));
@@ -93,7 +94,7 @@ pub fn is_as_finished(receipt: &Receipt, size: u64, modified: Option<i64>) -> bo
         Some(told) => modified.is_some_and(|modified| modified == told || modified == told - told.rem_euclid(2)),
         None => modified.is_some_and(|modified| modified <= finished),
     };
-    size == receipt.size && in_time
+    size == receipt.size && in_time && !receipt.left_alone
 }
 
 #[cfg(test)]

@@ -233,15 +233,15 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
     if facts.difference == Difference::Content {
         return Err("the server has another file than the one fetched before".to_owned());
     }
+    if facts.difference == Difference::Doubt && facts.kind == TransferType::Image && size.is_some() {
+        return by_bytes(found, "was there already; size and the bytes compared match, other facts of it do not");
+    }
     let remote_time = facts.remote.modified.as_deref().and_then(unix_seconds);
     // A record of it and no part file: this job gave it its name just before a crash, or somebody put another one there.
     let is_just_named = facts.progress.is_some() && facts.part.is_none();
     match (remote_time, found.modified) {
         (Some(remote), Some(local)) if remote != local && !is_begun_ones(facts, local) => {
             Err("the file there has another modification time than the server's".to_owned())
-        }
-        (Some(_), Some(_)) if facts.difference == Difference::Doubt && facts.kind == TransferType::Image => {
-            by_bytes(found, "was there already; size, time and the bytes compared match, other facts of it do not")
         }
         (Some(_), Some(_)) if size.is_some() && facts.kind == TransferType::Image => {
             Ok(Plan::Adopt { note: "was there already; size and time match".to_owned() })

@@ -29,6 +29,8 @@ pub struct Known {
     pub listed: Option<Listed>,
     /// Proof of success.
     pub receipt: Option<Receipt>,
+    /// What a listing told is still to be compared with the file here.
+    pub compare: bool,
     /// When its last attempt began, in seconds since 1970-01-01 UTC.
     pub tried_at: Option<u64>,
     /// When the last attempt ended.
@@ -214,6 +216,7 @@ impl Books {
             state: self.effective(id, stored),
             listed: record.listed.or_else(|| other.listed.clone()),
             receipt: record.receipt,
+            compare: record.compare,
             tried_at: record.history.last().map(|attempt| attempt.started_at),
             ended_at: record.history.last().map(|attempt| attempt.ended_at),
             folder: record.folder.or_else(|| other.folder.clone()),

@@ -3,7 +3,7 @@
 use super::books::Books;
 use super::index::set_of;
 use super::{Accepted, QueueError};
-use crate::model::{Cause, Expectation, IdSet, JobSpec, JobState, Move};
+use crate::model::{Cause, Expectation, IdSet, JobId, JobSpec, JobState, Move};
 
 /// What a later list says of a known job, where that is news.
 pub(super) struct Correction {
@@ -22,15 +22,21 @@ impl Books {
         let known = self.spec(id)?;
         let has_mirrors = spec.sources().any(|(_, source)| known.sources().all(|(_, other)| other != source));
         let before = self.record(id)?.0.expect.map_or(known.expect, |expect| *expect);
-        let is_news = self.corrected(id, &before, &spec.expect)? != before;
+        let is_news = self.corrected(id, &before, &spec.expect, false)? != before;
         let news = || Correction { id, expect: spec.expect.clone(), has_mirrors };
         Ok((is_news || has_mirrors).then(news))
     }
 
     /// What is known of a job's content once a later list was read. A checksum that is the finished file's is no news. The
-    /// stronger of two stays, unless it may be that of an older content: the file failed by it, or was never checked by
-    /// the other one.
-    fn corrected(&mut self, id: u64, before: &Expectation, later: &Expectation) -> Result<Expectation, QueueError> {
+    /// stronger of two stays, unless it may be that of an older content: the list does not confirm it, and the file
+    /// failed by it or was never checked by the other one.
+    fn corrected(
+        &mut self,
+        id: u64,
+        before: &Expectation,
+        later: &Expectation,
+        is_confirmed: bool,
+    ) -> Result<Expectation, QueueError> {
         let (Some(known), Some(said)) = (&before.checksum, &later.checksum) else {
             return Ok(before.corrected_by(later));
         };
@@ -42,7 +48,7 @@ impl Books {
         let last = record.history.last().and_then(|attempt| attempt.failure.as_ref());
         let has_failed_by_it =
             state == Some(JobState::Failed) && last.is_some_and(|failure| failure.cause == Cause::WrongChecksum);
-        let is_older = known.algorithm() > said.algorithm() && (is_done || has_failed_by_it);
+        let is_older = !is_confirmed && known.algorithm() > said.algorithm() && (is_done || has_failed_by_it);
         Ok(if is_older { later.clone() } else { before.corrected_by(later) })
     }
 
@@ -52,8 +58,8 @@ impl Books {
         set_of(ids.iter().copied().filter(left))
     }
 
-    /// Has jobs take what later lists say of them. What is done or failed by the earlier word is queued again.
-    pub(super) fn correct(&mut self, corrections: &[Correction]) -> Result<Accepted, QueueError> {
+    /// Has jobs take what a later list says of them, which gives the known checksums of the `confirmed` ones, too. What is done or failed by the earlier word is queued again.
+    pub(super) fn correct(&mut self, corrections: &[Correction], confirmed: &IdSet) -> Result<Accepted, QueueError> {
         let (mut corrected, mut again, mut mirrors) = (Vec::new(), Vec::new(), Vec::new());
         for Correction { id, expect, has_mirrors } in corrections {
             let Some(stored) = self.index.state(*id) else { continue };
@@ -65,7 +71,7 @@ impl Books {
                 Some(before) => (**before).clone(),
                 None => self.spec(*id)?.expect,
             };
-            let after = self.corrected(*id, &before, expect)?;
+            let after = self.corrected(*id, &before, expect, confirmed.contains(JobId(*id)))?;
             if after == before {
                 continue;
             }

@@ -37,6 +37,8 @@ pub(super) struct OpenIntake {
     again: Vec<(u64, Box<Folder>)>,
     /// What is said of known jobs, where that is news.
     corrections: Vec<Correction>,
+    /// Jobs whose known checksum it gives once more.
+    confirmed: Vec<u64>,
     /// Known jobs that are now given other settings than they have.
     other_settings: Vec<u64>,
     draft: Option<Draft>,
@@ -87,6 +89,7 @@ impl Books {
             known: Vec::new(),
             again: Vec::new(),
             corrections: Vec::new(),
+            confirmed: Vec::new(),
             other_settings: Vec::new(),
             draft,
         });
@@ -150,7 +153,7 @@ impl Books {
     fn gather(&mut self, jobs: Vec<JobSpec>) -> Result<(), QueueError> {
         let hashes: Vec<u64> = jobs.iter().map(pack::hash).collect();
         let stored = self.stored(&jobs, &hashes)?;
-        let (mut news, mut others) = (Vec::new(), Vec::new());
+        let (mut news, mut others, mut confirmed) = (Vec::new(), Vec::new(), Vec::new());
         for (&at, &id) in &stored {
             let Some(spec) = jobs.get(at) else { continue };
             if id >= self.numbers.next_id {
@@ -160,7 +163,11 @@ impl Books {
                 news.extend(self.correction(id, &spec)?.map(|correction| (at, correction)));
                 continue;
             }
-            news.extend(self.correction(id, spec)?.map(|correction| (at, correction)));
+            let correction = self.correction(id, spec)?;
+            if correction.is_none() && spec.expect.checksum.is_some() {
+                confirmed.push(id);
+            }
+            news.extend(correction.map(|correction| (at, correction)));
             if !spec.settings.is_empty() {
                 let settings = self.spec(id)?.settings;
                 others.extend((spec.settings.or(&settings) != settings).then_some(id));
@@ -170,6 +177,7 @@ impl Books {
         news.sort_unstable_by_key(|(at, _)| *at);
         let Some(intake) = &mut self.intake else { return Err(QueueError::IntakeEnded) };
         intake.other_settings.append(&mut others);
+        intake.confirmed.append(&mut confirmed);
         intake.corrections.extend(news.into_iter().map(|(_, correction)| correction));
         for (at, (spec, hash)) in jobs.into_iter().zip(hashes).enumerate() {
             match stored.get(&at) {
@@ -284,12 +292,13 @@ impl Books {
         let known = set_of(std::mem::take(&mut intake.known));
         let again = std::mem::take(&mut intake.again);
         let corrections = std::mem::take(&mut intake.corrections);
+        let confirmed = set_of(std::mem::take(&mut intake.confirmed));
         let other_settings = std::mem::take(&mut intake.other_settings);
         if intake.next == first {
             self.intake = Some(intake);
             self.drop_intake()?;
             self.read_again(&again)?;
-            let accepted = self.correct(&corrections)?;
+            let accepted = self.correct(&corrections, &confirmed)?;
             return Ok(Accepted { known, kept_settings: self.not_done(&other_settings), ..accepted });
         }
         let last = intake.next - 1;
@@ -312,7 +321,7 @@ impl Books {
         }
         self.drop_destinations();
         self.read_again(&again)?;
-        let accepted = self.correct(&corrections)?;
+        let accepted = self.correct(&corrections, &confirmed)?;
         let kept_settings = self.not_done(&other_settings);
         self.commit()?;
         let mut new = set_of([]);

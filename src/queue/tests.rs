@@ -35,6 +35,11 @@ fn done_by(sums: &[&str]) -> Settlement {
     }
 }
 
+fn failed_by_checksum() -> Settlement {
+    let failure = Some(Failure::permanent(Stage::Verify, Cause::WrongChecksum, "other bytes"));
+    Settlement::GiveUp { attempt: Attempt { failure, ..attempt(7, true) }, progress: None }
+}
+
 pub(super) async fn add(queue: &Queue, jobs: Vec<JobSpec>) -> Result<Accepted, QueueError> {
     let mut intake = queue.begin_add().await?;
     intake.push(jobs).await?;
@@ -99,6 +104,7 @@ contract! {
     one_list_may_say_more_of_a_job_than_its_first_line
     the_stronger_of_two_checksums_stays_however_often_a_list_is_read
     a_weaker_checksum_counts_where_the_file_was_not_checked_by_it_or_failed_by_the_other
+    a_weaker_checksum_beside_the_known_one_changes_nothing
     one_list_keeps_the_stronger_checksum_and_must_not_contradict_itself
     selections_narrow_by_state_host_and_number
     packs_hold_many_accounts_in_order
@@ -362,7 +368,10 @@ async fn a_recheck_moves_jobs_and_leaves_their_story(queue: Queue) {
     assert_eq!((after[2].state, after[2].record.fruitless), (JobState::Queued, 0));
     let claim = claim_one(&queue, "h", 0).await;
     let id = claim.job().id;
-    assert_eq!(queue.settle(claim, Settlement::Unchanged { checked_at: Some(9) }).await.unwrap(), JobState::Done);
+    assert_eq!(
+        queue.settle(claim, Settlement::Unchanged { checked_at: Some(9), modified_here: None }).await.unwrap(),
+        JobState::Done
+    );
     let job = queue.get(id).await.unwrap().unwrap();
     assert_eq!((job.record.attempts, job.record.receipt.unwrap().checked_at), (1, Some(9)));
 }
@@ -436,9 +445,7 @@ async fn a_weaker_checksum_counts_where_the_file_was_not_checked_by_it_or_failed
     add(&queue, list(&sha)).await.unwrap();
     let mut claims = vec![claim_one(&queue, "h", 0).await, claim_one(&queue, "h", 0).await];
     queue.settle(claims.remove(0), done_by(&[&sha])).await.unwrap();
-    let failure = Some(Failure::permanent(Stage::Verify, Cause::WrongChecksum, "other bytes"));
-    let attempt = Attempt { failure, ..attempt(7, true) };
-    queue.settle(claims.remove(0), Settlement::GiveUp { attempt, progress: None }).await.unwrap();
+    queue.settle(claims.remove(0), failed_by_checksum()).await.unwrap();
     let accepted = add(&queue, list(&md5)).await.unwrap();
     assert_eq!(
         (accepted.corrected, accepted.again),
@@ -451,6 +458,27 @@ async fn a_weaker_checksum_counts_where_the_file_was_not_checked_by_it_or_failed
     for sum in [&sha, &md5] {
         let accepted = add(&queue, vec![say(0, sum)]).await.unwrap();
         assert_eq!(accepted.corrected, ids([]), "{sum}");
+    }
+}
+
+/// A list that gives the stronger one as well is no word against it.
+async fn a_weaker_checksum_beside_the_known_one_changes_nothing(queue: Queue) {
+    let [md5, sha] = [format!("md5={}", "0a".repeat(16)), format!("sha-256={}", "0a".repeat(32))];
+    for (n, settlement) in [failed_by_checksum(), done_by(&[&sha])].into_iter().enumerate() {
+        let say = |sum: &String| {
+            let mut spec = specs("h", n as u64..n as u64 + 1).remove(0);
+            spec.expect.checksum = Some(sum.parse().unwrap());
+            spec
+        };
+        add(&queue, vec![say(&sha)]).await.unwrap();
+        let claim = claim_one(&queue, "h", 0).await;
+        queue.settle(claim, settlement).await.unwrap();
+        for lines in [[&sha, &md5], [&md5, &sha]] {
+            let accepted = add(&queue, lines.map(say).to_vec()).await.unwrap();
+            assert_eq!(accepted.corrected, ids([]), "{n} {lines:?}");
+        }
+        assert_eq!(add(&queue, vec![say(&md5)]).await.unwrap().corrected.len(), 1, "{n}");
+        queue.change(Selection::default(), Change::Cancel).await.unwrap();
     }
 }
 

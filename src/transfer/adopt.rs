@@ -41,7 +41,8 @@ impl Run<'_> {
             size,
             // What it was not compared with is not what it is.
             identity: if skipped { Identity::default() } else { remote },
-            modified_here: modified.filter(|_| told.is_some() && modified != told),
+            left_alone: skipped,
+            modified_here: modified.filter(|&it| told.is_some_and(|told| told != it) && self.is_past(it)),
             proof: Some(proved.proof),
             digests: proved.digests,
             checksum: proved.checksum,

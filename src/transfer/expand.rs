@@ -88,10 +88,8 @@ pub async fn expand(task: &Expansion<'_>, link: &mut Link) -> Result<(Report, Op
         Err(Halt::Failed(failure)) => End::Failed(failure),
         Err(Halt::Queue(error)) => return Err(error),
     };
-    let is_read_again = match &end {
-        End::Failed(failure) => failure.kind == FailureKind::Transient,
-        end => !matches!(end, End::Completed(_)),
-    };
+    // What failed for good may be tried again all the same.
+    let is_read_again = !matches!(end, End::Completed(_));
     run.share.close(is_read_again);
     let tally = run.whole.then_some(run.tally);
     let report = Report {

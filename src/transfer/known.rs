@@ -5,7 +5,7 @@ use super::link::Link;
 use super::prove::Word;
 use super::task::{Halt, Run, on_disk};
 use crate::disk::{Found, Place, Wanted};
-use crate::model::{Cause, Existing, Failure, Identity, Proof, Receipt, SameBy, Stage, rfc3339};
+use crate::model::{Cause, Existing, Failure, Identity, Receipt, SameBy, Stage, rfc3339};
 use crate::policy::{Comparison, Difference, compare_with_receipt, is_as_finished};
 
 /// What is to be told of a file that is the same by size and time.
@@ -133,6 +133,11 @@ impl Run<'_> {
         Ok(Some((receipt, comparison)))
     }
 
+    /// Whether a file that is changed from now on gets another time, in whole seconds, than this one.
+    pub(super) fn is_past(&self, modified: i64) -> bool {
+        modified < self.now().saturating_sub(1)
+    }
+
     /// Whether the file came from where this attempt goes.
     pub(super) fn is_of_source(&self, receipt: &Receipt) -> bool {
         receipt.source.as_ref().unwrap_or(&self.task.job.spec.source) == self.task.source
@@ -148,10 +153,9 @@ impl Run<'_> {
         let job = self.task.job;
         let is_unknown = |word: &Word| !receipt.known_digests().any(|sum| *sum == word.checksum);
         let other_size = job.spec.expect.size.is_some_and(|size| size != receipt.size);
-        let is_unproved = receipt.proof == Some(Proof::Nothing);
         let is_corrected = job.record.compare && job.record.expect.is_some();
         let is_listed_anew = self.is_listed_anew(receipt, remote);
-        other_size || is_unproved || is_corrected || is_listed_anew || self.word.as_ref().is_some_and(is_unknown)
+        other_size || is_corrected || is_listed_anew || self.word.as_ref().is_some_and(is_unknown)
     }
 
     /// Whether the folder's listing says something else than before that the server's other words do not settle: a clock
@@ -171,6 +175,11 @@ impl Run<'_> {
             self.progress = None;
         }
         self.add_note(note);
+        let mut receipt = receipt;
+        if let Some(own) = self.own.filter(|own| same.is_some() && !is_as_finished(&receipt, own.size, own.modified)) {
+            // Its digest proved it: it need not be computed once more for the sake of the time.
+            receipt.modified_here = own.modified.filter(|&modified| self.is_past(modified));
+        }
         UnchangedFile { receipt: Box::new(receipt), same }
     }
 

@@ -280,7 +280,7 @@ impl Run<'_> {
                 && (self.task.findings.has_moving_times(&host) || changed.is_some() && record.fruitless >= LOOKS)
     }
 
-    fn now(&self) -> i64 {
+    pub(super) fn now(&self) -> i64 {
         i64::try_from((self.task.now)()).unwrap_or(i64::MAX)
     }
 }

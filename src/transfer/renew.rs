@@ -1,6 +1,6 @@
 //! A file that is known, found in a listing once more: whether it is to be fetched again.
 
-use crate::model::{JobSpec, JobState, Listed, Proof, Receipt, TransferType};
+use crate::model::{JobSpec, JobState, Listed, Receipt, TransferType};
 use crate::policy::{is_as_finished, unix_seconds};
 use crate::queue::{Known, Renewal};
 use std::fs::symlink_metadata;
@@ -52,8 +52,8 @@ fn is_vouched_for(job: &JobSpec, known: &Known) -> bool {
         now.size.is_some() && now.modified.is_some() && (before.modified.is_some() || unique)
     };
     let before = known.listed.as_ref().unwrap_or(&fetched);
-    let is_proved = receipt.proof != Some(Proof::Nothing);
-    is_proved && is_told(before) && now.agrees(before) && now.agrees(&fetched) && !is_racy(now, known)
+    let is_compared = !receipt.left_alone && !known.compare;
+    is_compared && is_told(before) && now.agrees(before) && now.agrees(&fetched) && !is_racy(now, known)
 }
 
 /// What the server said of the file when it was fetched, as far as a listing tells of the same.

@@ -695,11 +695,77 @@ fn settings_that_a_known_job_does_not_take_are_told() {
     }
     let said = add(&["--retries", "3"]);
     assert!(said.err.contains("2 jobs that were there already keep their former settings"), "{said}");
-    assert!(said.err.contains("`ftpq remove 1-2`") && said.err.contains("`ftpq run`"), "{said}");
+    assert!(said.err.contains("`ftpq remove 1-2`") && said.err.contains("`ftpq run 1-2`"), "{said}");
     let told = ftpq.json_one(&["add", &list, "--timeout", "9"]);
     assert_eq!(told["kept_settings"], serde_json::json!([[1, 2]]), "{told}");
     // They are another's by now; get has them for its own run.
     assert!(!ftpq.run(&["get", "--manifest", &list, "--retries", "0"]).err.contains("settings"));
+}
+
+/// What was told of a job twice stands in its JSON under two names: the same commands read it while a run has the queue.
+#[test]
+fn jobs_that_were_told_of_twice_are_listed_while_a_run_goes_on() {
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |turn| match turn.verb {
+        "RETR" if turn.arg.contains("slow") => Act::Silence,
+        _ => Act::Usual,
+    });
+    server.core().put("d/a.bin", pseudo_random(766, 20_000), OLD);
+    let ftpq = Ftpq::new();
+    for time in [OLD, NEW] {
+        server.core().put("d/a.bin", pseudo_random(767, 20_000), time);
+        get(&ftpq, &server, By::Folder, &["--existing", "overwrite"]).expect_code(0);
+    }
+    add_fields(&ftpq, &server, &[("size", 20_000.into())]);
+    server.core().put("slow", vec![7; 100], OLD);
+    ftpq.add(&[(server.url("slow"), "slow")]);
+    let run = ftpq.spawn(&["run", "--timeout", "60"]);
+    assert!(watch::wait_for(Duration::from_secs(30), || !server
+        .core()
+        .args("RETR")
+        .iter()
+        .all(|arg| !arg.contains("slow"))));
+    for command in [&["--json", "list"][..], &["list"], &["show", "2"], &["report"], &["verify"]] {
+        let ended = ftpq.run(command);
+        assert!(ended.code.is_some_and(|code| code < 2), "{command:?}: {ended}");
+    }
+    let list = ftpq.write("again.txt", format!("{}\n", server.url("d/a.bin")));
+    ftpq.run(&["add", &list, "--into", &into(&ftpq)]).expect_code(0);
+    run.kill();
+}
+
+/// What a skipped file is told to have is still compared afterwards, by whoever reads the folder next.
+#[test]
+fn a_file_of_equal_size_that_was_skipped_once_is_no_other_one_s_equal() {
+    for mlst in [true, false] {
+        let (ftpq, server, old) = done_by(By::Folder, Traits { mlst, ..Traits::default() });
+        let new = pseudo_random(768, 20_000);
+        server.core().put("d/a.bin", new.clone(), NEW);
+        get(&ftpq, &server, By::Folder, &["--existing", "skip"]).expect_code(0);
+        let ended = ftpq.run(&["sync", &server.url("d/"), &into(&ftpq)]).expect_code(0);
+        ftpq.assert_file("a.bin", &new, &format!("{mlst} {}\n{ended}{}", old.len(), server.core().dialogue()));
+    }
+}
+
+/// The user's own file, which was only left alone, is never taken for one that ftpq put there.
+#[test]
+fn a_file_that_was_left_alone_is_kept_when_it_is_replaced_and_never_deleted() {
+    for is_gone in [false, true] {
+        let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+        server.core().put("d/a.bin", pseudo_random(769, 20_000), OLD);
+        server.core().put("d/b.bin", pseudo_random(770, 20_000), OLD);
+        let ftpq = Ftpq::new();
+        let mine = pseudo_random(771, 20_000);
+        fs::create_dir_all(ftpq.downloads()).unwrap();
+        fs::write(ftpq.downloads().join("a.bin"), &mine).unwrap();
+        let sync = |more: &[&str]| ftpq.run(&[&["sync", &server.url("d/"), &into(&ftpq)], more].concat());
+        sync(&["--existing", "skip"]).expect_code(0);
+        if is_gone {
+            server.core().remove("d/a.bin");
+        }
+        let ended = sync(&["--delete"]);
+        let kept = if is_gone { "a.bin" } else { "a.bin.ftpq-changed" };
+        ftpq.assert_file(kept, &mine, &format!("{is_gone}\n{ended}"));
+    }
 }
 
 #[test]

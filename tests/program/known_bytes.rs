@@ -265,6 +265,8 @@ fn a_file_that_was_taken_by_its_checksum_is_vouched_for_by_listings() {
     let ftpq = Ftpq::new();
     fs::create_dir_all(ftpq.downloads()).unwrap();
     fs::write(ftpq.downloads().join("a.bin"), &data).unwrap();
+    let file = fs::File::options().write(true).open(ftpq.downloads().join("a.bin")).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000)).unwrap();
     let ended = sync(&ftpq, &server, &["--sidecars"]);
     let story = format!("{ended}{}", server.core().dialogue());
     assert_eq!(ended.code, Some(0), "{story}");
