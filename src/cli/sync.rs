@@ -19,6 +19,8 @@ use crate::model::{Existing, Folder, Selection, Settings, Source};
 use crate::policy::split_pattern;
 use std::sync::Arc;
 
+const STOPPED: &str = "the run was stopped before its end: let it come to its end";
+
 /// Runs the command.
 pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Failed> {
     let given = options::settings(face, &args.job)?;
@@ -75,7 +77,9 @@ pub(super) async fn sync(face: &mut Face<'_>, args: SyncArgs) -> Result<Exit, Fa
     } else {
         work(face, &args.run, start).await?
     };
+    let interrupt = interrupts()?;
     let found = match incomplete(&report, &survey, &root) {
+        None if interrupt.has_come() => Err(STOPPED),
         None => report.gone.as_ref().ok_or("the server was not asked which files are gone: mend what is said above"),
         Some(why) => Err(why),
     };
@@ -106,7 +110,7 @@ fn root(url: &str, read: &ReadOptions) -> Result<Source, Failed> {
 /// Why it can't be told what is gone, and what to do; nothing where it can.
 fn incomplete(report: &RunReport, survey: &Survey, root: &Source) -> Option<&'static str> {
     match report {
-        _ if report.interrupted => Some("the run was stopped before its end: let it come to its end"),
+        _ if report.interrupted => Some(STOPPED),
         RunReport { folders_failed: 1.., .. } => {
             Some("a folder could not be read whole: mend what is said of it above")
         }

@@ -10,8 +10,7 @@ use super::survey::Survey;
 use super::task::{End, Report, Stop};
 use crate::disk::is_one_file;
 use crate::model::{
-    Cause, Failure, FailureKind, Folder, FolderTally, IdSet, Job, JobId, JobSpec, JobState, Receipt, RemotePath, Stage,
-    printable,
+    Cause, Failure, Folder, FolderTally, IdSet, Job, JobId, JobSpec, JobState, Receipt, RemotePath, Stage, printable,
 };
 use crate::policy::{Collision, FoldedNames, SortedNames};
 use crate::queue::{Admission, Known, Queue, QueueError, Renewal};
