@@ -143,12 +143,10 @@ fn no_file(query: &PresenceQuery<'_>, is_entered: bool) -> Result<RemotePath, So
     if is_entered {
         return query.folder.join(name.as_bytes(), false);
     }
+    let path = query.folder.as_bytes();
     let above = match query.control {
         Some(control) => control.parent(),
-        None => {
-            let path = query.folder.as_bytes();
-            RemotePath::new(path.strip_suffix(b"/").unwrap_or(path).to_vec())?.parent()
-        }
+        None => RemotePath::new(path.strip_suffix(b"/").unwrap_or(path).to_vec())?.parent(),
     };
     above.join(name.as_bytes(), true)?.join(name.as_bytes(), false)
 }
