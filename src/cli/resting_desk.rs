@@ -4,6 +4,8 @@
 use super::exit::Failed;
 use super::face::Face;
 use crate::engine::Desk;
+use crate::model::{IdSet, Job, JobId, Selection};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::task::spawn_blocking;
@@ -52,4 +54,21 @@ impl Drop for RestingDesk {
     fn drop(&mut self) {
         drop(self.take());
     }
+}
+
+/// Jobs as they stand by now: others may have had the queue since they were read. Those that are gone are left out.
+pub(super) async fn jobs_by_now(desk: &dyn Desk, ids: IdSet) -> Result<BTreeMap<JobId, Job>, Failed> {
+    let selection = Selection { ids: Some(ids), state: None, host: None };
+    let (mut jobs, mut after) = (BTreeMap::new(), None);
+    loop {
+        let page = desk.list(selection.clone(), after, 1000).await?;
+        let Some(last) = page.last() else { return Ok(jobs) };
+        after = Some(last.id);
+        jobs.extend(page.into_iter().map(|job| (job.id, job)));
+    }
+}
+
+/// Whether a job still tells of its file what it told when it was read.
+pub(super) fn is_as_read(read: &Job, now: &Job) -> bool {
+    (read.state, &read.record.receipt) == (now.state, &now.record.receipt)
 }

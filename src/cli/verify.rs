@@ -1,23 +1,32 @@
 //! `verify`: rechecks finished files against their receipts.
 
+use super::add::interrupts;
 use super::args::parse_ids;
 use super::check::{self, Off};
 use super::crew::Crew;
 use super::exit::{Exit, Failed};
 use super::face::Face;
-use super::resting_desk::RestingDesk;
+use super::resting_desk::{RestingDesk, is_as_read, jobs_by_now};
 use super::run::id_set;
 use super::words::{self, bytes, count, grouped, millis, safe};
-use crate::disk::set_changed_aside;
+use crate::disk::{DiskError, Place, set_changed_aside};
 use crate::engine::Desk;
 use crate::model::{
-    Change, IdSet, Job, JobId, JobState, Selection, Standing, VerifiedFile, VerifyLine, VerifySummary, printable,
+    Change, IdSet, Job, JobState, Selection, Standing, VerifiedFile, VerifyLine, VerifySummary, printable,
 };
+use crate::transfer::failpoint;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
 
 /// Jobs asked for at a time.
 const PAGE: usize = 10_000;
+/// Files found wrong that are told of at once, at most.
+const GROUP: usize = 32;
+/// Time after which the next one is told of though there are fewer.
+const SOON: Duration = Duration::from_secs(1);
 
 /// `verify`.
 #[derive(clap::Args)]
@@ -75,19 +84,25 @@ pub(super) async fn verify(face: &mut Face<'_>, args: VerifyArgs) -> Result<Exit
     let desk = face.desk().await?;
     let total = desk.counts(round.meant.selection.clone()).await?.done;
     let mut crew = Crew::new("verified", total, "what was found until then was printed")?;
-    let looked = round.look(face, desk, &mut crew).await;
+    round.desk = Some(RestingDesk::new(desk));
+    let looked = round.look(face, &mut crew).await;
     face.undraw();
     (round.tally.bytes, round.tally.seconds) = crew.figures();
     close(face, &round.tally)?;
     looked?;
-    let Round { meant, tally, .. } = round;
+    let Round { meant, tally, left_out, .. } = round;
+    if left_out > 0 {
+        let were = if left_out == 1 { "was" } else { "were" };
+        let why = "other commands queued or removed their jobs meanwhile; `ftpq list` shows how they stand";
+        face.complain(&format!("{} {were} left out: {why}", count(left_out, "file")));
+    }
     let strays: Vec<String> =
         meant.paths.iter().filter(|(_, found)| !found).map(|(path, _)| words::path(path)).collect();
     if !strays.is_empty() {
         let text = format!("no finished job has a file at {}; `ftpq list --state done` shows them", strays.join(", "));
         return Err(Failed::Usage(text));
     }
-    if tally.files == 0 && !args.what.is_empty() {
+    if tally.files == 0 && left_out == 0 && !args.what.is_empty() {
         return Err(Failed::Usage("none of these jobs is done; `ftpq list` shows how they stand".to_owned()));
     }
     Ok(match tally {
@@ -97,65 +112,130 @@ pub(super) async fn verify(face: &mut Face<'_>, args: VerifyArgs) -> Result<Exit
     })
 }
 
-/// One round over the files.
+/// One round over the files. The queue is free for others while they are read, and while what was found is printed.
 #[derive(Default)]
 struct Round {
     meant: Meant,
     retries: bool,
     tally: VerifySummary,
-    /// Jobs to be queued again.
-    wrong: Vec<JobId>,
+    desk: Option<RestingDesk>,
+    /// Files that are not as their jobs, as they were read, tell.
+    found: Vec<(Job, Off)>,
+    /// When such were last told of.
+    told_at: Option<Instant>,
+    /// Jobs that got another receipt meanwhile: their files are looked at once more.
+    again: Vec<Job>,
+    /// Files whose jobs are no longer done, or gone.
+    left_out: u64,
 }
 
 impl Round {
     /// Looks at all files, page by page.
-    async fn look(&mut self, face: &mut Face<'_>, mut desk: Box<dyn Desk>, crew: &mut Crew) -> Result<(), Failed> {
+    async fn look(&mut self, face: &mut Face<'_>, crew: &mut Crew) -> Result<(), Failed> {
         let mut after = None;
         loop {
+            let desk = self.take_up(face).await?;
             let page = desk.list(self.meant.selection.clone(), after, PAGE).await?;
+            self.desk = Some(RestingDesk::new(desk));
             let Some(last) = page.last().map(|job| job.id) else { return Ok(()) };
             after = Some(last);
-            if self.retries {
-                // What is moved aside must still be what the jobs tell of.
-                let looked = self.look_at(face, page, crew).await;
-                // Interrupted or not: what was moved aside is queued again.
-                self.queue_again(&*desk).await?;
-                looked?;
-            } else {
-                let resting = RestingDesk::new(desk);
+            let mut page: Vec<Job> = page.into_iter().filter(|job| self.meant.takes(job)).collect();
+            while !page.is_empty() {
                 self.look_at(face, page, crew).await?;
-                desk = resting.take_up(face).await?;
+                page = std::mem::take(&mut self.again);
             }
+        }
+    }
+
+    async fn take_up(&mut self, face: &mut Face<'_>) -> Result<Box<dyn Desk>, Failed> {
+        match self.desk.take() {
+            Some(resting) => resting.take_up(face).await,
+            None => face.desk().await,
         }
     }
 
     async fn look_at(&mut self, face: &mut Face<'_>, page: Vec<Job>, crew: &mut Crew) -> Result<(), Failed> {
-        let page: Vec<Job> = page.into_iter().filter(|job| self.meant.takes(job)).collect();
         let weigh = |job: &Job| job.record.receipt.as_ref().map_or(0, |receipt| receipt.size);
         let mut take = |face: &mut Face<'_>, (_, job): (usize, &Job), result: Option<_>| {
-            let Some(result) = result else { return Ok(()) };
-            let mut line = told(job, result, &mut self.tally);
-            let is_news = line.standing != Standing::Right;
-            if self.retries && is_wrong(line.standing) && take_aside(face, job, &mut line) {
-                self.wrong.push(job.id);
+            match result {
+                Some(Ok(by)) => say(face, told(job, Ok(by), &mut self.tally))?,
+                Some(Err(off)) => self.found.push((job.clone(), off)),
+                None => {}
             }
-            say(face, line)?;
-            // Who watches learns of it at once.
-            if is_news { face.flush() } else { Ok(()) }
+            let is_time = self.told_at.is_none_or(|at| at.elapsed() > SOON);
+            if is_time || self.found.len() >= GROUP { self.tell(face) } else { Ok(()) }
         };
-        crew.stream(face, page, weigh, check::verify, &mut take).await?;
+        let looked = crew.stream(face, page, weigh, check::verify, &mut take).await;
+        if matches!(looked, Ok(_) | Err(Failed::Interrupted(_))) {
+            self.tell(face)?;
+            face.flush()?;
+        }
+        looked.map(drop)
+    }
+
+    /// Tells of the files that were found wrong, and sees that they are fetched again where that is wanted.
+    fn tell(&mut self, face: &mut Face<'_>) -> Result<(), Failed> {
+        if self.found.is_empty() {
+            return Ok(());
+        }
+        for line in block_in_place(|| Handle::current().block_on(self.settle(face)))? {
+            say(face, line)?;
+        }
+        self.told_at = Some(Instant::now());
+        // Who watches learns of it at once.
         face.flush()
     }
 
-    async fn queue_again(&mut self, desk: &dyn Desk) -> Result<(), Failed> {
-        if self.wrong.is_empty() {
-            return Ok(());
+    /// What is to be told of files that were found wrong, by their jobs as they stand now.
+    async fn settle(&mut self, face: &mut Face<'_>) -> Result<Vec<VerifiedFile>, Failed> {
+        let found = std::mem::take(&mut self.found);
+        let desk = self.take_up(face).await?;
+        let mut by_now = jobs_by_now(&*desk, found.iter().map(|(job, _)| job.id).collect()).await?;
+        let mut lines = Vec::new();
+        for (job, off) in found {
+            match by_now.remove(&job.id) {
+                Some(now) if is_as_read(&job, &now) => lines.push(told(&job, Err(off), &mut self.tally)),
+                Some(now) if now.state == JobState::Done => self.again.push(now),
+                _ => self.left_out += 1,
+            }
         }
-        let ids: IdSet = self.wrong.drain(..).collect();
-        let selection = Selection { ids: Some(ids), state: Some(JobState::Done), host: None };
-        self.tally.queued += desk.change(selection, Change::Retry).await?.changed;
-        Ok(())
+        if self.retries {
+            self.tally.queued += queue_again(face, &*desk, &mut lines).await?;
+        }
+        self.desk = Some(RestingDesk::new(desk));
+        Ok(lines)
     }
+}
+
+/// Queues jobs of wrong files again, and moves the files aside. The jobs are queued first, durably: whatever ends the process
+/// then, no file is moved that nothing fetches. Returns how many were queued.
+async fn queue_again(face: &mut Face<'_>, desk: &dyn Desk, lines: &mut [VerifiedFile]) -> Result<u64, Failed> {
+    let _guard = interrupts()?.guard();
+    // A run that is going on in another process would begin with a queued job at once, and might take the wrong file for
+    // the right one just before it is moved.
+    let moves_first = desk.status().await?.run.is_some();
+    let mut wrong: Vec<&mut VerifiedFile> = Vec::new();
+    for line in lines.iter_mut().filter(|line| is_wrong(line.standing)) {
+        match if moves_first { take_aside(line) } else { may_take_aside(line) } {
+            Ok(()) => wrong.push(line),
+            Err(error) => face.complain(&format!("job {} is not queued again: {error}", line.job)),
+        }
+    }
+    if wrong.is_empty() {
+        return Ok(0);
+    }
+    let ids: IdSet = wrong.iter().map(|line| line.job).collect();
+    let selection = Selection { ids: Some(ids), state: Some(JobState::Done), host: None };
+    let queued = desk.change(selection, Change::Retry).await?.changed;
+    failpoint("verify-queued");
+    for line in wrong.into_iter().filter(|_| !moves_first) {
+        if let Err(error) = take_aside(line) {
+            let advice = "queued again; move the file that is here away before `ftpq run`";
+            line.advice = Some(advice.to_owned());
+            face.complain(&format!("the file of job {} is still in its place: {error}", line.job));
+        }
+    }
+    Ok(queued)
 }
 
 fn is_wrong(standing: Standing) -> bool {
@@ -190,24 +270,22 @@ fn told(job: &Job, result: Result<String, Off>, tally: &mut VerifySummary) -> Ve
     }
 }
 
+/// Whether a file can be moved aside, as far as its folder tells.
+fn may_take_aside(line: &VerifiedFile) -> Result<(), DiskError> {
+    if line.standing == Standing::Missing { Ok(()) } else { Place::open(&line.destination).map(drop) }
+}
+
 /// Makes room for the file to be fetched again. A run would take what stands there for the file where length and time
-/// agree, and refuse to replace it where they don't. Returns whether there is room.
-fn take_aside(face: &mut Face<'_>, job: &Job, line: &mut VerifiedFile) -> bool {
+/// agree, and refuse to replace it where they don't.
+fn take_aside(line: &mut VerifiedFile) -> Result<(), DiskError> {
     if line.standing == Standing::Missing {
         line.advice = Some("queued again".to_owned());
-        return true;
+        return Ok(());
     }
-    match tokio::task::block_in_place(|| set_changed_aside(&job.spec.destination)) {
-        Ok(aside) => {
-            line.moved_to = Some(aside.to_string_lossy().into_owned());
-            line.advice = Some(format!("moved to {} and queued again", words::path(&aside)));
-            true
-        }
-        Err(error) => {
-            face.complain(&format!("job {} is not queued again: {error}", job.id));
-            false
-        }
-    }
+    let aside = set_changed_aside(&line.destination)?;
+    line.moved_to = Some(aside.to_string_lossy().into_owned());
+    line.advice = Some(format!("moved to {} and queued again", words::path(&aside)));
+    Ok(())
 }
 
 fn say(face: &mut Face<'_>, line: VerifiedFile) -> Result<(), Failed> {

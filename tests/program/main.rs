@@ -77,4 +77,5 @@ mod unread;
 mod uploads;
 mod verdict;
 mod verifying;
+mod verifying_meanwhile;
 mod whose_password;

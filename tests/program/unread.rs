@@ -27,7 +27,7 @@ const SOON: Duration = Duration::from_secs(15);
 const LATE: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(crate) enum Place {
     /// A terminal that somebody stopped.
     Terminal,
     /// Pipes that are full.
@@ -37,7 +37,7 @@ enum Place {
 const PLACES: [Place; 2] = [Place::Terminal, Place::Pipes];
 
 /// The program, and what it writes to; killed when dropped.
-struct Unread {
+pub(crate) struct Unread {
     child: Child,
     keyboard: Option<File>,
     out: Option<PipeReader>,
@@ -53,7 +53,7 @@ fn full_pipe() -> (PipeReader, Stdio) {
 }
 
 impl Unread {
-    fn start(ftpq: &Ftpq, place: Place, args: &[&str]) -> Self {
+    pub(crate) fn start(ftpq: &Ftpq, place: Place, args: &[&str]) -> Self {
         let mut command = ftpq.command(args);
         if place == Place::Pipes {
             let ((out, to), (err, complain)) = (full_pipe(), full_pipe());
@@ -72,12 +72,12 @@ impl Unread {
         Self { child, keyboard: Some(keyboard), out: None, err: None }
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap(), signal).unwrap();
     }
 
     /// How it ended; panics where it does not in time.
-    fn wait(&mut self, limit: Duration, story: &str) -> ExitStatus {
+    pub(crate) fn wait(&mut self, limit: Duration, story: &str) -> ExitStatus {
         let mut status = None;
         let ended = watch::wait_for(limit, || {
             status = self.child.try_wait().unwrap();

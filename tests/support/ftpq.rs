@@ -100,12 +100,26 @@ impl Ftpq {
     /// Runs the program under limits of the system, as `prlimit` takes them: `--nofile=32:32`.
     #[allow(dead_code, reason = "not every binary needs it")]
     pub(crate) fn run_under(&self, limits: &[&str], args: &[&str]) -> Ended {
+        self.spawn_by(&[&["prlimit"], limits, &["--"]].concat(), args).wait(LIMIT)
+    }
+
+    /// Starts the program on one processor alone, so that it looks at one file at a time.
+    #[allow(dead_code, reason = "not every binary needs it")]
+    pub(crate) fn spawn_on_one_processor(&self, args: &[&str]) -> Running {
+        let status = fs::read_to_string("/proc/self/status").unwrap();
+        let allowed = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap().trim();
+        let first = allowed.split([',', '-']).next().unwrap();
+        self.spawn_by(&["taskset", "-c", first], args)
+    }
+
+    /// Starts the program by another one, which it takes the place of.
+    fn spawn_by(&self, other: &[&str], args: &[&str]) -> Running {
         let program = self.command(args);
-        let mut command = Command::new("prlimit");
-        command.args(limits).arg("--").arg(program.get_program()).args(program.get_args());
+        let mut command = Command::new(other[0]);
+        command.args(&other[1..]).arg(program.get_program()).args(program.get_args());
         command.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
         command.current_dir(self.downloads()).stdin(Stdio::null());
-        self.start(command, &format!("prlimit {} ftpq {}", limits.join(" "), args.join(" ")), None).wait(LIMIT)
+        self.start(command, &format!("{} ftpq {}", other.join(" "), args.join(" ")), None)
     }
 
     /// Runs the program with something on standard input.

@@ -8,13 +8,15 @@ mod target;
 
 use super::args::parse_ids;
 use super::check;
-use super::crew::Crew;
+use super::crew::{Crew, Hands};
 use super::exit::{Exit, Failed};
 use super::face::Face;
-use super::resting_desk::RestingDesk;
+use super::resting_desk::{RestingDesk, is_as_read, jobs_by_now};
 use super::run::id_set;
+use crate::engine::Desk;
 use crate::model::{Algorithm, IdSet, Job, JobId, ReportLine, Selection};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tally::Tally;
 use target::Target;
@@ -82,14 +84,51 @@ struct Pages {
 impl Pages {
     /// The next jobs; none at the end.
     async fn next(&mut self, face: &mut Face<'_>) -> Result<Vec<Job>, Failed> {
-        let desk = match self.desk.take() {
-            Some(resting) => resting.take_up(face).await?,
-            None => face.desk().await?,
-        };
+        let desk = self.take_up(face).await?;
         let page = desk.list(self.selection.clone(), self.after, PAGE).await?;
         self.desk = Some(RestingDesk::new(desk));
         self.after = page.last().map(|job| job.id).or(self.after);
         Ok(page)
+    }
+
+    async fn take_up(&mut self, face: &mut Face<'_>) -> Result<Box<dyn Desk>, Failed> {
+        match self.desk.take() {
+            Some(resting) => resting.take_up(face).await,
+            None => face.desk().await,
+        }
+    }
+
+    /// Does something with each job, and once more with those of which it found something wrong, where another process
+    /// changed them since they were read.
+    async fn work<R: Send + 'static>(
+        &mut self,
+        (face, crew): (&mut Face<'_>, &mut Crew),
+        mut jobs: Vec<Job>,
+        weigh: fn(&Job) -> u64,
+        act: impl Fn(&Job, &Hands) -> R + Clone + Send + Sync + 'static,
+        is_wrong: fn(&R) -> bool,
+    ) -> Result<Vec<(Job, R)>, Failed> {
+        let mut results = BTreeMap::new();
+        while !jobs.is_empty() {
+            let found = crew.work(face, jobs, weigh, act.clone()).await?;
+            let (wrong, right): (Vec<_>, Vec<_>) = found.into_iter().partition(|(_, result)| is_wrong(result));
+            results.extend(right.into_iter().map(|(job, result)| (job.id, (job, result))));
+            jobs = Vec::new();
+            if wrong.is_empty() {
+                break;
+            }
+            let desk = self.take_up(face).await?;
+            let mut by_now = jobs_by_now(&*desk, wrong.iter().map(|(job, _)| job.id).collect()).await?;
+            self.desk = Some(RestingDesk::new(desk));
+            for (job, result) in wrong {
+                match by_now.remove(&job.id) {
+                    Some(now) if !is_as_read(&job, &now) => jobs.push(now),
+                    Some(_) => drop(results.insert(job.id, (job, result))),
+                    None => {}
+                }
+            }
+        }
+        Ok(results.into_values().collect())
     }
 }
 
@@ -146,12 +185,12 @@ async fn write(
         if page.is_empty() {
             break;
         }
-        let look = move |job: &Job, _: &super::crew::Hands| {
+        let look = move |job: &Job, _: &Hands| {
             let is_done = job.state == crate::model::JobState::Done || job.record.receipt.is_some();
             let is_file = looks && is_done && job.spec.folder.is_none();
             if is_file { check::look(job).err() } else { None }
         };
-        for (job, off) in crew.work(face, page, |_| 0, look).await? {
+        for (job, off) in pages.work((face, crew), page, |_| 0, look, Option::is_some).await? {
             let line = lines::line(&job, off.as_ref());
             tally.note(&line, format == ReportFormat::Text);
             match format {

@@ -51,8 +51,12 @@ pub(super) async fn write(
         made.missing += others.len() as u64;
         let files: Vec<Job> = done.into_iter().filter(|job| job.spec.folder.is_none()).collect();
         let weigh = |job: &Job| job.record.receipt.as_ref().map_or(0, |receipt| receipt.size);
-        let digest = move |job: &Job, hands: &Hands| check::digest(job, algorithm, hands);
-        for (job, result) in crew.work(face, files, weigh, digest).await? {
+        let digest = move |job: &Job, hands: &Hands| {
+            let is_done = job.state == JobState::Done;
+            if is_done { check::digest(job, algorithm, hands) } else { None }
+        };
+        let is_wrong = |result: &Option<Result<_, _>>| matches!(result, Some(Err(_)));
+        for (job, result) in pages.work((face, crew), files, weigh, digest, is_wrong).await? {
             match result {
                 Some(Ok(Digested { sum, computed })) => {
                     let full = job.spec.destination.full();
@@ -72,7 +76,7 @@ pub(super) async fn write(
                         face.complain(&format!("not in the list: {place} (job {}) is {name}: {why}; {advice}", job.id));
                     }
                 }
-                None => {}
+                None => made.missing += u64::from(job.state != JobState::Done),
             }
         }
     }
