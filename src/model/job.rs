@@ -314,12 +314,11 @@ impl Settlement {
         record.not_before = None;
         match self {
             Self::Unchanged { checked_at, modified_here } => {
-                let was_not_to_count = checked_at.is_none();
-                // Of another file on the server there may be a beginning, and what its listing told is still to be compared.
-                let progress = record.progress.take().filter(|_| was_not_to_count);
-                let compare = record.compare && was_not_to_count;
+                // Another file on the server is still to be compared, and there may be a beginning of it.
+                let is_other = checked_at.is_none();
+                let progress = record.progress.take().filter(|_| is_other);
                 record.end_well();
-                (record.progress, record.compare) = (progress, compare);
+                (record.progress, record.compare) = (progress, is_other);
                 if let Some(receipt) = &mut record.receipt {
                     (receipt.checked_at, receipt.modified_here) = (checked_at.or(receipt.checked_at), modified_here);
                 }
@@ -508,8 +507,10 @@ mod tests {
         let before = record.clone();
         record.replace = true;
         Settlement::Unchanged { checked_at: Some(9), modified_here: None }.write_to(&mut record);
+        assert!(!record.compare && !record.replace);
         Settlement::Unchanged { checked_at: None, modified_here: None }.write_to(&mut record);
         assert_eq!(record.receipt.as_ref().unwrap().checked_at, Some(9));
+        assert!(std::mem::take(&mut record.compare), "the server's file is still to be compared");
         record.receipt.as_mut().unwrap().checked_at = None;
         assert_eq!(record, before);
     }

@@ -21,10 +21,23 @@ impl Books {
         }
         let known = self.spec(id)?;
         let has_mirrors = spec.sources().any(|(_, source)| known.sources().all(|(_, other)| other != source));
-        let before = self.record(id)?.0.expect.map_or(known.expect, |expect| *expect);
+        let before = self.expectation(id)?;
         let is_news = self.corrected(id, &before, &spec.expect, false)? != before;
         let news = || Correction { id, expect: spec.expect.clone(), has_mirrors };
         Ok((is_news || has_mirrors).then(news))
+    }
+
+    /// Whether a list gives the checksum once more that a job is known to have.
+    pub(super) fn confirms(&mut self, id: u64, spec: &JobSpec) -> Result<bool, QueueError> {
+        Ok(spec.expect.checksum.is_some() && self.expectation(id)?.checksum == spec.expect.checksum)
+    }
+
+    /// What all lists said of a job's content.
+    fn expectation(&mut self, id: u64) -> Result<Expectation, QueueError> {
+        match self.record(id)?.0.expect {
+            Some(expect) => Ok(*expect),
+            None => Ok(self.spec(id)?.expect),
+        }
     }
 
     /// What is known of a job's content once a later list was read. A checksum that is the finished file's is no news. The
@@ -58,7 +71,7 @@ impl Books {
         set_of(ids.iter().copied().filter(left))
     }
 
-    /// Has jobs take what a later list says of them, which gives the known checksums of the `confirmed` ones, too. What is done or failed by the earlier word is queued again.
+    /// Has jobs take what a later list says of them; of the `confirmed` ones it gives the known checksum, too. What is done or failed by the earlier word is queued again.
     pub(super) fn correct(&mut self, corrections: &[Correction], confirmed: &IdSet) -> Result<Accepted, QueueError> {
         let (mut corrected, mut again, mut mirrors) = (Vec::new(), Vec::new(), Vec::new());
         for Correction { id, expect, has_mirrors } in corrections {
@@ -67,10 +80,7 @@ impl Books {
                 mirrors.push(*id);
             }
             let (mut record, _) = self.record(*id)?;
-            let before = match &record.expect {
-                Some(before) => (**before).clone(),
-                None => self.spec(*id)?.expect,
-            };
+            let before = self.expectation(*id)?;
             let after = self.corrected(*id, &before, expect, confirmed.contains(JobId(*id)))?;
             if after == before {
                 continue;

@@ -163,11 +163,10 @@ impl Books {
                 news.extend(self.correction(id, &spec)?.map(|correction| (at, correction)));
                 continue;
             }
-            let correction = self.correction(id, spec)?;
-            if correction.is_none() && spec.expect.checksum.is_some() {
+            if self.confirms(id, spec)? {
                 confirmed.push(id);
             }
-            news.extend(correction.map(|correction| (at, correction)));
+            news.extend(self.correction(id, spec)?.map(|correction| (at, correction)));
             if !spec.settings.is_empty() {
                 let settings = self.spec(id)?.settings;
                 others.extend((spec.settings.or(&settings) != settings).then_some(id));

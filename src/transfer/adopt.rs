@@ -22,14 +22,15 @@ impl Run<'_> {
             place.final_file()
         })?;
         let (size, modified) = (found.map_or(0, |f| f.size), found.and_then(|f| f.modified));
-        let told = remote.modified.as_deref().filter(|_| verified).and_then(unix_seconds);
         let mut surveyed = self.final_survey.take().unwrap_or_default();
-        if let Some(algorithm) = self.kept_digest().filter(|&algorithm| surveyed.digest(algorithm).is_none()) {
+        let skipped = !verified && self.existing() == Existing::Skip;
+        let kept_digest = self.kept_digest().filter(|_| !skipped);
+        if let Some(algorithm) = kept_digest.filter(|&algorithm| surveyed.digest(algorithm).is_none()) {
             let wanted = Wanted { whole: vec![algorithm], pieces: None };
             surveyed.digests.extend(self.survey_final(place, wanted).await?.digests);
         }
         self.clear_leftovers(place);
-        let skipped = !verified && self.existing() == Existing::Skip;
+        let told = remote.modified.as_deref().filter(|_| !skipped).and_then(unix_seconds);
         let proved = if verified {
             self.proved(self.word.clone(), surveyed, (&remote, size))
         } else {

@@ -16,7 +16,7 @@ const SUSPECTS: usize = 1_000;
 pub struct Bounds {
     given: Mutex<HashMap<u64, Amount>>,
     /// What folders gave that are read again, counted in already: most of it is met once more.
-    before: Mutex<HashMap<JobId, Amount>>,
+    before: Mutex<HashMap<(JobId, u64), Amount>>,
     /// Commands of which this run has met a folder.
     met: tokio::sync::Mutex<HashSet<u64>>,
 }
@@ -93,7 +93,8 @@ pub(super) struct Share<'a> {
 impl<'a> Share<'a> {
     /// The share of this folder, with these rules.
     pub(super) fn new(bounds: &'a Bounds, id: JobId, rules: &'a Folder) -> Self {
-        let before = bounds.before.lock().unwrap_or_else(PoisonError::into_inner).remove(&id).unwrap_or_default();
+        let before =
+            bounds.before.lock().unwrap_or_else(PoisonError::into_inner).remove(&(id, rules.asked)).unwrap_or_default();
         Self { bounds, rules, id, taken: Amount::default(), before, beyond: Amount::default(), named: Vec::new() }
     }
 
@@ -117,7 +118,7 @@ impl<'a> Share<'a> {
         if is_read_again {
             let all =
                 Amount { folders: self.taken.folders + self.before.folders, jobs: self.taken.jobs + self.before.jobs };
-            self.bounds.before.lock().unwrap_or_else(PoisonError::into_inner).insert(self.id, all);
+            self.bounds.before.lock().unwrap_or_else(PoisonError::into_inner).insert((self.id, self.rules.asked), all);
         } else {
             self.bounds.give_back(self.rules, self.before);
         }

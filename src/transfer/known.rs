@@ -164,7 +164,7 @@ impl Run<'_> {
         let record = &self.task.job.record;
         let unique = record.listed.as_ref().and_then(|listed| listed.unique.as_ref());
         let is_other = unique.is_some() && unique != receipt.identity.unique.as_ref();
-        record.compare && (is_other || remote.modified.is_none())
+        record.compare && (is_other || remote.modified.is_none() || !self.is_of_source(receipt))
     }
 
     /// Ends the attempt on a file that stays as it is.
@@ -217,8 +217,8 @@ impl Run<'_> {
 
     /// Whether the file is the one that was put there: by length and time, or else by a digest.
     async fn is_unchanged(&self, receipt: &Receipt, found: Found, place: &Place) -> Result<bool, Halt> {
-        if is_as_finished(receipt, found.size, found.modified) {
-            return Ok(true);
+        if receipt.left_alone || is_as_finished(receipt, found.size, found.modified) {
+            return Ok(!receipt.left_alone);
         }
         let known = receipt.known_digests().max_by_key(|sum| sum.algorithm());
         let Some(known) = known.filter(|_| found.size == receipt.size) else { return Ok(false) };

@@ -736,35 +736,36 @@ fn jobs_that_were_told_of_twice_are_listed_while_a_run_goes_on() {
 /// What a skipped file is told to have is still compared afterwards, by whoever reads the folder next.
 #[test]
 fn a_file_of_equal_size_that_was_skipped_once_is_no_other_one_s_equal() {
-    for mlst in [true, false] {
-        let (ftpq, server, old) = done_by(By::Folder, Traits { mlst, ..Traits::default() });
+    for (by, mlst) in [(By::Folder, true), (By::Folder, false), (By::Url, false)] {
+        let (ftpq, server, _) = done_by(by, Traits { mlst, ..Traits::default() });
         let new = pseudo_random(768, 20_000);
         server.core().put("d/a.bin", new.clone(), NEW);
         get(&ftpq, &server, By::Folder, &["--existing", "skip"]).expect_code(0);
         let ended = ftpq.run(&["sync", &server.url("d/"), &into(&ftpq)]).expect_code(0);
-        ftpq.assert_file("a.bin", &new, &format!("{mlst} {}\n{ended}{}", old.len(), server.core().dialogue()));
+        ftpq.assert_file("a.bin", &new, &format!("{by:?} {mlst}\n{ended}{}", server.core().dialogue()));
     }
 }
 
 /// The user's own file, which was only left alone, is never taken for one that ftpq put there.
 #[test]
 fn a_file_that_was_left_alone_is_kept_when_it_is_replaced_and_never_deleted() {
-    for is_gone in [false, true] {
+    let cases = [(false, 20_000, "none"), (true, 20_000, "none"), (false, 20_000, "sha256"), (false, 30_000, "sha256")];
+    for (is_gone, size, digest) in cases {
         let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
-        server.core().put("d/a.bin", pseudo_random(769, 20_000), OLD);
+        server.core().put("d/a.bin", pseudo_random(769, size), OLD);
         server.core().put("d/b.bin", pseudo_random(770, 20_000), OLD);
         let ftpq = Ftpq::new();
         let mine = pseudo_random(771, 20_000);
         fs::create_dir_all(ftpq.downloads()).unwrap();
         fs::write(ftpq.downloads().join("a.bin"), &mine).unwrap();
         let sync = |more: &[&str]| ftpq.run(&[&["sync", &server.url("d/"), &into(&ftpq)], more].concat());
-        sync(&["--existing", "skip"]).expect_code(0);
+        sync(&["--existing", "skip", "--digest", digest]).expect_code(0);
         if is_gone {
             server.core().remove("d/a.bin");
         }
         let ended = sync(&["--delete"]);
         let kept = if is_gone { "a.bin" } else { "a.bin.ftpq-changed" };
-        ftpq.assert_file(kept, &mine, &format!("{is_gone}\n{ended}"));
+        ftpq.assert_file(kept, &mine, &format!("{is_gone} {size} {digest}\n{ended}"));
     }
 }
 

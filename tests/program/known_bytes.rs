@@ -275,3 +275,27 @@ fn a_file_that_was_taken_by_its_checksum_is_vouched_for_by_listings() {
     let after = (server.core().args("SIZE").len(), server.core().args("MLST").len());
     assert_eq!(after, before, "{story}{ended}{}", server.core().dialogue());
 }
+
+/// What its bytes proved once is not moved aside and fetched by the next look.
+#[test]
+fn a_file_with_a_time_of_its_own_that_its_bytes_proved_stays_for_good() {
+    let tells = Arc::new(AtomicBool::new(false));
+    let is_telling = Arc::clone(&tells);
+    let server = Scripted::lying(move |turn| match turn.verb {
+        "MDTM" | "MLST" if !is_telling.load(Ordering::SeqCst) => Act::say("500 What?"),
+        _ => Act::Usual,
+    });
+    let data = pseudo_random(1418, 400_000);
+    server.core().put("d/a.bin", data.clone(), OLD);
+    let ftpq = Ftpq::new();
+    sync(&ftpq, &server, &[]).expect_code(0);
+    tells.store(true, Ordering::SeqCst);
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
+    for night in 0..3 {
+        let ended = sync(&ftpq, &server, &[]);
+        let story = format!("{night}\n{ended}{}", server.core().dialogue());
+        assert_eq!(ended.code, Some(0), "{story}");
+        ftpq.assert_file("a.bin", &data, &story);
+        assert!(!ftpq.downloads().join("a.bin.ftpq-changed").exists(), "{story}");
+    }
+}
