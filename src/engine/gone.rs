@@ -181,9 +181,7 @@ impl Census {
 
 /// The path of a file's folder, with its slash.
 fn folder_of(path: &RemotePath) -> Vec<u8> {
-    let bytes = path.as_bytes();
-    let end = bytes.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
-    bytes.get(..end).unwrap_or_default().to_vec()
+    path.parent().as_bytes().to_vec()
 }
 
 impl GoneFiles {

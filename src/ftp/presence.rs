@@ -46,7 +46,10 @@ impl Session {
             Err(failure) => return Ok(vec![FileAnswer::Unclear(failure.to_string()); query.files.len()]),
         };
         let Ok(nothing) = no_file(&query, is_entered) else {
-            return Ok(vec![FileAnswer::Unclear("its path is too long to be asked for".to_owned()); query.files.len()]);
+            return Ok(vec![
+                FileAnswer::Unclear("there is no path to ask for beside it".to_owned());
+                query.files.len()
+            ]);
         };
         let compared: Vec<RemotePath> = query.control.cloned().into_iter().chain([nothing]).collect();
         let mut compared = self.ask_of(&compared).await?;
@@ -143,10 +146,6 @@ fn no_file(query: &PresenceQuery<'_>, is_entered: bool) -> Result<RemotePath, So
     if is_entered {
         return query.folder.join(name.as_bytes(), false);
     }
-    let path = query.folder.as_bytes();
-    let above = match query.control {
-        Some(control) => control.parent(),
-        None => RemotePath::new(path.strip_suffix(b"/").unwrap_or(path).to_vec())?.parent(),
-    };
-    above.join(name.as_bytes(), true)?.join(name.as_bytes(), false)
+    let beside = query.control.or(Some(query.folder)).and_then(RemotePath::above);
+    beside.ok_or(SourceError::NoFileName)?.join(name.as_bytes(), true)?.join(name.as_bytes(), false)
 }

@@ -119,6 +119,12 @@ impl RemotePath {
         Self(self.0.iter().copied().take(end).collect())
     }
 
+    /// The folder that it stands in, of a folder too; nothing where there is none.
+    #[must_use]
+    pub fn above(&self) -> Option<Self> {
+        Some(Self::new(self.0.strip_suffix(b"/").unwrap_or(&self.0).to_vec()).ok()?.parent())
+    }
+
     /// The last component; empty for a folder.
     #[must_use]
     pub fn file_name(&self) -> &[u8] {

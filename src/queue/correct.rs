@@ -3,7 +3,7 @@
 use super::books::Books;
 use super::index::set_of;
 use super::{Accepted, QueueError};
-use crate::model::{Cause, Expectation, IdSet, JobId, JobSpec, JobState, Move};
+use crate::model::{Cause, Expectation, IdSet, JobId, JobRecord, JobSpec, JobState, Move};
 
 /// What a later list says of a known job, where that is news.
 pub(super) struct Correction {
@@ -14,55 +14,43 @@ pub(super) struct Correction {
 }
 
 impl Books {
-    /// What is news in what a list says of a known job; nothing where nothing is.
-    pub(super) fn correction(&mut self, id: u64, spec: &JobSpec) -> Result<Option<Correction>, QueueError> {
+    /// What is news in what a list says of a known job, nothing where nothing is; and whether it gives the checksum once more
+    /// that the job is known to have.
+    pub(super) fn correction(&mut self, id: u64, spec: &JobSpec) -> Result<(Option<Correction>, bool), QueueError> {
         if spec.folder.is_some() || (spec.expect == Expectation::default() && spec.mirrors.is_empty()) {
-            return Ok(None);
+            return Ok((None, false));
         }
         let known = self.spec(id)?;
         let has_mirrors = spec.sources().any(|(_, source)| known.sources().all(|(_, other)| other != source));
-        let before = self.expectation(id)?;
-        let is_news = self.corrected(id, &before, &spec.expect, false)? != before;
+        let (record, _) = self.record(id)?;
+        let before = record.expect.as_deref().unwrap_or(&known.expect);
+        let is_news = self.corrected(id, &record, (before, &spec.expect), false) != *before;
         let news = || Correction { id, expect: spec.expect.clone(), has_mirrors };
-        Ok((is_news || has_mirrors).then(news))
-    }
-
-    /// Whether a list gives the checksum once more that a job is known to have.
-    pub(super) fn confirms(&mut self, id: u64, spec: &JobSpec) -> Result<bool, QueueError> {
-        Ok(spec.expect.checksum.is_some() && self.expectation(id)?.checksum == spec.expect.checksum)
-    }
-
-    /// What all lists said of a job's content.
-    fn expectation(&mut self, id: u64) -> Result<Expectation, QueueError> {
-        match self.record(id)?.0.expect {
-            Some(expect) => Ok(*expect),
-            None => Ok(self.spec(id)?.expect),
-        }
+        let confirms = spec.expect.checksum.is_some() && spec.expect.checksum == before.checksum;
+        Ok(((is_news || has_mirrors).then(news), confirms))
     }
 
     /// What is known of a job's content once a later list was read. A checksum that is the finished file's is no news. The
     /// stronger of two stays, unless it may be that of an older content: the list does not confirm it, and the file
     /// failed by it or was never checked by the other one.
     fn corrected(
-        &mut self,
+        &self,
         id: u64,
-        before: &Expectation,
-        later: &Expectation,
+        record: &JobRecord,
+        (before, later): (&Expectation, &Expectation),
         is_confirmed: bool,
-    ) -> Result<Expectation, QueueError> {
-        let (Some(known), Some(said)) = (&before.checksum, &later.checksum) else {
-            return Ok(before.corrected_by(later));
-        };
-        let (state, record) = (self.index.state(id), self.record(id)?.0);
+    ) -> Expectation {
+        let (Some(known), Some(said)) = (&before.checksum, &later.checksum) else { return before.corrected_by(later) };
+        let state = self.index.state(id);
         let is_done = state == Some(JobState::Done);
         if is_done && record.receipt.as_ref().is_some_and(|receipt| receipt.known_digests().any(|sum| sum == said)) {
-            return Ok(before.corrected_by(&Expectation { checksum: None, ..later.clone() }));
+            return before.corrected_by(&Expectation { checksum: None, ..later.clone() });
         }
         let last = record.history.last().and_then(|attempt| attempt.failure.as_ref());
         let has_failed_by_it =
             state == Some(JobState::Failed) && last.is_some_and(|failure| failure.cause == Cause::WrongChecksum);
         let is_older = !is_confirmed && known.algorithm() > said.algorithm() && (is_done || has_failed_by_it);
-        Ok(if is_older { later.clone() } else { before.corrected_by(later) })
+        if is_older { later.clone() } else { before.corrected_by(later) }
     }
 
     /// Those of the jobs that are still to be done.
@@ -80,8 +68,11 @@ impl Books {
                 mirrors.push(*id);
             }
             let (mut record, _) = self.record(*id)?;
-            let before = self.expectation(*id)?;
-            let after = self.corrected(*id, &before, expect, confirmed.contains(JobId(*id)))?;
+            let before = match &record.expect {
+                Some(before) => (**before).clone(),
+                None => self.spec(*id)?.expect,
+            };
+            let after = self.corrected(*id, &record, (&before, expect), confirmed.contains(JobId(*id)));
             if after == before {
                 continue;
             }

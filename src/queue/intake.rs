@@ -160,13 +160,12 @@ impl Books {
                 // Of this intake, and in a pack already.
                 let both = joined(&self.spec(id)?, spec)?;
                 let spec = JobSpec { expect: both, ..spec.clone() };
-                news.extend(self.correction(id, &spec)?.map(|correction| (at, correction)));
+                news.extend(self.correction(id, &spec)?.0.map(|correction| (at, correction)));
                 continue;
             }
-            if self.confirms(id, spec)? {
-                confirmed.push(id);
-            }
-            news.extend(self.correction(id, spec)?.map(|correction| (at, correction)));
+            let (correction, confirms) = self.correction(id, spec)?;
+            confirmed.extend(confirms.then_some(id));
+            news.extend(correction.map(|correction| (at, correction)));
             if !spec.settings.is_empty() {
                 let settings = self.spec(id)?.settings;
                 others.extend((spec.settings.or(&settings) != settings).then_some(id));

@@ -60,7 +60,5 @@ impl Books {
 
 /// The folder that a folder's job came from.
 fn above(spec: &JobSpec) -> Option<(Account, RemotePath)> {
-    let path = spec.source.path().as_bytes();
-    let bare = RemotePath::new(path.strip_suffix(b"/")?.to_vec()).ok()?;
-    Some((spec.source.account().clone(), bare.parent()))
+    Some((spec.source.account().clone(), spec.source.path().above()?))
 }

@@ -217,8 +217,12 @@ impl Run<'_> {
 
     /// Whether the file is the one that was put there: by length and time, or else by a digest.
     async fn is_unchanged(&self, receipt: &Receipt, found: Found, place: &Place) -> Result<bool, Halt> {
-        if receipt.left_alone || is_as_finished(receipt, found.size, found.modified) {
-            return Ok(!receipt.left_alone);
+        // The user's own file is none of ftpq's, whatever its digest.
+        if receipt.left_alone {
+            return Ok(false);
+        }
+        if is_as_finished(receipt, found.size, found.modified) {
+            return Ok(true);
         }
         let known = receipt.known_digests().max_by_key(|sum| sum.algorithm());
         let Some(known) = known.filter(|_| found.size == receipt.size) else { return Ok(false) };
