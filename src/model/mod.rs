@@ -44,7 +44,7 @@ pub use manifest_line::ManifestLine;
 pub use progress::{Identity, Progress, Span};
 pub use proof::{KeptDigest, PieceDigests, Proof, ProofCounts, SameBy, ServerHash};
 pub use protection::{CertificateCheck, Protection, TlsInUse};
-pub use record::{Attempt, JobRecord, SourceTrouble};
+pub use record::{Attempt, JobRecord, SourceTrouble, Wait};
 pub use report::{
     ReportLine, ReportSummary, ReportedFile, ReportedFolder, Standing, VerifiedFile, VerifyLine, VerifySummary,
 };

@@ -61,6 +61,24 @@ impl Attempt {
     }
 }
 
+/// From when to when a job waits, in seconds since 1970-01-01 UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wait {
+    /// When it began.
+    pub since: u64,
+    /// When the job can be tried again.
+    pub until: u64,
+}
+
+impl Wait {
+    /// Whether it is over: at its end, or where it would only begin later than now, and more than the second or two by which
+    /// clocks are put right. Then the clock was set back since, nobody knows by how much.
+    #[must_use]
+    pub fn is_over(self, now: u64) -> bool {
+        self.until <= now || self.since > now.saturating_add(2)
+    }
+}
+
 /// What happened to a job so far. A job that was never touched has none stored. Its names in JSON are none of [`JobSpec`]'s:
 /// the two stand side by side in a [`Job`].
 ///
@@ -118,6 +136,13 @@ pub struct JobRecord {
 impl JobRecord {
     /// Attempts whose story is kept.
     pub const HISTORY: usize = 20;
+
+    /// How long a waiting job waits.
+    #[must_use]
+    pub fn wait(&self) -> Option<Wait> {
+        let since = self.history.last().map_or(0, |attempt| attempt.ended_at);
+        self.not_before.map(|until| Wait { since, until })
+    }
 
     /// Puts an attempt at the end of the history, adds it to the totals, and drops the oldest beyond the bound.
     pub fn remember(&mut self, attempt: Attempt) {

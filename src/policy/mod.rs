@@ -40,5 +40,5 @@ pub use resume::{
     Difference, Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, other_content, overshoots, plan,
     unix_seconds,
 };
-pub use retry::{Decision, LONGEST_DELAY, decide, delay};
+pub use retry::{Decision, decide, delay};
 pub use tuning::{Learned, Sample, Tuning};

@@ -23,7 +23,7 @@ pub fn decide(failure: &Failure, fruitless: u32, retries: u32, dice: f64) -> Dec
 }
 
 /// Longest wait before the next try, in seconds: what public archives ask for.
-pub const LONGEST_DELAY: u64 = 300;
+const LONGEST_DELAY: u64 = 300;
 
 /// The wait before the next try after `failures` failures in a row: 1 s, doubling up to [`LONGEST_DELAY`], less up to a quarter by `dice`, so that clients don't return together.
 #[must_use]

@@ -8,7 +8,7 @@ use super::intake::{OpenIntake, Packer};
 use super::journal::{Entry, Journal, Line, Put};
 use super::manifests::Manifests;
 use super::{QueueError, keys, pack};
-use crate::model::{Counts, HostFacts, Job, JobId, JobRecord, JobSpec, JobState};
+use crate::model::{Counts, HostFacts, Job, JobId, JobRecord, JobSpec, JobState, Wait};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -205,7 +205,7 @@ impl Books {
         let key = keys::numbered(keys::RECORD, id);
         let is_new = self.value(&key)?.is_none();
         let value = frame::seal_json(&record).map_err(|e| self.broken(&e))?;
-        self.stage_state(id, Some(to), record.not_before);
+        self.stage_state(id, Some(to), record.wait());
         self.staged.batch.insert(key, Some(value));
         self.touched += u64::from(is_new);
         self.stage_entry(Entry::Job { id: JobId(id), state: to, record: Box::new(record) });
@@ -213,12 +213,12 @@ impl Books {
     }
 
     /// Stages a job's new state alone; the caller adds the entry.
-    pub(super) fn stage_state(&mut self, id: u64, to: Option<JobState>, due: Option<u64>) {
-        if self.index.state(id) == to && (to != Some(JobState::Waiting) || self.index.due_of(id) == due) {
+    pub(super) fn stage_state(&mut self, id: u64, to: Option<JobState>, wait: Option<Wait>) {
+        if self.index.state(id) == to && (to != Some(JobState::Waiting) || self.index.wait_of(id) == wait) {
             return;
         }
         if let Some((first, _)) = self.index.find(id) {
-            self.index.set(id, to, due);
+            self.index.set(id, to, wait);
             self.staged.dirty.insert(first);
         }
     }

@@ -1,7 +1,7 @@
 //! What workers and users do to jobs: claim, settle, change, look.
 
 use super::books::Books;
-use super::index::{Index, has_come, ranges, set_of};
+use super::index::{Index, ranges, set_of};
 use super::journal::Entry;
 use super::{AccountLoad, Changes, GroupLoad, QueueError};
 use crate::model::{
@@ -144,10 +144,10 @@ impl Books {
                     load.claimed += u64::from(matches!(state, JobState::Queued | JobState::Waiting));
                     continue;
                 }
-                match (state, self.index.due_of(id)) {
-                    (JobState::Waiting, Some(at)) if !has_come(at, now) => {
+                match (state, self.index.wait_of(id)) {
+                    (JobState::Waiting, Some(wait)) if !wait.is_over(now) => {
                         load.waiting += 1;
-                        load.next_due = Some(load.next_due.map_or(at, |first| first.min(at)));
+                        load.next_due = Some(load.next_due.map_or(wait.until, |first| first.min(wait.until)));
                     }
                     (JobState::Queued | JobState::Waiting, _) => load.ready += 1,
                     _ => {}

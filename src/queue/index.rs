@@ -2,8 +2,7 @@
 
 use super::order::{Class, FOLDER, Rank};
 use super::pack::{Accounts, Owner, States};
-use crate::model::{Account, Counts, IdSet, JobId, JobState};
-use crate::policy::LONGEST_DELAY;
+use crate::model::{Account, Counts, IdSet, JobId, JobState, Wait};
 use std::cmp::Reverse;
 use std::collections::btree_set::Range;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -60,30 +59,33 @@ pub(super) struct Lane {
     pub(super) queued: u64,
     /// Packs by the classes of which they hold queued jobs.
     packs: BTreeSet<Rank>,
-    /// Waiting jobs whose time has not come: time and rank.
-    due: BTreeSet<(u64, Rank)>,
+    /// Waiting jobs whose time has not come: by end and beginning of their waits, and by beginning and end.
+    due: BTreeSet<(u64, u64, Rank)>,
+    begun: BTreeSet<(u64, u64, Rank)>,
     /// Waiting jobs whose time has come.
     ripe: BTreeSet<Rank>,
 }
 
-/// Longer than any wait before a retry, in seconds; clocks are put right by some seconds without anybody's doing.
-const LONGEST_WAIT: u64 = LONGEST_DELAY + 60;
-
-/// Whether the time has come for a job that waits until `at`. No wait is so long that it ends much later than now: then
-/// the clock was set back since.
-pub(super) fn has_come(at: u64, now: u64) -> bool {
-    at <= now || at > now.saturating_add(LONGEST_WAIT)
-}
-
 impl Lane {
+    /// Has a job wait.
+    fn wait(&mut self, Wait { since, until }: Wait, rank: Rank) {
+        self.due.insert((until, since, rank));
+        self.begun.insert((since, until, rank));
+    }
+
+    /// The job waits no more.
+    fn end_wait(&mut self, Wait { since, until }: Wait, rank: Rank) {
+        self.due.remove(&(until, since, rank));
+        self.begun.remove(&(since, until, rank));
+    }
+
     /// Moves waiting jobs whose time has come to the claimable ones.
     pub(super) fn ripen(&mut self, now: u64) {
-        while let Some((_, rank)) = self.due.first().copied().filter(|(at, _)| has_come(*at, now)) {
-            self.due.pop_first();
-            self.ripe.insert(rank);
-        }
-        while let Some((_, rank)) = self.due.last().copied().filter(|(at, _)| has_come(*at, now)) {
-            self.due.pop_last();
+        loop {
+            let first = self.due.first().map(|&(until, since, rank)| (Wait { since, until }, rank));
+            let last = self.begun.last().map(|&(since, until, rank)| (Wait { since, until }, rank));
+            let Some((wait, rank)) = first.into_iter().chain(last).find(|(wait, _)| wait.is_over(now)) else { return };
+            self.end_wait(wait, rank);
             self.ripe.insert(rank);
         }
     }
@@ -105,7 +107,7 @@ impl Lane {
 
     /// Waiting jobs that can't be claimed yet, and when the first of them can.
     pub(super) fn due(&self) -> (u64, Option<u64>) {
-        (wide(self.due.len()), self.due.first().map(|(at, _)| *at))
+        (wide(self.due.len()), self.due.first().map(|&(until, ..)| until))
     }
 }
 
@@ -125,7 +127,7 @@ pub(super) struct Index {
     lanes: Vec<Lane>,
     /// Lanes without and with mirrors.
     by_account: [HashMap<Account, usize>; 2],
-    due_of: HashMap<u64, u64>,
+    waits: HashMap<u64, Wait>,
     counts: Counts,
 }
 
@@ -147,8 +149,8 @@ impl Index {
                         ready.insert(pack.class(offset));
                     }
                     JobState::Waiting => {
-                        lane.due.insert((0, (Reverse(pack.class(offset)), id)));
-                        self.due_of.insert(id, 0);
+                        lane.wait(Wait::default(), (Reverse(pack.class(offset)), id));
+                        self.waits.insert(id, Wait::default());
                     }
                     _ => {}
                 }
@@ -224,8 +226,8 @@ impl Index {
         self.packs.get(&first)?.states.get(offset).copied().flatten()
     }
 
-    /// Gives a job another state, or removes it. A waiting job can be claimed from the time `due` on.
-    pub(super) fn set(&mut self, id: u64, to: Option<JobState>, due: Option<u64>) {
+    /// Gives a job another state, or removes it. A waiting job can be claimed once its wait is over.
+    pub(super) fn set(&mut self, id: u64, to: Option<JobState>, wait: Option<Wait>) {
         let Some((first, offset)) = self.find(id) else { return };
         let Some(pack) = self.packs.get_mut(&first) else { return };
         let Some(slot) = pack.states.get_mut(offset) else { return };
@@ -250,8 +252,8 @@ impl Index {
             }
             Some(JobState::Waiting) => {
                 lane.ripe.remove(&rank);
-                if let Some(at) = self.due_of.remove(&id) {
-                    lane.due.remove(&(at, rank));
+                if let Some(wait) = self.waits.remove(&id) {
+                    lane.end_wait(wait, rank);
                 }
             }
             _ => {}
@@ -262,9 +264,9 @@ impl Index {
                 lane.packs.insert((Reverse(class), first));
             }
             Some(JobState::Waiting) => {
-                let at = due.unwrap_or(0);
-                lane.due.insert((at, rank));
-                self.due_of.insert(id, at);
+                let wait = wait.unwrap_or_default();
+                lane.wait(wait, rank);
+                self.waits.insert(id, wait);
             }
             _ => {}
         }
@@ -324,9 +326,9 @@ impl Index {
         }
     }
 
-    /// The time a waiting job is due.
-    pub(super) fn due_of(&self, id: u64) -> Option<u64> {
-        self.due_of.get(&id).copied()
+    /// How long a waiting job waits.
+    pub(super) fn wait_of(&self, id: u64) -> Option<Wait> {
+        self.waits.get(&id).copied()
     }
 
     /// The owner's lane, and the set of mirrors as the lane has it: one for all packs that have the same.
@@ -339,6 +341,7 @@ impl Index {
                 queued: 0,
                 packs: BTreeSet::new(),
                 due: BTreeSet::new(),
+                begun: BTreeSet::new(),
                 ripe: BTreeSet::new(),
             };
             self.lanes.push(lane);

@@ -125,7 +125,7 @@ impl Books {
     }
 
     fn load_records(&mut self, live: &mut u64) -> Result<(), QueueError> {
-        let mut due = Vec::new();
+        let mut waits = Vec::new();
         let mut touched = 0;
         self.store.scan(&[keys::RECORD], &mut |key, value| {
             *live += wide(key.len() + value.len());
@@ -136,12 +136,12 @@ impl Books {
             let content = frame::open(value).map_err(|e| self.broken(&e))?;
             if state == JobState::Waiting {
                 let record: JobRecord = serde_json::from_slice(content).map_err(|e| self.wrong(e.to_string()))?;
-                due.push((id, record.not_before));
+                waits.push((id, record.wait()));
             }
             Ok(())
         })?;
-        for (id, not_before) in due {
-            self.index.set(id, Some(JobState::Waiting), not_before);
+        for (id, wait) in waits {
+            self.index.set(id, Some(JobState::Waiting), wait);
         }
         self.touched = touched;
         Ok(())

@@ -92,6 +92,7 @@ contract! {
     long_files_are_claimed_first
     a_retried_job_keeps_its_place_in_the_order
     waiting_jobs_come_back_when_their_time_has_come
+    no_wait_is_made_longer_by_a_clock_that_is_set_back
     a_user_wins_over_a_worker_unless_the_file_is_done
     a_resumed_job_is_not_claimed_while_its_worker_stops
     removal_frees_the_destination_and_no_number_comes_back
@@ -238,6 +239,25 @@ async fn waiting_jobs_come_back_when_their_time_has_come(queue: Queue) {
     let untried = Settlement::Release { attempt: None, progress: None };
     assert_eq!(queue.settle(claim, untried).await.unwrap(), JobState::Queued);
     assert_eq!(claim_one(&queue, "h", 0).await.job().id, JobId(1));
+}
+
+async fn no_wait_is_made_longer_by_a_clock_that_is_set_back(queue: Queue) {
+    add(&queue, specs("h", 0..2)).await.unwrap();
+    for (ended_at, at) in [(1000, 1002), (1000, 1300)] {
+        let attempt = Attempt { ended_at, ..attempt(0, true) };
+        let claim = claim_one(&queue, "h", 1000).await;
+        queue.settle(claim, Settlement::RetryAt { at, attempt, progress: None }).await.unwrap();
+    }
+    let ready = async |now| {
+        let all = queue.groups(None, now).await.unwrap().remove(0);
+        let first = queue.groups(Some(ids([1])), now).await.unwrap().remove(0);
+        (all.ready, all.next_due, first.ready, first.next_due)
+    };
+    assert_eq!(ready(1001).await, (0, Some(1002), 0, Some(1002)));
+    // Put right by a second.
+    assert_eq!(ready(999).await, (0, Some(1002), 0, Some(1002)));
+    assert_eq!(ready(950).await, (2, None, 1, None));
+    assert_eq!(claimed(&queue, 9, None, 951).await, [1, 2]);
 }
 
 async fn a_user_wins_over_a_worker_unless_the_file_is_done(queue: Queue) {

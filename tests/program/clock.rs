@@ -53,6 +53,12 @@ fn a_clock_set_back_by_half_an_hour_holds_no_job_back() {
 }
 
 #[test]
+fn a_clock_set_back_by_a_minute_holds_nothing_back() {
+    set_during_a_wait(true, -57);
+    set_during_a_wait(false, -57);
+}
+
+#[test]
 fn a_clock_set_forward_makes_waits_no_longer() {
     set_during_a_wait(true, 30 * DAY);
     set_during_a_wait(false, 30 * DAY);
@@ -60,7 +66,7 @@ fn a_clock_set_forward_makes_waits_no_longer() {
 
 #[test]
 fn a_clock_set_back_between_two_runs_holds_no_job_back() {
-    for (seconds, only) in [(-1800, None), (-3 * DAY, None), (-3 * DAY, Some("1"))] {
+    for (seconds, only) in [(-57, None), (-1800, None), (-3 * DAY, None), (-3 * DAY, Some("1"))] {
         let (server, data) = (unsteady(false), pseudo_random(401, 5000));
         server.put("a.bin", data.clone());
         let mut ftpq = Ftpq::new();
