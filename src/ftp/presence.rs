@@ -29,7 +29,7 @@ pub struct PresenceQuery<'a> {
 impl Session {
     /// What the server says of these files, in their order; a refusal without a reason counts as [`FileAnswer::Missing`]
     /// where the control file is told of, or there is none and refusals are to be trusted. Costs a round trip for the
-    /// folder, one for what is asked to compare with, and for every 16 files one where the server takes several commands at
+    /// folder, three where that can't be entered, one for what is asked to compare with, and for every 16 files one where the server takes several commands at
     /// once; else two for each name.
     ///
     /// # Errors
@@ -42,7 +42,12 @@ impl Session {
             Ok(()) => true,
             Err(failure) if failure.kind != FailureKind::Permanent => return Err(failure),
             // It may be gone with all its files, or not be entered for other reasons: paths from the root tell.
-            Err(_) if self.has_unix_paths() => false,
+            Err(_) if self.has_unix_paths() => {
+                if let FileAnswer::Unclear(words) = self.folder_answer(query.folder).await? {
+                    return Ok(vec![FileAnswer::Unclear(words); query.files.len()]);
+                }
+                false
+            }
             Err(failure) => return Ok(vec![FileAnswer::Unclear(failure.to_string()); query.files.len()]),
         };
         let Ok(nothing) = no_file(&query, is_entered) else {
@@ -83,6 +88,29 @@ impl Session {
         Ok(found)
     }
 
+    /// What the refusal to enter a folder comes to, beside that of a folder that nothing is.
+    async fn folder_answer(&mut self, folder: &RemotePath) -> Result<FileAnswer, Failure> {
+        let nothing = folder.above().and_then(|above| above.join(no_name().as_bytes(), true).ok());
+        let mut told = Vec::with_capacity(2);
+        for path in [Some(folder), nothing.as_ref()].into_iter().flatten() {
+            let name = self.locate(path).await?;
+            let reply = self.control.ask(Stage::Inspect, &Command::Cwd(name.clone())).await?;
+            told.push(FileReplies { replies: vec![self.refusal(reply, "CWD")?], name });
+        }
+        Ok(match told.as_slice() {
+            [folder, nothing] => file_answer(folder, nothing),
+            _ => FileAnswer::Unclear("there is no folder beside it to compare with".to_owned()),
+        })
+    }
+
+    /// A reply that tells of a name; not one that ends the session, or is none to the question.
+    fn refusal(&mut self, reply: Reply, verb: &str) -> Result<Reply, Failure> {
+        if matches!(reply.code.get(), 421 | 430 | 530) || reply.is(ReplyClass::Preliminary) {
+            return Err(self.judge(&Context::new(Stage::Inspect, verb), &reply));
+        }
+        Ok(reply)
+    }
+
     /// What the server replies about each file.
     async fn ask_of(&mut self, files: &[RemotePath]) -> Result<Vec<FileReplies>, Failure> {
         if files.len() > 1 && !self.has_unix_paths() {
@@ -113,10 +141,7 @@ impl Session {
                     Some((_, reply)) => reply,
                     None => self.control.ask(Stage::Inspect, &command).await?,
                 };
-                if matches!(reply.code.get(), 421 | 430 | 530) || reply.is(ReplyClass::Preliminary) {
-                    return Err(self.judge(&Context::new(Stage::Inspect, command.verb()), &reply));
-                }
-                replies.push(reply);
+                replies.push(self.refusal(reply, command.verb())?);
             }
             answers.push(FileReplies { name, replies });
         }
@@ -139,10 +164,14 @@ impl Session {
     }
 }
 
-/// A path that names nothing: in the folder, or where that can't be entered, below another one that does not exist. All
-/// servers take such a name, those without Unix paths too.
+/// A name that nothing has. All servers take such a one, those without Unix paths too.
+fn no_name() -> String {
+    format!("ftpq{:04x}", fastrand::u16(..))
+}
+
+/// A path that names nothing: in the folder, or where that can't be entered, below another one that does not exist.
 fn no_file(query: &PresenceQuery<'_>, is_entered: bool) -> Result<RemotePath, SourceError> {
-    let name = format!("ftpq{:04x}", fastrand::u16(..));
+    let name = no_name();
     if is_entered {
         return query.folder.join(name.as_bytes(), false);
     }

@@ -375,6 +375,42 @@ fn only_the_words_for_a_name_that_nothing_has_say_that_a_file_is_gone() {
     }
 }
 
+/// A folder that a listing left out, as vsftpd's does where its disk does not answer: that it can't be entered says that it is
+/// gone only in the words for a folder that nothing is.
+#[test]
+fn a_folder_that_is_not_entered_for_another_reason_than_others_is_not_gone() {
+    for (of_folder, is_gone) in
+        [("550 d/sub: Input/output error", false), ("550 Zugriff verweigert.", false), ("550 Nicht da.", true)]
+    {
+        let is_dead = Arc::new(AtomicBool::new(false));
+        let dead = Arc::clone(&is_dead);
+        let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| {
+            if !dead.load(Ordering::SeqCst) {
+                return Act::Usual;
+            }
+            match turn.verb {
+                "CWD" if turn.arg.contains("/sub") => Act::say(of_folder),
+                "CWD" if turn.arg.contains("/ftpq") => Act::say("550 Nicht da."),
+                "SIZE" | "MDTM" if turn.arg.contains("/sub") || turn.arg.contains("/ftpq") => Act::say("550 No."),
+                _ => Act::Usual,
+            }
+        });
+        for file in ["d/a", "d/b", "d/c", "d/sub/s"] {
+            server.put(file, "x");
+        }
+        let ftpq = Ftpq::new();
+        let (url, into) = (server.url("d/"), ftpq.downloads());
+        let sync = ["sync", "--delete", "--retries", "0", &url, into.to_str().unwrap()];
+        ftpq.run(&sync).expect_code(0);
+        server.core().remove("d/sub/s");
+        server.core().remove("d/sub");
+        is_dead.store(true, Ordering::SeqCst);
+        let ended = ftpq.run(&sync).expect_code(i32::from(!is_gone));
+        let dialogue = server.core().dialogue();
+        assert_eq!(into.join("sub/s").exists(), !is_gone, "{of_folder}: {ended}\n{dialogue}");
+    }
+}
+
 /// What was changed here is not lost when the server's file replaces it; what was not is simply replaced.
 #[test]
 fn sync_keeps_what_was_changed_here_under_another_name() {
