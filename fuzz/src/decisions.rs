@@ -58,6 +58,7 @@ fn resume(bytes: &mut Bytes<'_>) {
         expect: &expect,
         has_digest: expect.checksum.is_some(),
         final_file,
+        is_own: bytes.flag(),
         difference: [Difference::None, Difference::Doubt, Difference::Content][usize::from(bytes.below(3))],
         part: bytes.maybe(Bytes::length),
         progress: progress.as_ref(),
@@ -74,10 +75,11 @@ fn resume(bytes: &mut Bytes<'_>) {
         Plan::Adopt { note } => {
             assert!(facts.final_file.is_some() && !note.is_empty(), "{facts:?}");
             let checked = facts.final_file.is_some_and(|found| found.digest_matches == Some(true));
-            let known = facts.difference == Difference::Content && !checked && existing != Existing::Skip;
+            let known = facts.difference == Difference::Content && !checked;
             assert!(!known, "adopted though it differs: {facts:?}");
-            assert!(expect.checksum.is_none() || checked || existing == Existing::Skip, "not compared: {facts:?}");
+            assert!(expect.checksum.is_none() || checked, "not compared: {facts:?}");
         }
+        Plan::LeaveAlone => assert!(facts.final_file.is_some() && existing == Existing::Skip, "{facts:?}"),
         Plan::Compare => assert!(facts.final_file.is_some_and(|found| found.digest_matches.is_none()), "{facts:?}"),
         Plan::Sample => assert!(facts.final_file.is_some_and(|found| found.bytes_match.is_none()), "{facts:?}"),
         Plan::TakeOver => assert_eq!(existing, Existing::Resume, "{facts:?}"),

@@ -42,6 +42,8 @@ pub struct Facts<'a> {
     pub has_digest: bool,
     /// What stands under the final name.
     pub final_file: Option<FinalFile>,
+    /// Whether it is the one that this job put there, as its receipt tells.
+    pub is_own: bool,
     /// In what it differs from the server's, as far as a receipt tells.
     pub difference: Difference,
     /// Length of the part file in bytes.
@@ -70,6 +72,8 @@ pub enum Plan {
         /// How that is known.
         note: String,
     },
+    /// A file is there, and is not compared: done.
+    LeaveAlone,
     /// Compute the digest of the file under the final name, then ask again.
     Compare,
     /// Compare some bytes of the file under the final name with the server's, then ask again.
@@ -104,6 +108,14 @@ pub enum Plan {
     },
     /// It can't be done.
     Refuse(Failure),
+}
+
+impl Plan {
+    /// Whether bytes of the server's file come to stand under the final name by it.
+    #[must_use]
+    pub fn fetches(&self) -> bool {
+        !matches!(self, Self::Adopt { .. } | Self::LeaveAlone | Self::Refuse(_) | Self::Compare | Self::Sample)
+    }
 }
 
 /// What is known of a part file, from the queue's record and from the label on the file itself: the label was written
@@ -186,17 +198,15 @@ pub fn unix_seconds(text: &str) -> Option<i64> {
 }
 
 fn with_final(facts: &Facts<'_>, found: FinalFile) -> Plan {
-    match facts.existing {
-        Existing::Skip => return Plan::Adopt { note: "was there already; not compared (existing = skip)".to_owned() },
-        // With a record and no part file, it is the file that was given its name just before a crash.
-        Existing::Error if facts.progress.is_none() || facts.part.is_some() => {
-            return refuse_existing("a file stands under the final name", Existing::Error);
-        }
-        Existing::Error | Existing::Check | Existing::Resume | Existing::Overwrite | Existing::Backup => {}
+    if facts.existing == Existing::Error && !facts.is_own && !is_just_named(facts) {
+        return refuse_existing("a file stands under the final name", Existing::Error);
     }
-    let difference = match difference(facts, found) {
-        Ok(plan) => return plan,
-        Err(difference) => difference,
+    let difference = match (difference(facts, found), facts.existing) {
+        // What costs a look into the file is for one that may be this job's own.
+        (Ok(Plan::Compare | Plan::Sample), Existing::Skip) if !is_just_named(facts) => return Plan::LeaveAlone,
+        (Err(_), Existing::Skip) => return Plan::LeaveAlone,
+        (Ok(plan), _) => return plan,
+        (Err(difference), _) => difference,
     };
     match (facts.existing, size_of(facts)) {
         (Existing::Overwrite | Existing::Backup, _) => with_part(facts),
@@ -213,6 +223,12 @@ fn with_final(facts: &Facts<'_>, found: FinalFile) -> Plan {
 }
 
 const JUST_NAMED: &str = "was given its name just before an interruption";
+
+/// Whether there is a record of an unfinished file and no part file: this job gave it its name just before a crash, or
+/// somebody put another one there.
+fn is_just_named(facts: &Facts<'_>) -> bool {
+    facts.progress.is_some() && facts.part.is_none()
+}
 
 /// The plan for a file that matches or has to be hashed first; otherwise in what it differs.
 fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
@@ -233,12 +249,16 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
     if facts.difference == Difference::Content {
         return Err("the server has another file than the one fetched before".to_owned());
     }
-    if facts.difference == Difference::Doubt && facts.kind == TransferType::Image && size.is_some() {
+    if facts.difference == Difference::Doubt && facts.kind == TransferType::Ascii {
+        return Err(
+            "facts of the server's file are not those of the one fetched before, and TYPE A tells no bytes".to_owned()
+        );
+    }
+    if facts.difference == Difference::Doubt && size.is_some() {
         return by_bytes(found, "was there already; size and the bytes compared match, other facts of it do not");
     }
     let remote_time = facts.remote.modified.as_deref().and_then(unix_seconds);
-    // A record of it and no part file: this job gave it its name just before a crash, or somebody put another one there.
-    let is_just_named = facts.progress.is_some() && facts.part.is_none();
+    let is_just_named = is_just_named(facts);
     match (remote_time, found.modified) {
         (Some(remote), Some(local)) if remote != local && !is_begun_ones(facts, local) => {
             Err("the file there has another modification time than the server's".to_owned())

@@ -3,7 +3,7 @@
 use super::gauge::Phase;
 use super::link::Link;
 use super::task::{Halt, Run, on_disk};
-use crate::disk::{Place, Wanted};
+use crate::disk::{Found, Place, Wanted};
 use crate::model::{Existing, Identity, Proof, Receipt, Stage};
 use crate::policy::unix_seconds;
 
@@ -16,40 +16,42 @@ impl Run<'_> {
         note: String,
         verified: bool,
     ) -> Result<Receipt, Halt> {
-        let found = on_disk(Stage::Plan, || {
-            place.clear_final_label();
-            place.sync_dir()?;
-            place.final_file()
-        })?;
+        let found = stays_there(place)?;
         let (size, modified) = (found.map_or(0, |f| f.size), found.and_then(|f| f.modified));
         let mut surveyed = self.final_survey.take().unwrap_or_default();
-        let skipped = !verified && self.existing() == Existing::Skip;
-        let kept_digest = self.kept_digest().filter(|_| !skipped);
-        if let Some(algorithm) = kept_digest.filter(|&algorithm| surveyed.digest(algorithm).is_none()) {
+        if let Some(algorithm) = self.kept_digest().filter(|&algorithm| surveyed.digest(algorithm).is_none()) {
             let wanted = Wanted { whole: vec![algorithm], pieces: None };
             surveyed.digests.extend(self.survey_final(place, wanted).await?.digests);
         }
         self.clear_leftovers(place);
-        let told = remote.modified.as_deref().filter(|_| !skipped).and_then(unix_seconds);
+        let told = remote.modified.as_deref().and_then(unix_seconds);
         let proved = if verified {
             self.proved(self.word.clone(), surveyed, (&remote, size))
         } else {
-            let proof = if skipped { Proof::Nothing } else { self.by_length(&remote, size) };
-            super::prove::Proved { proof, digests: surveyed.digests, checksum: None }
+            super::prove::Proved { proof: self.by_length(&remote, size), digests: surveyed.digests, checksum: None }
         };
-        let note = self.note.clone().map_or(note.clone(), |told| format!("{note}; {told}"));
         Ok(self.keep_digests(Receipt {
             size,
-            // What it was not compared with is not what it is.
-            identity: if skipped { Identity::default() } else { remote },
-            left_alone: skipped,
+            identity: remote,
             modified_here: modified.filter(|&it| told.is_some_and(|told| told != it) && self.is_past(it)),
             proof: Some(proved.proof),
             digests: proved.digests,
             checksum: proved.checksum,
-            note: Some(note),
+            note: Some(self.noted(note)),
             ..Receipt::default()
         }))
+    }
+
+    /// The receipt of a file under its final name that was not compared: nothing of the server's file is known to be its.
+    pub(super) fn left_alone(&mut self, place: &Place) -> Result<Receipt, Halt> {
+        let size = stays_there(place)?.map_or(0, |found| found.size);
+        self.clear_leftovers(place);
+        let note = self.noted("was there already; not compared (existing = skip)".to_owned());
+        Ok(Receipt { size, left_alone: true, proof: Some(Proof::Nothing), note: Some(note), ..Receipt::default() })
+    }
+
+    fn noted(&self, note: String) -> String {
+        self.note.as_ref().map_or(note.clone(), |told| format!("{note}; {told}"))
     }
 
     /// Asks the server for the checksum that a file under its final name is to have, once. Returns whether it gave one.
@@ -64,4 +66,12 @@ impl Run<'_> {
         self.task.gauge.set_phase(Phase::Checking);
         Ok(self.word.is_some())
     }
+}
+
+fn stays_there(place: &Place) -> Result<Option<Found>, Halt> {
+    on_disk(Stage::Plan, || {
+        place.clear_final_label();
+        place.sync_dir()?;
+        place.final_file()
+    })
 }

@@ -68,6 +68,7 @@ impl Run<'_> {
             expect: &self.task.job.spec.expect,
             has_digest: self.word.is_some() || self.pieces.is_some(),
             final_file,
+            is_own: self.own.is_some(),
             difference: self.difference,
             part,
             progress: self.progress.as_ref(),

@@ -306,7 +306,7 @@ impl Run<'_> {
                 Some(step) => step,
                 None => self.plan(place, &remote, compared, link.quirks().no_rest)?,
             };
-            if !matches!(step, Plan::Adopt { .. } | Plan::Refuse(_) | Plan::Compare | Plan::Sample) && !self.twice {
+            if step.fetches() && !self.twice {
                 self.let_settle(&remote)?;
             }
             let doubts = link.doubts();
@@ -321,6 +321,7 @@ impl Run<'_> {
                     let receipt = Box::pin(self.adopted(place, remote, note, verified)).await?;
                     return Ok(Goal::Adopted(Box::new(receipt)));
                 }
+                Plan::LeaveAlone => return Ok(Goal::Adopted(Box::new(self.left_alone(place)?))),
                 Plan::Refuse(failure) => return Err(self.own_way_out(failure).into()),
                 Plan::Compare => {
                     compared.digest_matches = Some(self.compare_final(place).await?);

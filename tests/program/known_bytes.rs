@@ -299,3 +299,19 @@ fn a_file_with_a_time_of_its_own_that_its_bytes_proved_stays_for_good() {
         assert!(!ftpq.downloads().join("a.bin.ftpq-changed").exists(), "{story}");
     }
 }
+
+/// As when the clock of a server that lists local time is set to summer time.
+#[test]
+fn a_time_that_only_the_listing_tells_makes_no_error_of_a_file_of_ftpq_s_own() {
+    for (same, code) in [(true, 0), (false, 1)] {
+        let (ftpq, server, data) = timeless(By::Folder);
+        let now = if same { data.clone() } else { pseudo_random(1420, LEN) };
+        server.core().put("d/a.bin", now, NEW);
+        let before = server.core().args("RETR").len();
+        let ended = get(&ftpq, &server, By::Folder, &["--existing", "error"]);
+        let story = format!("{ended}{}", server.core().dialogue());
+        assert_eq!(ended.code, Some(code), "{story}");
+        ftpq.assert_file("a.bin", &data, &story);
+        assert!(server.core().args("RETR").len() > before, "by its size alone\n{story}");
+    }
+}

@@ -14,6 +14,7 @@ struct Case {
     remote: Identity,
     expect: Expectation,
     final_file: Option<FinalFile>,
+    is_own: bool,
     difference: Difference,
     part: Option<u64>,
     progress: Option<Progress>,
@@ -29,6 +30,7 @@ fn case() -> Case {
         remote: identity(100_000, "20260101000000"),
         expect: Expectation::default(),
         final_file: None,
+        is_own: false,
         difference: Difference::None,
         part: None,
         progress: None,
@@ -47,6 +49,7 @@ impl Case {
             expect: &self.expect,
             has_digest: self.expect.checksum.is_some(),
             final_file: self.final_file,
+            is_own: self.is_own,
             difference: self.difference,
             part: self.part,
             progress: self.progress.as_ref(),
@@ -154,7 +157,7 @@ fn a_file_that_differs_is_never_touched_unasked() {
         let plan = Case { final_file: file, existing: Existing::Overwrite, ..case() }.plan();
         assert!(matches!(plan, Plan::Fresh { .. }), "{plan:?}");
         let plan = Case { final_file: file, existing: Existing::Skip, ..case() }.plan();
-        assert!(matches!(plan, Plan::Adopt { .. }), "{plan:?}");
+        assert_eq!(plan, Plan::LeaveAlone);
     }
 }
 
@@ -167,6 +170,38 @@ fn a_file_of_our_own_is_recognized_after_a_crash_even_where_any_file_is_an_error
     assert!(matches!(job.plan(), Plan::Adopt { .. }));
     job.part = Some(5);
     assert!(matches!(job.plan(), Plan::Refuse(_)));
+}
+
+/// What costs nothing is compared of a file that is to be skipped: it may be this job's own, named just before a crash.
+#[test]
+fn a_file_that_is_to_be_skipped_counts_as_the_server_s_where_size_and_time_say_so() {
+    let mut job = Case { final_file: Some(there(100_000, Some(TIME))), existing: Existing::Skip, ..case() };
+    assert!(matches!(job.plan(), Plan::Adopt { .. }));
+    job.remote.modified = None;
+    assert_eq!(job.plan(), Plan::LeaveAlone);
+    job.progress = Some(progress(100_000, 0, BOOT));
+    assert_eq!(job.plan(), Plan::Sample);
+    job.part = Some(5);
+    assert_eq!(job.plan(), Plan::LeaveAlone);
+    let md5 = format!("md5={}", "0".repeat(32)).parse().unwrap();
+    let expect = Expectation { checksum: Some(md5), ..Expectation::default() };
+    let job = Case { expect, remote: identity(100_000, "20260101000000"), ..job };
+    assert_eq!(job.plan(), Plan::LeaveAlone);
+}
+
+/// Of a file that this job put there, what can't be told of it is found out, though other files are an error.
+#[test]
+fn a_file_of_our_own_is_compared_where_other_files_are_an_error() {
+    let own = Case {
+        final_file: Some(there(100_000, Some(TIME))),
+        existing: Existing::Error,
+        is_own: true,
+        difference: Difference::Doubt,
+        ..case()
+    };
+    assert_eq!(own.plan(), Plan::Sample);
+    let lines = Case { kind: TransferType::Ascii, ..own };
+    assert!(matches!(lines.plan(), Plan::Refuse(_)), "the bytes of TYPE A are not compared");
 }
 
 #[test]
