@@ -5,7 +5,7 @@ use std::{
     fs,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -168,6 +168,35 @@ fn a_file_at_rest_whose_time_is_always_now_is_read_twice_and_done() {
         assert_eq!(server.core().args("RETR").len(), 2, "{story}");
         assert!(ftpq.run(&["show", "1"]).out.contains("read twice and compared"), "{story}");
     }
+}
+
+/// What was found of a server's times is not held against it for ever.
+#[test]
+fn a_file_is_read_once_again_after_the_server_s_times_were_mended() {
+    let is_mended = Arc::new(AtomicBool::new(false));
+    let mended = Arc::clone(&is_mended);
+    let server = Scripted::lying(move |turn| match turn.verb {
+        "MDTM" if !mended.load(Ordering::SeqCst) => Act::say(&format!("213 {}", ago(0))),
+        _ => Act::Usual,
+    });
+    server.core().put("a.bin", pseudo_random(718, LEN), &ago(7200));
+    let (ftpq, _, story) = fetch(&server, &["--retries", "5", "--min-age", "1"]);
+    assert_eq!(server.core().args("RETR").len(), 2, "{story}");
+    is_mended.store(true, Ordering::SeqCst);
+    let new = pseudo_random(719, LEN);
+    server.core().put("a.bin", new.clone(), &ago(3600));
+    let again = || {
+        let into = ftpq.downloads();
+        let get = ["get", &server.url("a.bin"), "--into", into.to_str().unwrap(), "--existing", "overwrite"];
+        ftpq.run(&get).expect_code(0)
+    };
+    let ended = again();
+    let story = format!("{ended}{}", server.core().dialogue());
+    ftpq.assert_file("a.bin", &new, &story);
+    assert_eq!(server.core().args("RETR").len(), 3, "read once\n{story}");
+    assert!(ftpq.run(&["show", "1"]).out.contains("size and time"), "{story}");
+    again();
+    assert_eq!(server.core().args("RETR").len(), 3, "{story}");
 }
 
 /// A writer that is slower than two readings: an equal length, a time that is always now, and a mix in between.
