@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::{
-    Attempt, Cause, Change, Claim, Counts, Destination, Expectation, Failure, HostFacts, HostKey, JobSpec, JobState,
-    Progress, Receipt, RelPath, Selection, Settlement, Source, Stage,
+    Attempt, Cause, Change, Claim, Counts, Destination, Expectation, Failure, Folder, HostFacts, HostKey, JobSpec,
+    JobState, Progress, Receipt, RelPath, Selection, Settlement, Source, Stage,
 };
 
 pub(super) fn spec(url: &str, path: &str) -> JobSpec {
@@ -686,4 +686,22 @@ async fn a_journal_of_mostly_history_is_rewritten() {
     assert!(report.rebuilt);
     assert_eq!(queue.get(JobId(2)).await.unwrap(), before);
     assert_eq!(all(&queue).await.queued, 3);
+}
+
+/// Two commands read one tree into two places: what is left of one is not counted as left of the other.
+#[tokio::test]
+async fn a_tree_is_counted_for_its_own_command_alone() {
+    let queue = Queue::in_memory();
+    let folder = |into: &str, below: &str, asked: u64| {
+        let mut job = spec(&format!("ftp://h/d/{below}"), &format!("{into}/{below}x"));
+        job.folder = Some(Box::new(Folder { below: below.to_owned(), asked, ..Folder::default() }));
+        job
+    };
+    add(&queue, vec![folder("a", "", 1), folder("a", "sub/", 1)]).await.unwrap();
+    for claim in queue.claim(&account("ftp://h"), 9, None, 0).await.unwrap() {
+        queue.settle(claim, done()).await.unwrap();
+    }
+    assert_eq!(queue.tree_size(1).await.unwrap().folders, 1);
+    add(&queue, vec![folder("b", "", 2)]).await.unwrap();
+    assert_eq!(queue.tree_size(1).await.unwrap().folders, 1);
 }

@@ -2,7 +2,7 @@
 
 use super::books::Books;
 use super::{Queue, QueueError};
-use crate::model::{Account, JobSpec, JobState, RemotePath};
+use crate::model::{Account, Job, JobSpec, JobState, RemotePath};
 use std::collections::HashSet;
 
 /// Jobs that the folders of a command gave which are not read again.
@@ -33,7 +33,8 @@ impl Books {
         let mut unread: HashSet<(Account, RemotePath)> = HashSet::new();
         for &(id, state) in &folders {
             let is_unread = !matches!(state, JobState::Done | JobState::Failed | JobState::Cancelled);
-            if let Some(job) = self.job(id)?.filter(|_| is_unread) {
+            let is_asked = |job: &Job| job.spec.folder.as_ref().is_some_and(|rules| rules.asked == asked);
+            if let Some(job) = self.job(id)?.filter(|job| is_unread && is_asked(job)) {
                 unread.insert((job.spec.source.account().clone(), job.spec.source.path().clone()));
             }
         }
