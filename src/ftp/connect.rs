@@ -68,7 +68,7 @@ pub(super) async fn data_alone(
 ) -> io::Result<(HeldPort, TcpStream)> {
     let held = timeout(patience, ports.hold(address.ip(), address.port())).await.map_err(|_| {
         io::Error::new(
-            io::ErrorKind::TimedOut,
+            io::ErrorKind::ResourceBusy,
             "the server named it to another session too, which still waits for data",
         )
     })?;

@@ -79,4 +79,16 @@ mod tests {
         }
         assert!(ports.held.borrow().is_empty());
     }
+
+    /// What is to be done about a port that another session of ours holds is told of that.
+    #[tokio::test]
+    async fn a_port_that_stays_held_is_told_with_what_avoids_it() {
+        let ports = PassivePorts::default();
+        let address: std::net::SocketAddr = ([192, 0, 2, 1], 9).into();
+        let _held = ports.hold(address.ip(), address.port()).await;
+        let patience = std::time::Duration::from_millis(5);
+        let error = crate::ftp::connect::data_alone(address, None, patience, &ports).await.err().unwrap();
+        let failure = crate::ftp::trouble::unreachable(9, &error);
+        assert!(failure.advice.as_deref().unwrap().contains("--per-host 1"), "{failure:?}");
+    }
 }

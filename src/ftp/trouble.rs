@@ -85,8 +85,11 @@ pub(super) fn unreachable(port: u16, error: &io::Error) -> Failure {
         return failure;
     }
     let message = format!("the data port {port} that the server named can't be reached: {error}");
-    Failure::transient(Stage::Data, Cause::DataConnection, message)
-        .with_advice("if it stays, choose another --data-mode, or look at the firewalls between")
+    let advice = match error.kind() {
+        io::ErrorKind::ResourceBusy => "if it stays, --per-host 1 gives the server one session at a time",
+        _ => "if it stays, choose another --data-mode, or look at the firewalls between",
+    };
+    Failure::transient(Stage::Data, Cause::DataConnection, message).with_advice(advice)
 }
 
 /// The server doesn't connect to the listener of an active mode.
