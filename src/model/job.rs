@@ -317,8 +317,9 @@ impl Settlement {
                 // Another file on the server is still to be compared, and there may be a beginning of it.
                 let is_other = checked_at.is_none();
                 let progress = record.progress.take().filter(|_| is_other);
+                let other_content = record.other_content && is_other;
                 record.end_well();
-                (record.progress, record.compare) = (progress, is_other);
+                (record.progress, record.compare, record.other_content) = (progress, is_other, other_content);
                 if let Some(receipt) = &mut record.receipt {
                     (receipt.checked_at, receipt.modified_here) = (checked_at.or(receipt.checked_at), modified_here);
                 }

@@ -122,6 +122,9 @@ pub struct JobRecord {
     /// Whether the file under the final name is still to be compared with a later list's word.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub compare: bool,
+    /// Whether a listing told of another content than before, and not only of times that a clock set anew explains.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub other_content: bool,
     /// Whether the file that the receipt tells of is to be replaced where the server has another one now.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub replace: bool,
@@ -210,7 +213,7 @@ impl JobRecord {
         self.progress = None;
         self.failure = None;
         self.troubles.clear();
-        (self.compare, self.replace) = (false, false);
+        (self.compare, self.other_content, self.replace) = (false, false, false);
     }
 
     pub(super) fn note_failure(&mut self, attempt: Attempt, progress: Option<Progress>) {

@@ -35,7 +35,7 @@ pub use pace::{LEAST, Pace};
 pub use pattern::{Pattern, PatternError, split_pattern};
 pub use pieces::{LEAST_PIECE, Meeting, Piece, PieceId, Pieces, Room, variety};
 pub use rate::Bucket;
-pub use recheck::{Comparison, compare_with_receipt, is_as_finished};
+pub use recheck::{Comparison, SKEW, compare_with_receipt, is_as_finished};
 pub use resume::{
     Difference, Facts, FinalFile, OVERLAP, Plan, expected_size, known_progress, other_content, overshoots, plan,
     unix_seconds,

@@ -6,7 +6,7 @@ use super::resume::unix_seconds;
 use crate::model::{Identity, Receipt, Stability, TransferType};
 
 /// Seconds by which a server's times may be behind this machine's: some tell local time (RFC 3659, section 2.3, asks for UTC).
-const SKEW: i64 = 14 * 3600 + 120;
+pub const SKEW: i64 = 14 * 3600 + 120;
 
 /// Whether a server still has the file that a receipt tells of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Comparison {
     OtherId,
     /// It has another one: in what they differ.
     Different(String),
+    /// It tells a time that it did not tell then, and by which the file may have been changed since.
+    NewTime(String),
     /// It no longer tells what it told then: what is not told is not the same.
     Untold(&'static str),
 }
@@ -76,7 +78,9 @@ fn since(receipt: &Receipt, time: &str) -> Comparison {
     let begun = i64::try_from(begun).unwrap_or(i64::MAX);
     match unix_seconds(time) {
         Some(changed) if changed.saturating_add(SKEW) < begun => Comparison::Same,
-        Some(changed) if changed < begun.saturating_add(SKEW) => Comparison::Untold("time zone"),
+        Some(changed) if changed < begun.saturating_add(SKEW) => {
+            Comparison::NewTime(crate::model::printable(time, 40).to_string())
+        }
         Some(_) => Comparison::Different(format!("it was changed at {}", crate::model::printable(time, 40))),
         None => Comparison::Untold("time"),
     }
@@ -160,6 +164,7 @@ mod tests {
                 Comparison::OtherId => "id",
                 Comparison::Different(_) => "different",
                 Comparison::Untold(_) => "untold",
+                Comparison::NewTime(_) => "new",
             };
             assert_eq!(found, verdict, "{then:?} {now:?}");
         }
@@ -172,7 +177,7 @@ mod tests {
         assert_eq!(at("20240229093000"), Comparison::Same);
         // In whatever zone it is told.
         for time in ["20240229100000", "20240229235830", "20240301000001", "20240301130000"] {
-            assert!(matches!(at(time), Comparison::Untold(_)), "{time}");
+            assert_eq!(at(time), Comparison::NewTime(time.to_owned()));
         }
         for time in ["20240301150000", "20250101000000"] {
             assert!(matches!(at(time), Comparison::Different(_)), "{time}");

@@ -52,6 +52,8 @@ pub struct Renewal {
     pub was_done: bool,
     /// Whether the listing tells otherwise than an earlier one.
     pub differs: bool,
+    /// Whether it tells of another content, and not only of times that a clock set anew explains.
+    pub is_other: bool,
 }
 
 /// While this lives, the queue keeps in memory which job has which destination.
@@ -274,7 +276,7 @@ impl Books {
     }
 
     fn renew(&mut self, renewal: Renewal) -> Result<(), QueueError> {
-        let Renewal { id, listed, again, differs, .. } = renewal;
+        let Renewal { id, listed, again, differs, is_other, .. } = renewal;
         let Some(stored) = self.index.state(id.0) else { return Ok(()) };
         let (before, _) = self.record(id.0)?;
         let mut record = before.clone();
@@ -286,6 +288,7 @@ impl Books {
         }
         // Once the new word is stored, nothing else tells of the difference.
         record.compare |= again && differs && record.receipt.is_some();
+        record.other_content |= record.compare && is_other;
         if listed.is_some() {
             record.listed = listed;
         }
@@ -418,8 +421,14 @@ mod tests {
             queue.settle(claim, done()).await.unwrap();
         }
         let listed = Some(Listed { size: Some(9), ..Listed::default() });
-        let renewal =
-            |id, again| Renewal { id: JobId(id), listed: listed.clone(), again, was_done: true, differs: false };
+        let renewal = |id, again| Renewal {
+            id: JobId(id),
+            listed: listed.clone(),
+            again,
+            was_done: true,
+            differs: false,
+            is_other: false,
+        };
         queue.renew(vec![renewal(1, true), renewal(2, false)]).await.unwrap();
         let told = queue.admit(specs("h", 0..2)).await.unwrap();
         let known: Vec<&Known> = told

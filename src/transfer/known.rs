@@ -97,18 +97,25 @@ impl Run<'_> {
             return Ok(None);
         }
         self.difference = match comparison {
-            Comparison::Different(_) => Difference::Content,
+            // Some of its bytes tell too little.
+            Comparison::Different(_) | Comparison::NewTime(_) => Difference::Content,
             // A size tells that it is another one, and its bytes that it is not.
             Comparison::Untold(_) if remote.size.is_none() => Difference::Content,
+            Comparison::Same | Comparison::SameSize(_)
+                if remote.modified.is_none() && self.task.job.record.other_content =>
+            {
+                Difference::Content
+            }
             Comparison::Untold(_) | Comparison::OtherId => Difference::Doubt,
             Comparison::Same | Comparison::SameSize(_) if self.is_listed_anew(&receipt, remote) => Difference::Doubt,
             Comparison::Same | Comparison::SameSize(_) => Difference::None,
         };
         match (&comparison, self.existing()) {
-            (Comparison::Different(_) | Comparison::Untold(_), Existing::Check | Existing::Error) => {
-                Err(self.own_way_out(Failure::local(Stage::Plan, Cause::Exists, difference)).into())
-            }
-            (Comparison::Different(_) | Comparison::Untold(_), _) => {
+            (
+                Comparison::Different(_) | Comparison::NewTime(_) | Comparison::Untold(_),
+                Existing::Check | Existing::Error,
+            ) => Err(self.own_way_out(Failure::local(Stage::Plan, Cause::Exists, difference)).into()),
+            (Comparison::Different(_) | Comparison::NewTime(_) | Comparison::Untold(_), _) => {
                 self.add_note(&difference);
                 Ok(None)
             }
@@ -240,6 +247,9 @@ fn told_apart(receipt: &Receipt, comparison: &Comparison) -> String {
         Comparison::Untold(what) => {
             format!("the server tells no {what} of the file: it can't be compared with the one fetched at {then}")
         }
+        Comparison::NewTime(time) => format!(
+            "the server tells {time} as its time and told none when it was fetched, at {then}: it may have been changed since"
+        ),
         Comparison::OtherId => format!("its unique id is another than that of the one fetched at {then}"),
         Comparison::Same | Comparison::SameSize(_) => "its content is not compared".to_owned(),
     }

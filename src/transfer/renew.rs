@@ -1,13 +1,17 @@
 //! A file that is known, found in a listing once more: whether it is to be fetched again.
 
 use crate::model::{JobSpec, JobState, Listed, Receipt, TransferType};
-use crate::policy::{is_as_finished, unix_seconds};
+use crate::policy::{SKEW, is_as_finished, unix_seconds};
 use crate::queue::{Known, Renewal};
 use std::fs::symlink_metadata;
 use std::os::unix::fs::MetadataExt;
 
 /// Digits of a time that tells seconds: `YYYYMMDDhhmmss`.
 const TO_THE_SECOND: usize = 14;
+/// Digits of one that tells minutes.
+const TO_THE_MINUTE: usize = 12;
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
 /// A file may change once more in the minute in which it was fetched, and be listed as before. Servers' clocks differ by
 /// another minute.
 const RACY: i64 = 120;
@@ -30,8 +34,40 @@ pub(super) fn judge(job: &JobSpec, known: &Known, look: Look) -> Option<Renewal>
     };
     let is_news = known.listed.is_none() && job.listed.is_some();
     let was_done = known.state == JobState::Done;
-    let differs = known.listed.as_ref().zip(job.listed.as_ref()).is_some_and(|(before, now)| !now.agrees(before));
-    (again || is_news).then(|| Renewal { id: known.id, listed: job.listed.clone(), again, was_done, differs })
+    let (differs, is_other) = job.listed.as_ref().map_or((false, false), |now| change(now, known));
+    (again || is_news).then(|| Renewal { id: known.id, listed: job.listed.clone(), again, was_done, differs, is_other })
+}
+
+/// Whether a listing tells otherwise than was known, and whether of another content. One that is the first of a file says
+/// when that was changed, and no more.
+fn change(now: &Listed, known: &Known) -> (bool, bool) {
+    match (&known.listed, &known.receipt) {
+        (Some(before), _) => (!now.agrees(before), is_other_content(before, now)),
+        (None, Some(receipt)) => {
+            let finished = i64::try_from(receipt.finished_at).unwrap_or(i64::MAX);
+            let is_later = listed_at(now).is_some_and(|at| at > finished.saturating_add(SKEW));
+            (true, is_later)
+        }
+        (None, None) => (false, false),
+    }
+}
+
+/// Whether two listings tell of different contents. Clocks that are set to summer time move each time by an hour, and a date
+/// alone by a day.
+fn is_other_content(before: &Listed, now: &Listed) -> bool {
+    let moved = listed_at(before).zip(listed_at(now)).map(|(then, now)| then.abs_diff(now));
+    let is_dated = |listed: &Listed| listed.modified.as_ref().is_some_and(|time| time.len() < TO_THE_MINUTE);
+    let explained = if is_dated(before) || is_dated(now) { moved <= Some(DAY) } else { moved == Some(HOUR) };
+    let times = |listed: &Listed| Listed { modified: listed.modified.clone(), ..Listed::default() };
+    let other_time = !times(now).agrees(&times(before)) && !explained;
+    let other_size = matches!((before.size, now.size), (Some(then), Some(now)) if then != now);
+    other_time || other_size
+}
+
+/// The time that a listing tells, in seconds since 1970-01-01 in the server's own clock.
+fn listed_at(listed: &Listed) -> Option<i64> {
+    let time = listed.modified.as_ref()?;
+    unix_seconds(&format!("{time}{}", "000000".get(time.len().checked_sub(8)?..).unwrap_or_default()))
 }
 
 /// Whether the local file is as it was finished.

@@ -2,6 +2,7 @@
 
 use crate::{
     known::{By, NEW, OLD, WAYS, edit, follow, get, into, job},
+    one_version::ago,
     support::{Act, Ended, Ftpq, Scripted, Traits, Turn, pseudo_random},
 };
 use std::{
@@ -300,13 +301,92 @@ fn a_file_with_a_time_of_its_own_that_its_bytes_proved_stays_for_good() {
     }
 }
 
+/// A file that was changed in one byte that no sample meets but by chance.
+fn changed_in_the_middle(data: &[u8]) -> Vec<u8> {
+    let mut changed = data.to_vec();
+    changed[1_000_000] ^= 1;
+    changed
+}
+
+/// A time that is told only now, by which the file may have been changed since: some of its bytes do not say that it was not.
+#[test]
+fn a_file_that_may_have_been_changed_since_is_not_the_same_by_some_of_its_bytes() {
+    for (existing, code) in [("backup", 0), ("check", 1)] {
+        let tells = Arc::new(AtomicBool::new(false));
+        let is_telling = Arc::clone(&tells);
+        let server = Scripted::lying(move |turn| match turn.verb {
+            "MDTM" | "MLST" if !is_telling.load(Ordering::SeqCst) => Act::say("550 Busy."),
+            _ => Act::Usual,
+        });
+        let old = pseudo_random(1421, 4_000_000);
+        server.core().put("d/a.bin", old.clone(), OLD);
+        let ftpq = Ftpq::new();
+        sync(&ftpq, &server, &[]).expect_code(0);
+        let new = changed_in_the_middle(&old);
+        server.core().put("d/a.bin", new.clone(), &ago(0));
+        tells.store(true, Ordering::SeqCst);
+        let ended = sync(&ftpq, &server, &["--existing", existing, "--min-age", "0"]);
+        let story = format!("{existing}\n{ended}{}", server.core().dialogue());
+        assert_eq!(ended.code, Some(code), "{story}");
+        ftpq.assert_file("a.bin", if code == 0 { &new } else { &old }, &story);
+        assert!(!ftpq.downloads().join("a.bin.ftpq-changed").exists(), "{story}");
+        if code == 0 {
+            let before = server.core().args("RETR").len();
+            sync(&ftpq, &server, &[]).expect_code(0);
+            assert_eq!(server.core().args("RETR").len(), before, "{}", server.core().dialogue());
+        }
+    }
+}
+
+/// A listing that tells another day tells of another file; one that tells another hour may tell of another clock.
+#[test]
+fn a_listing_s_other_time_is_believed_where_no_clock_explains_it() {
+    const AN_HOUR_LATER: &str = "20240229133456";
+    for (time, is_fetched) in [(NEW, true), (AN_HOUR_LATER, false)] {
+        let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, without_times);
+        let old = pseudo_random(1422, 4_000_000);
+        server.core().put("d/a.bin", old.clone(), OLD);
+        let ftpq = Ftpq::new();
+        sync(&ftpq, &server, &[]).expect_code(0);
+        let new = if is_fetched { changed_in_the_middle(&old) } else { old };
+        server.core().put("d/a.bin", new.clone(), time);
+        let before = server.core().args("RETR").len();
+        let ended = sync(&ftpq, &server, &[]).expect_code(0);
+        let story = format!("{time}\n{ended}{}", server.core().dialogue());
+        ftpq.assert_file("a.bin", &new, &story);
+        assert!(server.core().args("RETR").len() > before, "by its size alone\n{story}");
+        let whole = ended.events("summary").is_empty() && ended.everything().contains("3.81 MiB");
+        assert_eq!(whole, is_fetched, "{story}");
+        sync(&ftpq, &server, &[]).expect_code(0);
+    }
+}
+
+/// What was done for a URL has no listing: the first that tells of it is not its own.
+#[test]
+fn a_file_that_size_alone_compared_is_not_vouched_for_by_a_first_listing() {
+    let (ftpq, server, old) = timeless(By::Url);
+    let new = pseudo_random(1424, LEN);
+    server.core().put("d/a.bin", new.clone(), NEW);
+    let ended = get(&ftpq, &server, By::Folder, &[]).expect_code(1);
+    ftpq.assert_file("a.bin", &old, &ended);
+    let ended = sync(&ftpq, &server, &[]).expect_code(0);
+    ftpq.assert_file("a.bin", &new, &format!("{ended}{}", server.core().dialogue()));
+    let asked = server.core().args("RETR").len();
+    sync(&ftpq, &server, &[]).expect_code(0);
+    assert_eq!(server.core().args("RETR").len(), asked, "{}", server.core().dialogue());
+}
+
 /// As when the clock of a server that lists local time is set to summer time.
 #[test]
 fn a_time_that_only_the_listing_tells_makes_no_error_of_a_file_of_ftpq_s_own() {
     for (same, code) in [(true, 0), (false, 1)] {
-        let (ftpq, server, data) = timeless(By::Folder);
+        let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, without_times);
+        let data = pseudo_random(1425, LEN);
+        server.core().put("d/a.bin", data.clone(), OLD);
+        let ftpq = Ftpq::new();
+        get(&ftpq, &server, By::Folder, &[]).expect_code(0);
         let now = if same { data.clone() } else { pseudo_random(1420, LEN) };
-        server.core().put("d/a.bin", now, NEW);
+        server.core().put("d/a.bin", now, "20240229133456");
         let before = server.core().args("RETR").len();
         let ended = get(&ftpq, &server, By::Folder, &["--existing", "error"]);
         let story = format!("{ended}{}", server.core().dialogue());

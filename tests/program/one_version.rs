@@ -13,7 +13,7 @@ use std::{
 const LEN: usize = 300_000;
 
 /// A time as MDTM tells it, so many seconds before now.
-fn ago(seconds: u64) -> String {
+pub(crate) fn ago(seconds: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() - seconds;
     let (days, of_day) = (i64::try_from(now / 86_400).unwrap(), now % 86_400);
     // Years that begin in March.
