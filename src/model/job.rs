@@ -271,6 +271,8 @@ pub enum Settlement {
         checked_at: Option<u64>,
         /// See [`Receipt::modified_here`].
         modified_here: Option<i64>,
+        /// Whether the job's own source was asked: no mirror settles what a listing of that said.
+        by_own_source: bool,
     },
     /// Try again, not before a time in seconds since 1970-01-01 UTC.
     RetryAt {
@@ -313,20 +315,27 @@ impl Settlement {
     pub fn write_to(self, record: &mut JobRecord) {
         record.not_before = None;
         match self {
-            Self::Unchanged { checked_at, modified_here } => {
+            Self::Unchanged { checked_at, modified_here, by_own_source } => {
                 // Another file on the server is still to be compared, and there may be a beginning of it.
                 let is_other = checked_at.is_none();
                 let progress = record.progress.take().filter(|_| is_other);
-                let other_content = record.other_content && is_other;
+                let (compare, other_content) = (record.compare, record.other_content);
                 record.end_well();
-                (record.progress, record.compare, record.other_content) = (progress, is_other, other_content);
+                record.progress = progress;
+                if is_other || !by_own_source {
+                    (record.compare, record.other_content) = (is_other || compare, other_content);
+                }
                 if let Some(receipt) = &mut record.receipt {
                     (receipt.checked_at, receipt.modified_here) = (checked_at.or(receipt.checked_at), modified_here);
                 }
             }
             Self::Done { receipt, attempt } => {
                 record.remember(attempt);
+                let (compare, other_content) = (record.compare, record.other_content);
                 record.end_well();
+                if receipt.source.is_some() && receipt.checksum.is_none() {
+                    (record.compare, record.other_content) = (compare, other_content);
+                }
                 let (attempts, fetched_in_all, millis) = (record.attempts, record.fetched, record.millis);
                 record.receipt = Some(Receipt { attempts, fetched_in_all, millis, ..*receipt });
             }
@@ -507,9 +516,9 @@ mod tests {
         .write_to(&mut record);
         let before = record.clone();
         record.replace = true;
-        Settlement::Unchanged { checked_at: Some(9), modified_here: None }.write_to(&mut record);
+        Settlement::Unchanged { checked_at: Some(9), modified_here: None, by_own_source: true }.write_to(&mut record);
         assert!(!record.compare && !record.replace);
-        Settlement::Unchanged { checked_at: None, modified_here: None }.write_to(&mut record);
+        Settlement::Unchanged { checked_at: None, modified_here: None, by_own_source: true }.write_to(&mut record);
         assert_eq!(record.receipt.as_ref().unwrap().checked_at, Some(9));
         assert!(std::mem::take(&mut record.compare), "the server's file is still to be compared");
         record.receipt.as_mut().unwrap().checked_at = None;

@@ -87,8 +87,7 @@ fn since(receipt: &Receipt, time: &str) -> Comparison {
 }
 
 /// Whether the file under the final name has length and time as it was finished: its own time then, or the server's, where
-/// that was told, otherwise one not after the end of the download. One that was left alone never
-/// was.
+/// that was told, otherwise one not after the end of the download. One that was left alone never was.
 #[must_use]
 pub fn is_as_finished(receipt: &Receipt, size: u64, modified: Option<i64>) -> bool {
     let told = receipt.modified_here.or_else(|| receipt.identity.modified.as_deref().and_then(unix_seconds));

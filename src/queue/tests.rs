@@ -389,7 +389,10 @@ async fn a_recheck_moves_jobs_and_leaves_their_story(queue: Queue) {
     let claim = claim_one(&queue, "h", 0).await;
     let id = claim.job().id;
     assert_eq!(
-        queue.settle(claim, Settlement::Unchanged { checked_at: Some(9), modified_here: None }).await.unwrap(),
+        queue
+            .settle(claim, Settlement::Unchanged { checked_at: Some(9), modified_here: None, by_own_source: true })
+            .await
+            .unwrap(),
         JobState::Done
     );
     let job = queue.get(id).await.unwrap().unwrap();

@@ -1,6 +1,7 @@
 //! Files that are there already: taken for what they are, or gone on with.
 
 use super::gauge::Phase;
+use super::known::NOT_COMPARED;
 use super::link::Link;
 use super::task::{Halt, Run, on_disk};
 use crate::disk::{Found, Place, Wanted};
@@ -8,45 +9,49 @@ use crate::model::{Existing, Identity, Proof, Receipt, Stage};
 use crate::policy::unix_seconds;
 
 impl Run<'_> {
-    /// The receipt of a file that stands under its final name. `verified` tells whether its content was compared.
+    /// The receipt of a file that stands under its final name; nothing where it was changed since it was looked at.
+    /// `verified` tells whether its content was compared.
     pub(super) async fn adopted(
         &mut self,
         place: &Place,
-        remote: Identity,
+        remote: &Identity,
         note: String,
         verified: bool,
-    ) -> Result<Receipt, Halt> {
-        let found = stays_there(place)?;
-        let (size, modified) = (found.map_or(0, |f| f.size), found.and_then(|f| f.modified));
+    ) -> Result<Option<Receipt>, Halt> {
         let mut surveyed = self.final_survey.take().unwrap_or_default();
         if let Some(algorithm) = self.kept_digest().filter(|&algorithm| surveyed.digest(algorithm).is_none()) {
             let wanted = Wanted { whole: vec![algorithm], pieces: None };
             surveyed.digests.extend(self.survey_final(place, wanted).await?.digests);
         }
+        let found = stays_there(place)?;
+        if found != self.final_file {
+            return Ok(None);
+        }
+        let (size, modified) = (found.map_or(0, |f| f.size), found.and_then(|f| f.modified));
         self.clear_leftovers(place);
         let told = remote.modified.as_deref().and_then(unix_seconds);
         let proved = if verified {
-            self.proved(self.word.clone(), surveyed, (&remote, size))
+            self.proved(self.word.clone(), surveyed, (remote, size))
         } else {
-            super::prove::Proved { proof: self.by_length(&remote, size), digests: surveyed.digests, checksum: None }
+            super::prove::Proved { proof: self.by_length(remote, size), digests: surveyed.digests, checksum: None }
         };
-        Ok(self.keep_digests(Receipt {
+        Ok(Some(self.keep_digests(Receipt {
             size,
-            identity: remote,
-            modified_here: modified.filter(|&it| told.is_some_and(|told| told != it) && self.is_past(it)),
+            identity: remote.clone(),
+            modified_here: modified.filter(|&it| told != Some(it) && self.is_past(it)),
             proof: Some(proved.proof),
             digests: proved.digests,
             checksum: proved.checksum,
             note: Some(self.noted(note)),
             ..Receipt::default()
-        }))
+        })))
     }
 
     /// The receipt of a file under its final name that was not compared: nothing of the server's file is known to be its.
     pub(super) fn left_alone(&mut self, place: &Place) -> Result<Receipt, Halt> {
         let size = stays_there(place)?.map_or(0, |found| found.size);
         self.clear_leftovers(place);
-        let note = self.noted("was there already; not compared (existing = skip)".to_owned());
+        let note = self.noted(NOT_COMPARED.to_owned());
         Ok(Receipt { size, left_alone: true, proof: Some(Proof::Nothing), note: Some(note), ..Receipt::default() })
     }
 

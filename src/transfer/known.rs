@@ -10,6 +10,10 @@ use crate::policy::{Comparison, Difference, compare_with_receipt, is_as_finished
 
 /// What is to be told of a file that is the same by size and time.
 const AS_IT_WAS: &str = "as it was, checked with the server";
+/// What is to be told of one that is not compared, and never was.
+pub(super) const NOT_COMPARED: &str = "was there already; not compared (existing = skip)";
+/// What is to be told of one that is not compared any more.
+const CHANGED_HERE: &str = "kept as it is (existing = skip): it is not the file that was fetched";
 
 /// A file that stays as it was finished before.
 pub(super) struct UnchangedFile {
@@ -28,7 +32,13 @@ impl Run<'_> {
     /// Has the server asked about the file together with those that come next. Returns what stays, where it is as it was;
     /// everything else is asked and decided upon alone.
     pub(super) async fn glance(&mut self, place: &Place, link: &mut Link) -> Result<Option<UnchangedFile>, Halt> {
-        if self.earlier().is_none() || self.task.settings.sidecars == Some(true) {
+        let Some(receipt) = self.earlier() else { return Ok(None) };
+        if receipt.left_alone
+            && let Some(kept) = self.stays_skipped(place)?
+        {
+            return Ok(Some(kept));
+        }
+        if self.task.settings.sidecars == Some(true) {
             return Ok(None);
         }
         let (answers, account) = (&self.task.findings.answers, self.task.source.account());
@@ -42,8 +52,20 @@ impl Run<'_> {
             Some((receipt, Comparison::Same)) if !self.has_news(&receipt, &remote) => {
                 Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some(SameBy::Time))))
             }
-            _ => Ok(None),
+            Some(_) => Ok(None),
+            None => self.stays_skipped(place),
         }
+    }
+
+    /// A file that is not to be compared, and is not the one that was put there: what is known of that one stays.
+    fn stays_skipped(&mut self, place: &Place) -> Result<Option<UnchangedFile>, Halt> {
+        let earlier = self.earlier().filter(|_| self.existing() == Existing::Skip && self.own.is_none()).cloned();
+        let Some(receipt) = earlier else { return Ok(None) };
+        if on_disk(Stage::Plan, || place.final_file())?.is_none() {
+            return Ok(None);
+        }
+        let note = if receipt.left_alone { NOT_COMPARED } else { CHANGED_HERE };
+        Ok(Some(self.stays(place, receipt, note, None)))
     }
 
     async fn ask_about_several(&mut self, link: &mut Link) -> Result<(), Halt> {
@@ -74,7 +96,9 @@ impl Run<'_> {
         place: &Place,
         remote: &Identity,
     ) -> Result<Option<UnchangedFile>, Halt> {
-        let Some((receipt, comparison)) = self.compare_with_earlier(place, remote).await? else { return Ok(None) };
+        let Some((receipt, comparison)) = self.compare_with_earlier(place, remote).await? else {
+            return self.stays_skipped(place);
+        };
         let is_news = self.has_news(&receipt, remote);
         let difference = match &comparison {
             Comparison::Same if !is_news => {
@@ -132,6 +156,7 @@ impl Run<'_> {
     ) -> Result<Option<(Receipt, Comparison)>, Halt> {
         let Some(receipt) = self.earlier().cloned() else { return Ok(None) };
         let Some(found) = on_disk(Stage::Plan, || place.final_file())? else { return Ok(None) };
+        self.see(Some(found));
         self.own = self.is_unchanged(&receipt, found, place).await?.then_some(found);
         if self.own.is_none() {
             return Ok(None);
@@ -140,14 +165,19 @@ impl Run<'_> {
         Ok(Some((receipt, comparison)))
     }
 
-    /// Whether a file that is changed from now on gets another time, in whole seconds, than this one.
+    /// Whether the file, changed since it was seen first, would have another time, in whole seconds, than this one.
     pub(super) fn is_past(&self, modified: i64) -> bool {
-        modified < self.now().saturating_sub(1)
+        modified.abs_diff(self.seen_at) > 1
     }
 
     /// Whether the file came from where this attempt goes.
     pub(super) fn is_of_source(&self, receipt: &Receipt) -> bool {
         receipt.source.as_ref().unwrap_or(&self.task.job.spec.source) == self.task.source
+    }
+
+    /// Whether the file under the final name is not the one that this job put there once.
+    pub(super) fn is_changed_here(&self) -> bool {
+        self.earlier().is_some_and(|receipt| !receipt.left_alone) && (self.own.is_none() || self.own != self.final_file)
     }
 
     /// Whether the server's file is to take the place of the one here where they differ.
@@ -183,7 +213,7 @@ impl Run<'_> {
         }
         self.add_note(note);
         let mut receipt = receipt;
-        if let Some(own) = self.own.filter(|own| same.is_some() && !is_as_finished(&receipt, own.size, own.modified)) {
+        if let Some(own) = self.own.filter(|own| !is_as_finished(&receipt, own.size, own.modified)) {
             // Its digest proved it: it need not be computed once more for the sake of the time.
             receipt.modified_here = own.modified.filter(|&modified| self.is_past(modified));
         }
@@ -209,7 +239,8 @@ impl Run<'_> {
 
     /// Adds the digests that are known of an unchanged file to those that were computed now.
     pub(super) fn keep_digests(&self, receipt: Receipt) -> Receipt {
-        let Some(earlier) = self.earlier().filter(|_| self.own.is_some()) else { return receipt };
+        let is_own = self.own.is_some() && self.own == self.final_file;
+        let Some(earlier) = self.earlier().filter(|_| is_own) else { return receipt };
         let mut digests = receipt.digests;
         for sum in earlier.known_digests() {
             if !digests.iter().any(|known| known.algorithm() == sum.algorithm()) {
@@ -235,7 +266,8 @@ impl Run<'_> {
         let Some(known) = known.filter(|_| found.size == receipt.size) else { return Ok(false) };
         let wanted = Wanted { whole: vec![known.algorithm()], pieces: None };
         let surveyed = self.survey_final(place, wanted).await?;
-        Ok(surveyed.digest(known.algorithm()) == Some(known))
+        let is_at_rest = on_disk(Stage::Plan, || place.final_file())? == Some(found);
+        Ok(is_at_rest && surveyed.digest(known.algorithm()) == Some(known))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::link::Link;
 use super::task::{Halt, Run, aside, on_disk};
-use crate::disk::{Label, PartFile, Place};
+use crate::disk::{Found, Label, PartFile, Place};
 use crate::model::{Cause, Existing, Identity, Progress, Source, Span, Stage};
 use crate::policy::{Facts, FinalFile, OVERLAP, Plan, known_progress, other_content, plan, same_identity, variety};
 
@@ -15,6 +15,8 @@ const BACK: u64 = 64 * 1024 * 1024;
 /// What was found out of the file under the final name.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Compared {
+    /// The file as it stood before it was read.
+    pub(super) of: Option<Found>,
     /// Whether its digest is the one it should have.
     pub(super) digest_matches: Option<bool>,
     /// Whether its bytes are the server's in some places.
@@ -29,12 +31,19 @@ pub(super) struct Foreign {
 }
 
 impl Run<'_> {
+    /// Takes note of what stands under the final name.
+    pub(super) fn see(&mut self, found: Option<Found>) {
+        if self.final_file != found {
+            (self.final_file, self.seen_at) = (found, self.now());
+        }
+    }
+
     /// Decides what to do, given what is on the disk and what the server says.
     pub(super) fn plan(
         &mut self,
         place: &Place,
         remote: &Identity,
-        compared: Compared,
+        compared: &mut Compared,
         no_rest: bool,
     ) -> Result<Plan, Halt> {
         let look = || {
@@ -44,7 +53,10 @@ impl Run<'_> {
         };
         let (found, part, label) = on_disk(Stage::Plan, look)?;
         let part = part.map(|f| f.size);
-        self.final_file = found;
+        self.see(found);
+        if compared.of != found {
+            *compared = Compared::default();
+        }
         self.foreign = None;
         self.progress = self.known(label);
         let own = &self.task.job.spec.source;
@@ -59,7 +71,7 @@ impl Run<'_> {
         if let Some(progress) = self.progress.as_ref().filter(same) {
             self.wrong = self.wrong.max(progress.wrong);
         }
-        let Compared { digest_matches, bytes_match } = compared;
+        let Compared { digest_matches, bytes_match, .. } = *compared;
         let final_file = found.map(|f| FinalFile { size: f.size, modified: f.modified, digest_matches, bytes_match });
         // One that may have gaps stands where it is until the new one is whole.
         let existing = if self.unfit { Existing::Overwrite } else { self.existing() };
@@ -68,7 +80,7 @@ impl Run<'_> {
             expect: &self.task.job.spec.expect,
             has_digest: self.word.is_some() || self.pieces.is_some(),
             final_file,
-            is_own: self.own.is_some(),
+            is_own: self.own.is_some() && self.own == found,
             difference: self.difference,
             part,
             progress: self.progress.as_ref(),

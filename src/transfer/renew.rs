@@ -88,7 +88,8 @@ fn is_vouched_for(job: &JobSpec, known: &Known) -> bool {
         now.size.is_some() && now.modified.is_some() && (before.modified.is_some() || unique)
     };
     let before = known.listed.as_ref().unwrap_or(&fetched);
-    let is_compared = !receipt.left_alone && !known.compare;
+    let is_own = receipt.source.as_ref().is_none_or(|source| *source == job.source);
+    let is_compared = is_own && !receipt.left_alone && !known.compare;
     is_compared && is_told(before) && now.agrees(before) && now.agrees(&fetched) && !is_racy(now, known)
 }
 

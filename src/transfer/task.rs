@@ -176,6 +176,7 @@ pub async fn fetch<'a>(task: &'a Task<'a>, link: &mut Link) -> Fetched<'a> {
         twice: false,
         unfit: false,
         final_file: None,
+        seen_at: 0,
         difference: Difference::None,
         digest: None,
         owner: None,
@@ -229,6 +230,8 @@ pub(super) struct Run<'a> {
     pub(super) unfit: bool,
     /// What stood under the final name when the attempt was planned.
     pub(super) final_file: Option<Found>,
+    /// When that was seen first, in seconds since 1970-01-01 UTC.
+    pub(super) seen_at: i64,
     /// In what the server's file differs from the one that was fetched before.
     pub(super) difference: Difference,
     /// What hashed the file while it arrived, once all of it is there.
@@ -304,7 +307,7 @@ impl Run<'_> {
             self.owner = None;
             let step = match next.take() {
                 Some(step) => step,
-                None => self.plan(place, &remote, compared, link.quirks().no_rest)?,
+                None => self.plan(place, &remote, &mut compared, link.quirks().no_rest)?,
             };
             if step.fetches() && !self.twice {
                 self.let_settle(&remote)?;
@@ -318,17 +321,24 @@ impl Run<'_> {
                 }
                 Plan::Adopt { note } => {
                     let verified = compared.digest_matches == Some(true);
-                    let receipt = Box::pin(self.adopted(place, remote, note, verified)).await?;
-                    return Ok(Goal::Adopted(Box::new(receipt)));
+                    if let Some(receipt) = Box::pin(self.adopted(place, &remote, note, verified)).await? {
+                        return Ok(Goal::Adopted(Box::new(receipt)));
+                    }
+                    last = Some("the file here was changed while it was compared".to_owned());
+                    continue;
                 }
                 Plan::LeaveAlone => return Ok(Goal::Adopted(Box::new(self.left_alone(place)?))),
                 Plan::Refuse(failure) => return Err(self.own_way_out(failure).into()),
                 Plan::Compare => {
                     compared.digest_matches = Some(self.compare_final(place).await?);
+                    compared.of = self.final_file;
                     continue;
                 }
                 Plan::Sample => {
-                    compared.bytes_match = Some(Box::pin(self.sample_final(self.wanted_size(&remote), link)).await?);
+                    // An edit need not be where samples are taken.
+                    let size = self.wanted_size(&remote).filter(|_| !self.is_changed_here());
+                    compared.bytes_match = Some(Box::pin(self.sample_final(size, link)).await?);
+                    compared.of = self.final_file;
                     continue;
                 }
                 Plan::TakeOver => {

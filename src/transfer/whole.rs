@@ -100,7 +100,7 @@ impl Run<'_> {
             size,
             fetched,
             identity: remote,
-            modified_here: modified.filter(|_| time.is_some() && modified != time),
+            modified_here: modified.filter(|_| modified != time),
             proof,
             digests,
             checksum,

@@ -15,7 +15,7 @@ use std::{
 
 const LEN: usize = 20_000;
 
-fn without_times(turn: &Turn) -> Act {
+pub(crate) fn without_times(turn: &Turn) -> Act {
     if matches!(turn.verb, "MDTM" | "MLST") { Act::say("500 What?") } else { Act::Usual }
 }
 
@@ -29,7 +29,7 @@ fn timeless(by: By) -> (Ftpq, Scripted, Vec<u8>) {
     (ftpq, server, data)
 }
 
-fn sync(ftpq: &Ftpq, server: &Scripted, more: &[&str]) -> Ended {
+pub(crate) fn sync(ftpq: &Ftpq, server: &Scripted, more: &[&str]) -> Ended {
     let (url, into) = (server.url("d/"), into(ftpq));
     ftpq.run(&[&["sync", &url, &into, "--retries", "0", "--timeout", "5"], more].concat())
 }
@@ -302,7 +302,7 @@ fn a_file_with_a_time_of_its_own_that_its_bytes_proved_stays_for_good() {
 }
 
 /// A file that was changed in one byte that no sample meets but by chance.
-fn changed_in_the_middle(data: &[u8]) -> Vec<u8> {
+pub(crate) fn changed_in_the_middle(data: &[u8]) -> Vec<u8> {
     let mut changed = data.to_vec();
     changed[1_000_000] ^= 1;
     changed

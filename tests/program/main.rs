@@ -37,6 +37,7 @@ mod hostile_output;
 mod hostile_replies;
 mod known;
 mod known_bytes;
+mod known_here;
 mod left_by_others;
 mod leftovers;
 mod lies_data;
