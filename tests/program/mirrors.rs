@@ -171,7 +171,7 @@ fn with_another_content(more: &Value, other: &[u8]) -> (Ftpq, Scripted, Port, En
 /// Without a checksum nobody knows which of the two is right: the one that the part file was begun with keeps it.
 #[test]
 fn a_mirror_of_another_content_is_found_out_by_the_overlap() {
-    let (ftpq, second, port, ended) = with_another_content(&json!({}), &pseudo_random(304, LEN));
+    let (ftpq, second, place, ended) = with_another_content(&json!({}), &pseudo_random(304, LEN));
     let ended = ended.expect_code(1);
     ftpq.assert_absent("a.bin", &ended);
     let failure = &ended.events("failed")[0]["failure"]["message"];
@@ -184,7 +184,7 @@ fn a_mirror_of_another_content_is_found_out_by_the_overlap() {
     let part = fs::read(watch::part_of(&ftpq.downloads().join("a.bin"))).unwrap();
     assert!(part.len() >= 1_000_000 && part == data[..part.len()], "the part file holds a foreign byte\n{ended}");
     // Back again, the first one finishes it.
-    let first = Scripted::at_port(port, Traits::default(), |_| Act::Usual);
+    let first = Scripted::at_port(place, Traits::default(), |_| Act::Usual);
     first.put("a.bin", data.clone());
     ftpq.run(&["retry", "1"]).expect_code(0);
     let again = ftpq.run(&["run", "--retries", "0"]).expect_code(0);

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 ///
 /// A port that was bound and freed may be anybody's by the time it is used, since every program here is given ports by the
 /// system. This one stays bound by a socket that does not listen: connections are refused, the system gives it to nobody,
-/// and by its number it can be listened at all the same (SO_REUSEADDR on both sockets).
+/// and by its number it can be listened at all the same (`SO_REUSEADDR` on both sockets).
 pub(crate) struct Port {
     _keeper: Socket,
     address: SocketAddr,
