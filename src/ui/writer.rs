@@ -171,15 +171,37 @@ mod tests {
 
     #[derive(Default)]
     struct Valve {
-        taken: Mutex<(bool, Vec<u8>)>,
-        opened: Condvar,
+        state: Mutex<ValveState>,
+        changed: Condvar,
+    }
+
+    #[derive(Default)]
+    struct ValveState {
+        is_asked: bool,
+        is_open: bool,
+        taken: Vec<u8>,
+    }
+
+    impl Gated {
+        /// Waits until somebody writes.
+        fn until_asked(&self) {
+            drop(self.0.changed.wait_while(self.0.state.lock().unwrap(), |state| !state.is_asked).unwrap());
+        }
+
+        fn open(&self) {
+            self.0.state.lock().unwrap().is_open = true;
+            self.0.changed.notify_all();
+        }
     }
 
     impl Write for Gated {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let Valve { taken, opened } = &*self.0;
-            let mut state = opened.wait_while(taken.lock().unwrap(), |(is_open, _)| !*is_open).unwrap();
-            state.1.extend_from_slice(bytes);
+            let Valve { state, changed } = &*self.0;
+            let mut state = state.lock().unwrap();
+            state.is_asked = true;
+            changed.notify_all();
+            let mut state = changed.wait_while(state, |state| !state.is_open).unwrap();
+            state.taken.extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -197,13 +219,15 @@ mod tests {
         let line = |n: usize| format!("ftpq: {n} {}\n", "x".repeat(1000));
         for n in 0..200 {
             messages.write_all(line(n).as_bytes()).unwrap();
+            gated.until_asked();
             // Figures are drawn anew; none of them is missed.
             messages.write_all(b"\r5 of 9 files\x1b[K").unwrap();
         }
-        gated.0.taken.lock().unwrap().0 = true;
-        gated.0.opened.notify_all();
-        messages.finish();
-        let text = String::from_utf8(gated.0.taken.lock().unwrap().1.clone()).unwrap();
+        gated.open();
+        // Not `finish`, which gives up on a reader that has taken nothing for a second: as this one may seem to have.
+        let is_idle = messages.0.wait(messages.0.state(), Duration::from_secs(120)).is_idle();
+        assert!(is_idle, "it was not written");
+        let text = String::from_utf8(gated.0.state.lock().unwrap().taken.clone()).unwrap();
         let came = (0..200).filter(|n| text.contains(&line(*n))).count();
         assert!((1..200).contains(&came), "{came}");
         let told = format!("ftpq: {} messages were left out because nobody was reading\n", 200 - came);

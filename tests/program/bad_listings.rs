@@ -2,7 +2,7 @@
 //! read.
 
 use crate::support::{
-    Act, Delivery, End, Ended, Ftpq, Scripted, Traits,
+    Act, Delivery, End, Ended, Ftpq, Scripted, Traits, Turn,
     real::{self, Kind, Options, Server},
     report,
     scripted::Handshake,
@@ -90,12 +90,7 @@ struct Liar {
 
 impl Liar {
     fn new(mlst: bool, lie: Lie) -> Self {
-        let lying = Arc::new(AtomicBool::new(false));
-        let is_lying = Arc::clone(&lying);
-        let server = Scripted::with(Traits { mlst, ..Traits::default() }, move |turn| {
-            if !is_lying.load(Ordering::SeqCst) {
-                return Act::Usual;
-            }
+        Self::by(mlst, move |turn| {
             if turn.verb == "CWD" && matches!(lie, Lie::StaysWhereItIs) && turn.arg.contains("sub") {
                 return Act::say("250 There you are");
             }
@@ -118,6 +113,15 @@ impl Liar {
             }
             told.upto = told.data.len();
             Act::Deliver(told)
+        })
+    }
+
+    /// What the closure answers is the lie.
+    fn by(mlst: bool, lie: impl Fn(&Turn) -> Act + Send + Sync + 'static) -> Self {
+        let lying = Arc::new(AtomicBool::new(false));
+        let is_lying = Arc::clone(&lying);
+        let server = Scripted::with(Traits { mlst, ..Traits::default() }, move |turn| {
+            if is_lying.load(Ordering::SeqCst) { lie(turn) } else { Act::Usual }
         });
         for file in FILES {
             server.put(&format!("d/{file}"), file);
@@ -311,27 +315,17 @@ fn what_is_not_listed_any_more_is_told_as_that() {
 #[test]
 fn refusals_of_a_server_that_refuses_everything_delete_nothing() {
     for refusal in ["550 no", "550 Permission denied", "450 busy", "502 not here", "553 no"] {
-        let lying = Arc::new(AtomicBool::new(false));
-        let is_lying = Arc::clone(&lying);
-        let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
-            "SIZE" | "MDTM" | "MLST" if is_lying.load(Ordering::SeqCst) => Act::say(refusal),
+        let liar = Liar::by(true, move |turn| match turn.verb {
+            "SIZE" | "MDTM" | "MLST" => Act::say(refusal),
             _ => Act::Usual,
         });
-        for n in 0..6 {
-            server.put(&format!("d/{n}"), "x");
-        }
-        let ftpq = Ftpq::new();
-        let (url, into) = (server.url("d/"), ftpq.downloads());
-        let sync = ["sync", "--delete", "--retries", "0", &url, into.to_str().unwrap()];
-        ftpq.run(&sync).expect_code(0);
-        server.core().remove("d/3");
-        lying.store(true, Ordering::SeqCst);
-        let ended = ftpq.run(&sync).expect_code(1);
-        assert_eq!(files_below(&into).len(), 6, "{refusal}: {ended}");
+        liar.server.core().remove("d/c.txt");
+        let ended = liar.sync(&["--delete"]).expect_code(1);
+        assert_eq!(files_below(&liar.ftpq.downloads()).len(), FILES.len(), "{refusal}: {ended}");
         assert!(ended.err.contains("not deleted: "), "{refusal}: {ended}");
-        lying.store(false, Ordering::SeqCst);
-        ftpq.run(&sync).expect_code(0);
-        assert_eq!(files_below(&into).len(), 5, "{refusal}");
+        liar.lying.store(false, Ordering::SeqCst);
+        let ended = liar.sync(&["--delete"]).expect_code(0);
+        assert_eq!(files_below(&liar.ftpq.downloads()).len(), FILES.len() - 1, "{refusal}: {ended}");
     }
 }
 
@@ -353,25 +347,15 @@ fn only_the_words_for_a_name_that_nothing_has_say_that_a_file_is_gone() {
         ("550 No.", "550 No.", true),
     ];
     for (of_nothing, of_file, is_gone) in table {
-        let lying = Arc::new(AtomicBool::new(false));
-        let is_lying = Arc::clone(&lying);
-        let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
-            "SIZE" | "MDTM" if is_lying.load(Ordering::SeqCst) && turn.arg.ends_with("/3") => Act::say(of_file),
+        let liar = Liar::by(true, move |turn| match turn.verb {
+            "SIZE" | "MDTM" if turn.arg.ends_with("/c.txt") => Act::say(of_file),
             "SIZE" | "MDTM" if turn.arg.contains("/ftpq") => Act::say(of_nothing),
             _ => Act::Usual,
         });
-        for n in 0..6 {
-            server.put(&format!("d/{n}"), "x");
-        }
-        let ftpq = Ftpq::new();
-        let (url, into) = (server.url("d/"), ftpq.downloads());
-        let sync = ["sync", "--delete", "--retries", "0", &url, into.to_str().unwrap()];
-        ftpq.run(&sync).expect_code(0);
-        server.core().remove("d/3");
-        lying.store(true, Ordering::SeqCst);
-        let ended = ftpq.run(&sync).expect_code(i32::from(!is_gone));
-        let left = if is_gone { 5 } else { 6 };
-        assert_eq!(files_below(&into).len(), left, "{of_file} beside {of_nothing}: {ended}");
+        liar.server.core().remove("d/c.txt");
+        let ended = liar.sync(&["--delete"]).expect_code(i32::from(!is_gone));
+        let left = FILES.len() - usize::from(is_gone);
+        assert_eq!(files_below(&liar.ftpq.downloads()).len(), left, "{of_file} beside {of_nothing}: {ended}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Trees without end: how many folders and jobs one command makes is bounded, and what is left out is said.
 
-use crate::support::{Act, Ended, Ftpq, Scripted, Traits, watch};
+use crate::support::{Act, Delivery, Ended, Ftpq, Scripted, Traits, Turn, watch};
 use std::{
     fmt::Write,
     sync::{
@@ -10,17 +10,17 @@ use std::{
     time::Duration,
 };
 
+/// These lines as a listing.
+fn listed(turn: &Turn, lines: &str) -> Delivery {
+    Delivery { upto: lines.len(), data: Arc::new(lines.as_bytes().to_vec()), ..turn.delivery() }
+}
+
 /// A server on which each folder lists what the closure says of the so-manieth listing.
 fn server(listing: impl Fn(usize) -> String + Send + Sync + 'static) -> Scripted {
     let count = AtomicUsize::new(0);
     let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
         "CWD" => Act::say("250 There you are"),
-        "MLSD" => {
-            let mut delivery = turn.delivery();
-            let lines = listing(count.fetch_add(1, Ordering::SeqCst)).into_bytes();
-            (delivery.upto, delivery.data) = (lines.len(), Arc::new(lines));
-            Act::Deliver(delivery)
-        }
+        "MLSD" => Act::Deliver(listed(turn, &listing(count.fetch_add(1, Ordering::SeqCst)))),
         _ => Act::Usual,
     });
     server.put_folder("d");
@@ -60,13 +60,7 @@ fn fails_each(words: &'static str, closes: bool, listing: impl Fn() -> String + 
         "CWD" => Act::say("250 There you are"),
         "LIST" if closes => Act::SayAndClose(Vec::new()),
         "LIST" => Act::say("550 No"),
-        "MLSD" => {
-            let mut delivery = turn.delivery();
-            let lines = listing().into_bytes();
-            (delivery.upto, delivery.data) = (lines.len(), Arc::new(lines));
-            words.clone_into(&mut delivery.verdict);
-            Act::Deliver(delivery)
-        }
+        "MLSD" => Act::Deliver(Delivery { verdict: words.to_owned(), ..listed(turn, &listing()) }),
         _ => Act::Usual,
     });
     server.put_folder("d");
@@ -142,36 +136,47 @@ fn a_server_for_which_all_folders_are_the_same_is_not_believed() {
     assert_eq!(server.core().args("MLSD").len(), 4, "{ended}");
 }
 
-/// A run that is killed on its way gives the tree no new bound.
-#[test]
-fn a_tree_that_was_interrupted_is_bounded_as_one_that_was_not() {
-    let (shut, seen) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicUsize::new(0)));
-    let (is_shut, count) = (Arc::clone(&shut), Arc::clone(&seen));
+/// A run is killed while it reads a tree in which each folder lists ten more and a line; the server gives so many listings
+/// until then. Neither it nor the run that goes on makes more jobs than the bound and the named folder.
+fn bounded_over_a_kill(bound: usize, listings: usize, line: &'static str, is_stuck: impl Fn(&Ftpq) -> bool) {
+    let seen = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&seen);
     let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
         "CWD" => Act::say("250 There you are"),
-        "MLSD" if count.fetch_add(1, Ordering::SeqCst) >= 2 && is_shut.load(Ordering::SeqCst) > 0 => Act::Silence,
         "MLSD" => {
-            let mut delivery = turn.delivery();
-            let lines = folders(10).into_bytes();
-            (delivery.upto, delivery.data) = (lines.len(), Arc::new(lines));
-            Act::Deliver(delivery)
+            if count.fetch_add(1, Ordering::SeqCst) >= listings {
+                turn.core.wait_for_release();
+            }
+            Act::Deliver(listed(turn, &(folders(10) + line)))
         }
         _ => Act::Usual,
     });
     server.put_folder("d");
     let ftpq = Ftpq::new();
-    let into = ftpq.downloads();
-    let args = ["add", "--recursive", "--max-folders", "25", &server.url("d/"), "--into", into.to_str().unwrap()];
+    let (into, most) = (ftpq.downloads(), bound.to_string());
+    let args = ["add", "--recursive", "--max-folders", &most, &server.url("d/"), "--into", into.to_str().unwrap()];
     ftpq.run(&args).expect_code(0);
     let run = ftpq.spawn(&["run"]);
-    // What a listing gave that is still to be settled is counted when it is read again.
-    let stuck = watch::wait_for(Duration::from_secs(30), || seen.load(Ordering::SeqCst) > 4 && ftpq.count("done") == 2);
+    let stuck =
+        watch::wait_for(Duration::from_secs(30), || seen.load(Ordering::SeqCst) > listings + 2 && is_stuck(&ftpq));
     assert!(stuck, "{}", run.so_far());
     let killed = run.kill();
-    shut.store(0, Ordering::SeqCst);
+    server.core().release();
     let ended = ftpq.run(&["run"]).expect_code(1);
-    let jobs = ftpq.json(&["list"]);
-    assert_eq!(jobs.len(), 26, "the named folder, and 25 below it\n{killed}{ended}");
+    assert_eq!(ftpq.json(&["list"]).len(), bound + 1, "the named folder, and {bound} below it\n{killed}{ended}");
+}
+
+/// A run that is killed on its way gives the tree no new bound. What a listing gave that is still to be settled is counted
+/// when it is read again.
+#[test]
+fn a_tree_that_was_interrupted_is_bounded_as_one_that_was_not() {
+    bounded_over_a_kill(25, 2, "", |ftpq| ftpq.count("done") == 2);
+}
+
+/// Nor does a kill give it one where its folders fail: what they gave is known by the jobs that they made.
+#[test]
+fn a_tree_of_folders_that_fail_is_bounded_over_a_kill() {
+    bounded_over_a_kill(15, 3, "mrw-r--r-- what is this\r\n", |ftpq| ftpq.count("failed") > 0);
 }
 
 /// What lies behind a bound is not known, so nothing counts as gone.
@@ -192,35 +197,4 @@ fn sync_deletes_nothing_of_a_tree_that_was_not_read_to_its_end() {
     let ended = sync(&["--delete", "--max-folders", "2"]).expect_code(1);
     assert_eq!(watch::files_below(&into).len(), 4, "{ended}");
     assert!(ended.err.contains("nothing was deleted"), "{ended}");
-}
-
-/// Nor does a kill give it one where its folders fail: what they gave is known by the jobs that they made.
-#[test]
-fn a_tree_of_folders_that_fail_is_bounded_over_a_kill() {
-    let (shut, seen) = (Arc::new(AtomicUsize::new(1)), Arc::new(AtomicUsize::new(0)));
-    let (is_shut, count) = (Arc::clone(&shut), Arc::clone(&seen));
-    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
-        "CWD" => Act::say("250 There you are"),
-        "MLSD" if count.fetch_add(1, Ordering::SeqCst) >= 3 && is_shut.load(Ordering::SeqCst) > 0 => Act::Silence,
-        "MLSD" => {
-            let mut delivery = turn.delivery();
-            let lines = (folders(10) + "mrw-r--r-- what is this\r\n").into_bytes();
-            (delivery.upto, delivery.data) = (lines.len(), Arc::new(lines));
-            Act::Deliver(delivery)
-        }
-        _ => Act::Usual,
-    });
-    server.put_folder("d");
-    let ftpq = Ftpq::new();
-    let into = ftpq.downloads();
-    let args = ["add", "--recursive", "--max-folders", "15", &server.url("d/"), "--into", into.to_str().unwrap()];
-    ftpq.run(&args).expect_code(0);
-    let run = ftpq.spawn(&["run"]);
-    let stuck =
-        watch::wait_for(Duration::from_secs(30), || seen.load(Ordering::SeqCst) > 5 && ftpq.count("failed") > 0);
-    assert!(stuck, "{}", run.so_far());
-    let killed = run.kill();
-    shut.store(0, Ordering::SeqCst);
-    let ended = ftpq.run(&["run"]).expect_code(1);
-    assert_eq!(ftpq.json(&["list"]).len(), 16, "the named folder, and 15 below it\n{killed}{ended}");
 }

@@ -1,14 +1,10 @@
 //! Servers that refuse for ever: a run comes to its end by itself, after a bounded number of tries.
 
 use crate::{
-    support::{Act, Delivery, Ended, Ftpq, Scripted, Traits, pseudo_random},
+    support::{Act, Delivery, Ended, Ftpq, Port, Scripted, Traits, pseudo_random},
     verdict::Case,
 };
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    thread,
-    time::Duration,
-};
+use std::{thread, time::Duration};
 
 const LEN: usize = 300_000;
 /// A run that tries for ever is still at it by then.
@@ -70,14 +66,6 @@ fn a_451_after_all_bytes_for_ever_is_given_up() {
     case.ftpq.assert_absent("a.bin", &story);
 }
 
-/// A port that is taken and refuses connections, until it is listened at.
-fn refusing_port() -> (socket2::Socket, SocketAddr) {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    (socket, address)
-}
-
 fn says_unreachable(ended: &Ended) -> bool {
     let said = ended.everything().to_lowercase();
     ["unreachable", "can't be reached", "could not be reached", "can't reach", "refused", "no connection"]
@@ -87,7 +75,8 @@ fn says_unreachable(ended: &Ended) -> bool {
 
 #[test]
 fn a_host_that_is_down_is_left_soon_and_done_when_it_is_back() {
-    let (socket, address) = refusing_port();
+    let port = Port::new();
+    let address = port.address();
     let ftpq = Ftpq::new();
     let names: Vec<String> = (0..20).map(|n| format!("f{n}")).collect();
     ftpq.add(&names.iter().map(|n| (format!("ftp://{address}/{n}"), n.as_str())).collect::<Vec<_>>());
@@ -98,8 +87,7 @@ fn a_host_that_is_down_is_left_soon_and_done_when_it_is_back() {
     let spent = ftpq.count("failed");
     assert!(spent <= 1, "{spent} jobs are failed for the trouble of their host\n{down}");
     thread::sleep(Duration::from_secs(2));
-    socket.listen(64).unwrap();
-    let server = Scripted::behind(socket.into(), Traits::default(), |_| Act::Usual);
+    let server = Scripted::at_port(port, Traits::default(), |_| Act::Usual);
     let data = pseudo_random(212, 1000);
     names.iter().for_each(|n| server.put(n, data.clone()));
     ftpq.run(&["retry", "--state", "failed"]).expect_code(0);

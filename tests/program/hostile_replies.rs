@@ -1,11 +1,11 @@
 //! Servers that turn their replies against the client; each test carries the id of the case.
 
 use crate::{
-    support::{Act, Delivery, Ftpq, Scripted, Traits, Turn, pseudo_random, watch},
+    support::{Act, Delivery, Ftpq, Port, Scripted, Traits, Turn, pseudo_random, watch},
     verdict::{Case, IMPATIENT},
 };
 use std::{
-    net::{Ipv4Addr, TcpListener},
+    net::{IpAddr, Ipv4Addr, TcpListener},
     time::Duration,
 };
 
@@ -143,7 +143,7 @@ fn cve_2026_28295_a_resumed_transfer_follows_no_foreign_address() {
 fn cve_2007_1562_a_pasv_reply_tells_nothing_of_other_hosts() {
     let data = pseudo_random(215, 1000);
     let open = TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), 0)).unwrap();
-    let (port, closed) = (open.local_addr().unwrap().port(), closed_port());
+    let (port, closed) = (open.local_addr().unwrap().port(), Port::of(IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2))));
     let outcome = |port: u16| {
         let foreign = format!("227 Entering Passive Mode (127,0,0,2,{},{}).", port >> 8, port & 255);
         let server = Scripted::lying(move |turn| if turn.verb == "PASV" { Act::say(&foreign) } else { Act::Usual });
@@ -154,16 +154,11 @@ fn cve_2007_1562_a_pasv_reply_tells_nothing_of_other_hosts() {
             case.server.core().commands().iter().map(|c| c.split(' ').next().unwrap_or("").to_owned()).collect();
         (verdict, verbs, story)
     };
-    let ((open_end, open_verbs, story), (closed_end, closed_verbs, _)) = (outcome(port), outcome(closed));
+    let ((open_end, open_verbs, story), (closed_end, closed_verbs, _)) = (outcome(port), outcome(closed.number()));
     assert_eq!(open_end, closed_end, "{story}");
     assert_eq!(open_verbs, closed_verbs, "{story}");
     open.set_nonblocking(true).unwrap();
     assert!(open.accept().is_err(), "{story}");
-}
-
-/// A port of 127.0.0.1 where nobody listens.
-fn closed_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 #[test]
@@ -196,8 +191,8 @@ fn odd_addresses_in_passive_replies_are_read_or_honestly_refused() {
 #[test]
 fn epsv_that_is_refused_or_leads_nowhere_falls_back_to_pasv() {
     let data = pseudo_random(194, 1000);
-    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    let nowhere = format!("229 Entering Extended Passive Mode (|||{closed}|)");
+    let closed = Port::new();
+    let nowhere = format!("229 Entering Extended Passive Mode (|||{}|)", closed.number());
     for reply in ["500 EPSV not understood".to_owned(), "502 No.".to_owned(), "522 No.".to_owned(), nowhere] {
         let said = reply.clone();
         let server = Scripted::lying(move |turn| if turn.verb == "EPSV" { Act::say(&reply) } else { Act::Usual });
@@ -451,9 +446,9 @@ fn an_active_connection_that_never_comes_is_a_timeout() {
 
 #[test]
 fn a_server_that_nobody_answers_for_is_unreachable() {
-    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let closed = Port::new();
     let ftpq = Ftpq::new();
-    ftpq.add(&[(format!("ftp://{closed}/a"), "a")]);
+    ftpq.add(&[(format!("ftp://{}/a", closed.address()), "a")]);
     let ended = ftpq.run(&["--json", "run", "--timeout", "2", "--retries", "0"]).expect_code(1);
     let causes: Vec<_> = ended.events("failed").iter().map(|e| e["failure"]["cause"].clone()).collect();
     assert_eq!(causes, ["unreachable"], "{ended}");

@@ -296,34 +296,20 @@ fn a_server_that_never_told_a_time_is_compared_by_size_and_that_is_said() {
     get(&ftpq, &server, By::Url, &[]).expect_code(1);
 }
 
-/// The port of a server that was dropped, once it is free.
-fn bind_again(address: std::net::SocketAddr) -> std::net::TcpListener {
-    let mut bound = None;
-    let free = watch::wait_for(Duration::from_secs(10), || {
-        bound = std::net::TcpListener::bind(address).ok();
-        bound.is_some()
-    });
-    assert!(free, "{address} is still taken");
-    bound.unwrap()
-}
-
 // ---- the server can't be asked, or has it no more ----
 
 #[test]
 fn a_server_that_can_not_be_asked_is_no_success_and_nothing_is_lost() {
     for by in [By::Url, By::List] {
         let (ftpq, server, data) = done(by);
-        let address = server.address();
-        drop(server);
-        let server = Scripted::behind(bind_again(address), Traits::default(), |turn| {
+        let server = Scripted::at_port(server.shut(), Traits::default(), |turn| {
             if turn.verb == "GREETING" { Act::say_and_close("421 Down for the night.") } else { Act::Usual }
         });
         let ended = get(&ftpq, &server, by, &[]);
         assert_ne!(ended.code, Some(0), "{ended}");
         ftpq.assert_file("a.bin", &data, &ended);
         assert!(job(&ftpq)["receipt"].is_object(), "{ended}");
-        drop(server);
-        let server = Scripted::behind(bind_again(address), Traits::default(), |_| Act::Usual);
+        let server = Scripted::at_port(server.shut(), Traits::default(), |_| Act::Usual);
         server.core().put("d/a.bin", data.clone(), OLD);
         let ended = get(&ftpq, &server, by, &[]).expect_code(0);
         assert_eq!(server.core().sent_total(), 0, "{ended}");

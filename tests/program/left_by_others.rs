@@ -1,10 +1,11 @@
 //! What other programs left, and do, where ftpq writes: nothing of it gets into a file that counts as right.
 
-use crate::support::{Act, Ended, Ftpq, Scripted, Traits, pseudo_random, watch};
+use crate::support::{Act, Ended, Ftpq, Scripted, Traits, ftpq::LIMIT, pseudo_random, scripted::Core, watch};
 use std::{
-    fs,
+    fs::{self, File},
     io::{Seek, SeekFrom, Write},
     os::unix::fs::FileExt,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -148,97 +149,97 @@ fn a_file_that_another_program_still_fetches_in_parts_is_not_continued() {
 
 // ---- meddled with ----
 
-/// A server that takes three seconds for the file.
-fn slow(data: &[u8]) -> Scripted {
-    let server = Scripted::with(Traits { pace: LEN as u64 / 3, ..Traits::default() }, |_| Act::Usual);
-    server.put("a.bin", data.to_vec());
+/// One file that is being fetched from a server that holds on the way until somebody has meddled with what is here.
+struct Meddled {
+    server: Scripted,
+    ftpq: Ftpq,
+    data: Vec<u8>,
+}
+
+impl Meddled {
+    fn new(server: Scripted, data: Vec<u8>) -> Self {
+        server.put("a.bin", data.clone());
+        let ftpq = Ftpq::new();
+        ftpq.add(&[(server.url("a.bin"), "a.bin")]);
+        Self { server, ftpq, data }
+    }
+
+    fn name(&self) -> PathBuf {
+        self.ftpq.downloads().join("a.bin")
+    }
+
+    /// The end of a run in the midst of which, once it has come so far, something is done to the file at a path.
+    fn run(&self, args: &[&str], is_so_far: impl Fn(&Core) -> bool, path: &Path, meddle: impl Fn(&File)) -> Ended {
+        let run = self.ftpq.spawn(&[&["run", "--timeout", "60"], args].concat());
+        let came = watch::wait_for(LIMIT, || is_so_far(self.server.core()));
+        assert!(came, "it did not come so far: {}{}", run.so_far(), self.server.core().dialogue());
+        meddle(&File::options().write(true).open(path).unwrap());
+        self.server.core().release();
+        run.wait(Duration::from_secs(120))
+    }
+
+    /// What somebody did to the part file keeps it from getting the name, is told, and costs nothing but itself.
+    fn part_file(self, args: &[&str], is_so_far: impl Fn(&Core, &Path) -> bool, meddle: impl Fn(&File)) {
+        let part = watch::part_of(&self.name());
+        let ended = self.run(args, |core| is_so_far(core, &part), &part, meddle);
+        let wrong = fs::read(self.name()).is_ok_and(|got| got != self.data);
+        assert!(!wrong, "a file with a wrong byte has its name\n{ended}");
+        assert!(ended.everything().contains("another program changed it"), "{ended}");
+        self.ftpq.run(&["retry", "1"]).expect_code(0);
+        let ended = self.ftpq.run(&["run"]).expect_code(0);
+        self.ftpq.assert_file("a.bin", &self.data, &ended);
+    }
+}
+
+/// A server that lets so many bytes go out at first.
+fn holding(traits: Traits, bytes: u64) -> Scripted {
+    let server = Scripted::with(traits, |_| Act::Usual);
+    server.core().hold_behind(bytes);
     server
 }
 
 /// What is written behind a cut leaves a hole of zeros.
 #[test]
 fn a_part_file_that_is_cut_while_it_is_fetched_is_no_whole_file() {
-    let data = pseudo_random(820, LEN);
-    let server = slow(&data);
-    let ftpq = Ftpq::new();
-    ftpq.add(&[(server.url("a.bin"), "a.bin")]);
-    let run = ftpq.spawn(&["run", "--timeout", "5", "--no-split"]);
-    let part = watch::part_of(&ftpq.downloads().join("a.bin"));
-    assert!(watch::wait_for(Duration::from_secs(20), || watch::length(&part) > 400_000));
-    fs::File::options().write(true).open(&part).unwrap().set_len(100_000).unwrap();
-    let ended = run.wait(Duration::from_secs(60));
-    let wrong = fs::read(ftpq.downloads().join("a.bin")).is_ok_and(|got| got != data);
-    assert!(!wrong, "a file with a hole has its name\n{ended}");
-    assert!(ended.everything().contains("another program changed it"), "{ended}");
-    // What is before the cut is right, and goes on.
-    ftpq.run(&["retry", "1"]).expect_code(0);
-    let ended = ftpq.run(&["run"]).expect_code(0);
-    ftpq.assert_file("a.bin", &data, &ended);
+    let case = Meddled::new(holding(Traits::default(), 800_000), pseudo_random(820, LEN));
+    let is_so_far = |_: &Core, part: &Path| watch::length(part) > 400_000;
+    case.part_file(&["--no-split"], is_so_far, |file| file.set_len(100_000).unwrap());
 }
 
 /// The same where several connections write at different places.
 #[test]
 fn a_part_file_that_is_cut_while_several_connections_fetch_it_is_no_whole_file() {
-    const LARGE: usize = 36 << 20;
-    let data = pseudo_random(823, LARGE);
-    let server = Scripted::with(Traits { pace: 4 << 20, ..Traits::default() }, |_| Act::Usual);
-    server.put("a.bin", data.clone());
-    let ftpq = Ftpq::new();
-    ftpq.add(&[(server.url("a.bin"), "a.bin")]);
-    let run = ftpq.spawn(&["run", "--timeout", "5", "--per-host", "4"]);
-    let part = watch::part_of(&ftpq.downloads().join("a.bin"));
-    let is_split = || server.core().sessions().0 >= 3 && watch::length(&part) > 20 << 20;
-    assert!(watch::wait_for(Duration::from_secs(30), is_split), "it was not split");
-    fs::File::options().write(true).open(&part).unwrap().set_len(300_000).unwrap();
-    let ended = run.wait(Duration::from_secs(120));
-    let wrong = fs::read(ftpq.downloads().join("a.bin")).is_ok_and(|got| got != data);
-    assert!(!wrong, "a file with a hole has its name\n{ended}");
-    assert!(ended.everything().contains("another program changed it"), "{ended}");
-    ftpq.run(&["retry", "1"]).expect_code(0);
-    let ended = ftpq.run(&["run"]).expect_code(0);
-    ftpq.assert_file("a.bin", &data, &ended);
+    let server = holding(Traits { pace: 4 << 20, ..Traits::default() }, 28 << 20);
+    let case = Meddled::new(server, pseudo_random(823, 36 << 20));
+    let is_so_far = |core: &Core, part: &Path| core.sessions().0 >= 3 && watch::length(part) > 20 << 20;
+    case.part_file(&["--per-host", "4"], is_so_far, |file| file.set_len(300_000).unwrap());
 }
 
 /// Between the last byte and the name.
 #[test]
 fn a_part_file_that_is_written_to_after_its_last_byte_does_not_get_the_name() {
-    let data = pseudo_random(821, LEN);
     let server = Scripted::lying(|turn| {
         if turn.verb == "SIZE" && turn.before == 1 {
-            std::thread::sleep(Duration::from_secs(2));
+            turn.core.wait_for_release();
         }
         Act::Usual
     });
-    server.put("a.bin", data.clone());
-    let ftpq = Ftpq::new();
-    ftpq.add(&[(server.url("a.bin"), "a.bin")]);
-    let run = ftpq.spawn(&["run", "--timeout", "10", "--no-split"]);
-    let part = watch::part_of(&ftpq.downloads().join("a.bin"));
-    assert!(watch::wait_for(Duration::from_secs(20), || server.core().args("SIZE").len() == 2));
-    let meddled = fs::File::options().write(true).open(&part).unwrap();
-    meddled.write_all_at(b"edited", 500_000).unwrap();
-    let ended = run.wait(Duration::from_secs(60));
-    let wrong = fs::read(ftpq.downloads().join("a.bin")).is_ok_and(|got| got != data);
-    assert!(!wrong, "an edited file has its name\n{ended}");
-    assert!(ended.everything().contains("another program changed it"), "{ended}");
-    ftpq.run(&["retry", "1"]).expect_code(0);
-    let ended = ftpq.run(&["run"]).expect_code(0);
-    ftpq.assert_file("a.bin", &data, &ended);
+    let case = Meddled::new(server, pseudo_random(821, LEN));
+    let is_so_far = |core: &Core, _: &Path| core.args("SIZE").len() == 2;
+    case.part_file(&["--no-split"], is_so_far, |file| file.write_all_at(b"edited", 500_000).unwrap());
 }
 
 /// `--existing overwrite` is a word on the file that was there, not on one that is saved meanwhile.
 #[test]
 fn a_file_that_is_saved_under_the_name_while_the_new_one_comes_is_kept() {
-    let data = pseudo_random(822, LEN);
-    let server = slow(&data);
-    let ftpq = Ftpq::new();
-    let here = ftpq.downloads().join("a.bin");
-    fs::write(&here, "old").unwrap();
-    ftpq.add(&[(server.url("a.bin"), "a.bin")]);
-    let run = ftpq.spawn(&["run", "--existing", "overwrite", "--timeout", "5"]);
-    assert!(watch::wait_for(Duration::from_secs(20), || watch::length(&watch::part_of(&here)) > 100_000));
-    fs::write(&here, "my own work").unwrap();
-    let ended = run.wait(Duration::from_secs(60));
-    assert_eq!(fs::read(&here).unwrap(), b"my own work", "{ended}");
+    let case = Meddled::new(holding(Traits::default(), 800_000), pseudo_random(822, LEN));
+    let (name, part) = (case.name(), watch::part_of(&case.name()));
+    fs::write(&name, "old").unwrap();
+    let is_so_far = |_: &Core| watch::length(&part) > 100_000;
+    let ended = case.run(&["--existing", "overwrite"], is_so_far, &name, |mut file| {
+        file.set_len(0).unwrap();
+        file.write_all(b"my own work").unwrap();
+    });
+    assert_eq!(fs::read(&name).unwrap(), b"my own work", "{ended}");
     assert!(ended.everything().contains("changed while the new one was fetched"), "{ended}");
 }

@@ -56,6 +56,7 @@ fn another_url_after_removal(existing: Option<&str>, kill: bool) {
         _ => Act::Usual,
     });
     server.put("first.bin", first);
+    server.core().hold_behind(200_000);
     server.put("second.bin", second.clone());
     let ftpq = Ftpq::new();
     ftpq.add(&[(server.url("first.bin"), "a.bin")]);
@@ -68,6 +69,7 @@ fn another_url_after_removal(existing: Option<&str>, kill: bool) {
         run.signal(Signal::INT);
         run.wait(Duration::from_secs(20)).expect_code(3)
     };
+    server.core().release();
     ftpq.run(&["remove", "1"]).expect_code(0);
     ftpq.add(&[(server.url("second.bin"), "a.bin")]);
     let policy: Vec<&str> = existing.iter().flat_map(|e| ["--existing", e]).collect();

@@ -3,7 +3,7 @@
 use crate::{
     policies::digest,
     support::{
-        Act, Delivery, End, Ended, Ftpq, Scripted, Traits, Turn, pseudo_random,
+        Act, Delivery, End, Ended, Ftpq, Port, Scripted, Traits, Turn, pseudo_random,
         real::{self, Kind, Options, Server},
         report, watch,
     },
@@ -11,7 +11,7 @@ use crate::{
 use serde_json::{Value, json};
 use std::{
     fs,
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -34,9 +34,10 @@ fn slow(pace: u64) -> Scripted {
     Scripted::with(Traits { pace, ..Traits::default() }, |_| Act::Usual)
 }
 
-/// Where nobody listens, and somebody may again later.
+/// Where nobody listens, to the end of the test.
 fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+    let port = Box::leak(Box::new(Port::new()));
+    port.address()
 }
 
 /// A server that breaks off the first transfer at a byte, with both connections, and is honest from then on.
@@ -76,8 +77,9 @@ fn a_mirror_goes_on_with_the_part_file_of_a_server_that_died() {
     let ftpq = Ftpq::new();
     let urls = [first.url("a.bin"), second.url("pub/b.bin")];
     add(&ftpq, &urls, &json!({}));
+    first.core().hold_behind(LEN as u64 / 3 * 2);
     let (run, have) = run_until(&ftpq, &["--json", "run", "--retries", "1", "--no-split"], 1_000_000);
-    drop(first);
+    let _port = first.shut();
     let ended = run.wait(Duration::from_secs(30)).expect_code(0);
     ftpq.assert_file("a.bin", &data, &ended);
     let job = ftpq.json_one(&["show", "1"]);
@@ -105,15 +107,16 @@ fn a_mirror_goes_on_with_the_pieces_of_a_server_that_died() {
     second.core().put("a.bin", data.clone(), "20250101000000");
     let ftpq = Ftpq::new();
     add(&ftpq, &[first.url("a.bin"), second.url("a.bin")], &json!({"size": data.len()}));
+    first.core().hold_behind(20 << 20);
     let run = ftpq.spawn(&["--json", "run", "--retries", "1"]);
-    let there = watch::wait_for(Duration::from_secs(20), || first.core().sent("a.bin") > 15 << 20);
+    let there = watch::wait_for(Duration::from_secs(20), || first.core().sent("a.bin") >= 20 << 20);
     assert!(there && first.core().args("RETR").len() > 1, "no pieces came about: {}", run.so_far());
-    drop(first);
+    let _port = first.shut();
     let ended = run.wait(Duration::from_secs(40)).expect_code(0);
     ftpq.assert_file("a.bin", &data, &ended);
     // What the fast server sent beyond a piece's end nobody took.
     let done = ended.events("done")[0]["fetched"].as_u64().unwrap();
-    assert!(done <= (27 << 20), "{done} bytes were fetched, with 15 MiB there\n{ended}");
+    assert!(done <= (27 << 20), "{done} bytes were fetched, with 20 MiB sent before\n{ended}");
     let job = ftpq.json_one(&["show", "1"]);
     assert!(fetched(&job) <= (41 << 20), "{job:#}");
 }
@@ -151,24 +154,24 @@ fn a_real_mirror_goes_on_after_kill_9_and_the_first_servers_end() {
 }
 
 /// A job whose first server died at a third, and whose mirror has another file of the same size.
-fn with_another_content(more: &Value, other: &[u8]) -> (Ftpq, Scripted, SocketAddr, Ended) {
+fn with_another_content(more: &Value, other: &[u8]) -> (Ftpq, Scripted, Port, Ended) {
     let data = pseudo_random(303, LEN);
     let (first, second) = (slow(1_500_000), Scripted::honest());
     first.put("a.bin", data);
     second.put("a.bin", other);
     let ftpq = Ftpq::new();
     add(&ftpq, &[first.url("a.bin"), second.url("a.bin")], more);
+    first.core().hold_behind(LEN as u64 / 3 * 2);
     let (run, _) = run_until(&ftpq, &["--json", "run", "--retries", "1", "--no-split"], 1_000_000);
-    let address = first.address();
-    drop(first);
+    let port = first.shut();
     let ended = run.wait(Duration::from_secs(40));
-    (ftpq, second, address, ended)
+    (ftpq, second, port, ended)
 }
 
 /// Without a checksum nobody knows which of the two is right: the one that the part file was begun with keeps it.
 #[test]
 fn a_mirror_of_another_content_is_found_out_by_the_overlap() {
-    let (ftpq, second, address, ended) = with_another_content(&json!({}), &pseudo_random(304, LEN));
+    let (ftpq, second, place, ended) = with_another_content(&json!({}), &pseudo_random(304, LEN));
     let ended = ended.expect_code(1);
     ftpq.assert_absent("a.bin", &ended);
     let failure = &ended.events("failed")[0]["failure"]["message"];
@@ -181,7 +184,7 @@ fn a_mirror_of_another_content_is_found_out_by_the_overlap() {
     let part = fs::read(watch::part_of(&ftpq.downloads().join("a.bin"))).unwrap();
     assert!(part.len() >= 1_000_000 && part == data[..part.len()], "the part file holds a foreign byte\n{ended}");
     // Back again, the first one finishes it.
-    let first = Scripted::behind(TcpListener::bind(address).unwrap(), Traits::default(), |_| Act::Usual);
+    let first = Scripted::at_port(place, Traits::default(), |_| Act::Usual);
     first.put("a.bin", data.clone());
     ftpq.run(&["retry", "1"]).expect_code(0);
     let again = ftpq.run(&["run", "--retries", "0"]).expect_code(0);

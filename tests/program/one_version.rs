@@ -497,11 +497,9 @@ fn a_folder_is_not_read_again_for_each_file_whose_length_it_tells_otherwise() {
 #[test]
 fn a_kill_before_the_last_look_costs_no_byte() {
     let data = pseudo_random(730, LEN);
-    let slow = Arc::new(AtomicUsize::new(1));
-    let waits = Arc::clone(&slow);
-    let server = Scripted::lying(move |turn| {
-        if turn.verb == "SIZE" && turn.core.sent("a.bin") >= LEN as u64 && waits.load(Ordering::SeqCst) == 1 {
-            std::thread::sleep(Duration::from_secs(4));
+    let server = Scripted::lying(|turn| {
+        if turn.verb == "SIZE" && turn.core.sent("a.bin") >= LEN as u64 {
+            turn.core.wait_for_release();
         }
         Act::Usual
     });
@@ -509,11 +507,11 @@ fn a_kill_before_the_last_look_costs_no_byte() {
     let ftpq = Ftpq::new();
     ftpq.add(&[(server.url("a.bin"), "a.bin")]);
     let run = ftpq.spawn(&["run"]);
-    assert!(crate::support::watch::wait_for(Duration::from_secs(30), || server.core().sent("a.bin") >= LEN as u64));
-    std::thread::sleep(Duration::from_millis(500));
+    let asks = || server.core().sent("a.bin") >= LEN as u64 && server.core().args("SIZE").len() == 2;
+    assert!(crate::support::watch::wait_for(Duration::from_secs(30), asks), "{}", server.core().dialogue());
     run.kill().expect_killed();
     assert!(!ftpq.downloads().join("a.bin").exists(), "it has its name before the last look");
-    slow.store(0, Ordering::SeqCst);
+    server.core().release();
     let ended = ftpq.run(&["run"]).expect_code(0);
     ftpq.assert_file("a.bin", &data, &ended);
     assert_eq!(server.core().sent("a.bin"), LEN as u64, "{ended}");

@@ -86,6 +86,7 @@ fn cve_2019_3500_a_password_is_in_the_credential_file_alone() {
     let into = ftpq.downloads();
     let added =
         ftpq.run_with_input(&["-v", "add", "-", "--into", into.to_str().unwrap()], list.as_bytes()).expect_code(0);
+    server.core().hold_behind(150_000);
     let mut run = ftpq.spawn(&["-v", "run", "--connections", "1"]);
     let part = watch::part_of(&ftpq.downloads().join("a.bin"));
     let mut arguments = String::new();
@@ -97,6 +98,7 @@ fn cve_2019_3500_a_password_is_in_the_credential_file_alone() {
     assert!(!arguments.contains(SECRET), "the password is in the argument list");
     let in_mid_transfer = holders(&ftpq, SECRET);
     assert!(!run.ended(), "too late to look at a run");
+    server.core().release();
     let ended = run.wait(Duration::from_secs(30)).expect_code(0);
     let mut said = format!("{added}{ended}");
     for args in [&["status"][..], &["list"], &["show", "1"], &["--json", "list"], &["--json", "show", "1"]] {

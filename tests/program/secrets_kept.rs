@@ -80,7 +80,7 @@ fn every_account_that_is_left_alone_is_named() {
 fn a_login_that_is_given_while_the_old_one_is_being_refused_is_not_lost() {
     let server = Scripted::with(traits(), |turn| {
         if turn.verb == "PASS" && turn.arg == "not-it" {
-            std::thread::sleep(Duration::from_secs(4));
+            turn.core.wait_for_release();
         }
         Act::Usual
     });
@@ -94,6 +94,7 @@ fn a_login_that_is_given_while_the_old_one_is_being_refused_is_not_lost() {
     let asked = || !server.core().args("PASS").is_empty();
     assert!(watch::wait_for(Duration::from_secs(20), asked), "{}", run.so_far());
     login(&ftpq, &format!("user@{}", server.address()), SECRET);
+    server.core().release();
     let ended = run.wait(Duration::from_secs(60)).expect_code(1);
     assert_eq!((ftpq.count("done"), ftpq.count("failed")), (2, 1), "{ended}");
     assert_eq!(server.core().args("PASS").iter().filter(|p| *p == "not-it").count(), 1, "{ended}");
@@ -104,7 +105,7 @@ fn a_login_that_is_given_while_the_old_one_is_being_refused_is_not_lost() {
 fn the_refusal_of_an_old_password_is_not_the_new_ones() {
     let server = Scripted::with(traits(), |turn| {
         if turn.verb == "PASS" && turn.arg == "not-it" {
-            std::thread::sleep(Duration::from_secs(6));
+            turn.core.wait_for_release();
         }
         Act::Usual
     });
@@ -118,6 +119,9 @@ fn the_refusal_of_an_old_password_is_not_the_new_ones() {
     assert!(watch::wait_for(Duration::from_secs(20), asked), "{}", run.so_far());
     login(&ftpq, &format!("user@{}", server.address()), SECRET);
     ftpq.add(&["b", "c"].map(|name| (server.url_as("user", name), name)));
+    // Time for the run to take them up; one that is slower takes them up behind the refusal, which must do no harm either.
+    std::thread::sleep(Duration::from_secs(3));
+    server.core().release();
     let ended = run.wait(Duration::from_secs(60)).expect_code(1);
     assert_eq!((ftpq.count("done"), ftpq.count("failed")), (2, 1), "{ended}");
     assert!(!credentials(&ftpq).contains("refused_at"), "{}", credentials(&ftpq));
@@ -127,7 +131,8 @@ fn the_refusal_of_an_old_password_is_not_the_new_ones() {
 /// A run that gave an account up goes on with it once it is told the right password.
 #[test]
 fn a_login_reaches_the_run_that_owns_the_queue() {
-    let (wrong, slow) = (server(), server_of(Traits { pace: 300_000, ..traits() }));
+    let (wrong, slow) = (server(), server());
+    slow.core().hold_behind(1_000_000);
     slow.put("slow", pseudo_random(312, 3_000_000));
     let ftpq = Ftpq::new();
     let refused = |name| wrong.url_as("user:not-it", name);
@@ -137,6 +142,7 @@ fn a_login_reaches_the_run_that_owns_the_queue() {
     login(&ftpq, &format!("user@{}", wrong.address()), SECRET);
     ftpq.run(&["retry", "--state", "failed"]).expect_code(0);
     assert!(!run.ended(), "too late to reach a run");
+    slow.core().release();
     let ended = run.wait(Duration::from_secs(60));
     for (name, seed) in [("a", 310), ("b", 311)] {
         ftpq.assert_file(name, &pseudo_random(seed, 1000), &ended);
@@ -210,7 +216,8 @@ fn what_is_not_stored_lasts_as_long_as_the_run() {
 #[test]
 fn a_password_lent_by_another_command_reaches_the_run() {
     let (server, ftpq) = (server(), Ftpq::new());
-    let slow = Scripted::with(Traits { pace: 200_000, ..Traits::default() }, |_| Act::Usual);
+    let slow = Scripted::honest();
+    slow.core().hold_behind(1_000_000);
     slow.put("slow", pseudo_random(314, 1_500_000));
     ftpq.add(&[(slow.url("slow"), "slow")]);
     let mut run = ftpq.spawn(&["run", "--no-split"]);
@@ -220,6 +227,7 @@ fn a_password_lent_by_another_command_reaches_the_run() {
     let get = ftpq.run(&["get", "--no-store", &url]).expect_code(0);
     ftpq.assert_file("a", &pseudo_random(310, 1000), &get);
     assert!(!run.ended(), "too late to reach a run");
+    slow.core().release();
     assert!(!credentials(&ftpq).contains(SECRET));
     run.wait(Duration::from_secs(60)).expect_code(0);
 }

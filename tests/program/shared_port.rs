@@ -1,6 +1,6 @@
 //! Servers that name one data port to two sessions at once: each could get the other's bytes, and no reply would tell.
 
-use crate::support::{Act, Ended, Ftpq, Scripted, Traits, Turn, pseudo_random};
+use crate::support::{Act, Ended, Ftpq, Port, Scripted, Traits, Turn, pseudo_random};
 use std::{
     io::Write,
     net::{TcpListener, TcpStream},
@@ -124,9 +124,7 @@ fn files_of_equal_length_from_one_port_get_their_own_bytes_where_commands_go_ahe
 /// pyftpdlib with few ports: each is free again as soon as its connection was accepted, long before the transfer.
 #[test]
 fn a_port_that_is_named_anew_once_its_connection_was_accepted_costs_no_attempt() {
-    const PORTS: usize = 2;
-    let ports: Vec<u16> =
-        (0..PORTS).map(|_| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()).collect();
+    let ports = [Port::new(), Port::new()];
     // What each session has: its listener, or the connection it accepted.
     let accepted: Mutex<Vec<(usize, TcpStream)>> = Mutex::default();
     let listening: Mutex<Vec<(usize, TcpListener)>> = Mutex::default();
@@ -152,11 +150,11 @@ fn a_port_that_is_named_anew_once_its_connection_was_accepted_costs_no_attempt()
                 if let Some(standing) = take_up(turn.session, &accepted, &listening) {
                     drop(standing);
                 }
-                for &port in &ports {
-                    if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+                for port in &ports {
+                    if let Some(listener) = port.listen() {
                         listener.set_nonblocking(true).unwrap();
                         listening.lock().unwrap().push((turn.session, listener));
-                        return names("EPSV", "229", port);
+                        return names("EPSV", "229", port.number());
                     }
                 }
                 sleep(Duration::from_millis(2));

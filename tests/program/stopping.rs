@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 const LEN: usize = 600_000;
 
-/// A run with two files under way.
+/// A run with two files under way; the server holds in the midst of both until it is released.
 fn under_way(pace: u64) -> (Ftpq, Scripted, Running) {
     let server = Scripted::with(Traits { pace, ..Traits::default() }, |_| Act::Usual);
+    server.core().hold_behind(LEN as u64 / 2);
     let ftpq = Ftpq::new();
     let names = ["a.bin", "b.bin"];
     names.iter().for_each(|n| server.put(n, pseudo_random(170, LEN)));
@@ -29,6 +30,7 @@ fn stopped_by(signal: Signal) {
     assert!(took < Duration::from_secs(2), "it took {took:?} to stop\n{ended}");
     assert_eq!(ended.code, Some(3), "{ended}");
     assert_eq!(ftpq.count("queued"), 2, "{ended}");
+    server.core().release();
     let again = ftpq.run(&["run"]).expect_code(0);
     for name in ["a.bin", "b.bin"] {
         ftpq.assert_file(name, &pseudo_random(170, LEN), &format!("{ended}{again}"));
@@ -76,7 +78,7 @@ fn a_stalled_server_does_not_delay_the_stop() {
 
 #[test]
 fn a_second_signal_stops_at_once() {
-    let (ftpq, _server, mut run) = under_way(100_000);
+    let (ftpq, server, mut run) = under_way(100_000);
     run.signal(Signal::TERM);
     std::thread::sleep(Duration::from_millis(5));
     run.signal(Signal::TERM);
@@ -84,6 +86,7 @@ fn a_second_signal_stops_at_once() {
     let ended = run.wait(Duration::from_secs(10));
     assert!(begin.elapsed() < Duration::from_secs(1), "{:?}\n{ended}", begin.elapsed());
     assert_ne!(ended.code, Some(0), "{ended}");
+    server.core().release();
     let again = ftpq.run(&["run"]).expect_code(0);
     for name in ["a.bin", "b.bin"] {
         ftpq.assert_file(name, &pseudo_random(170, LEN), &format!("{ended}{again}"));

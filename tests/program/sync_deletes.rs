@@ -1,7 +1,7 @@
 //! What `sync --delete` deletes, keeps and says beyond what listings do: names that a file system takes for one, and backup
 //! folders.
 
-use crate::support::{Act, Ended, Ftpq, Scripted, Traits, disk::Small, report, watch};
+use crate::support::{Act, Ended, Ftpq, Scripted, Traits, Turn, disk::Small, report, watch};
 use std::{
     fs,
     os::unix::fs::MetadataExt,
@@ -16,7 +16,12 @@ use std::{
 
 /// A server with a folder of four files, mirrored here.
 fn mirrored() -> (Scripted, Ftpq) {
-    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+    mirrored_by(true, |_| Act::Usual)
+}
+
+/// The same from a server that answers so, with or without MLSD.
+fn mirrored_by(mlst: bool, hook: impl Fn(&Turn) -> Act + Send + Sync + 'static) -> (Scripted, Ftpq) {
+    let server = Scripted::with(Traits { mlst, ..Traits::default() }, hook);
     for name in ["a", "b", "c", "F"] {
         server.put(&format!("d/{name}"), name);
     }
@@ -201,7 +206,7 @@ fn assert_ends(server: &Scripted, ftpq: &Ftpq, words: &[&str], kept: &str) {
 fn a_file_that_the_server_has_and_does_not_list_is_told_with_what_ends_it() {
     let hides = Arc::new(AtomicBool::new(false));
     let is_hiding = Arc::clone(&hides);
-    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| {
+    let (server, ftpq) = mirrored_by(true, move |turn| {
         if turn.verb != "MLSD" || turn.honest.is_none() || !is_hiding.load(Ordering::SeqCst) {
             return Act::Usual;
         }
@@ -212,26 +217,16 @@ fn a_file_that_the_server_has_and_does_not_list_is_told_with_what_ends_it() {
         told.upto = told.data.len();
         Act::Deliver(told)
     });
-    for name in ["a", "b", "c", "d"] {
-        server.put(&format!("d/{name}"), name);
-    }
-    let ftpq = Ftpq::new();
-    sync(&server, &ftpq, &[]).expect_code(0);
     hides.store(true, Ordering::SeqCst);
     assert_ends(&server, &ftpq, &["still has", "into/c"], "c");
 }
 
 #[test]
 fn a_server_that_can_not_be_asked_is_told_with_what_ends_it() {
-    let server = Scripted::with(Traits::default(), |turn| match turn.verb {
+    let (server, ftpq) = mirrored_by(false, |turn| match turn.verb {
         "SIZE" | "MDTM" | "MLST" => Act::say("502 Command not implemented."),
         _ => Act::Usual,
     });
-    for name in ["a", "b", "c", "d"] {
-        server.put(&format!("d/{name}"), name);
-    }
-    let ftpq = Ftpq::new();
-    sync(&server, &ftpq, &[]).expect_code(0);
     server.core().remove("d/c");
     assert_ends(&server, &ftpq, &["neither lists nor calls gone", "SIZE"], "c");
 }
@@ -239,16 +234,11 @@ fn a_server_that_can_not_be_asked_is_told_with_what_ends_it() {
 /// The server takes `F` and `f` for one.
 #[test]
 fn a_file_that_changed_its_case_on_a_server_that_folds_it_is_told_with_what_ends_it() {
-    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |turn| match (turn.verb, turn.arg) {
+    let (server, ftpq) = mirrored_by(true, |turn| match (turn.verb, turn.arg) {
         ("SIZE", arg) if arg.ends_with('F') => Act::say("213 1"),
         ("MDTM", arg) if arg.ends_with('F') => Act::say("213 20240229123456"),
         _ => Act::Usual,
     });
-    for name in ["a", "b", "c", "F"] {
-        server.put(&format!("d/{name}"), name);
-    }
-    let ftpq = Ftpq::new();
-    sync(&server, &ftpq, &[]).expect_code(0);
     server.core().remove("d/F");
     server.put("d/f", "F");
     assert_ends(&server, &ftpq, &["in case alone", "into/F"], "F");
@@ -280,7 +270,8 @@ fn files_of_an_earlier_get_are_none_of_a_tree() {
 
 #[test]
 fn a_queue_that_another_process_works_on_is_told_with_what_to_do() {
-    let server = Scripted::with(Traits { mlst: true, pace: 200_000, ..Traits::default() }, |_| Act::Usual);
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+    server.core().hold_behind(300_000);
     server.put("big", vec![7; 400_000]);
     server.put("d/a", "a");
     let ftpq = Ftpq::new();
@@ -290,9 +281,11 @@ fn a_queue_that_another_process_works_on_is_told_with_what_to_do() {
     assert!(watch::wait_for(Duration::from_secs(20), || watch::length(&part) > 0), "{}", run.so_far());
     let ended = sync(&server, &ftpq, &["--delete"]).expect_code(1);
     assert!(ended.err.contains("another process") && ended.err.contains("give the command again"), "{ended}");
+    server.core().release();
     run.wait(Duration::from_secs(60)).expect_code(0);
     sync(&server, &ftpq, &["--delete"]).expect_code(0);
 }
+
 /// Files of two folders whose jobs alternate, as when both were read side by side: each folder is gone to once.
 #[test]
 fn missing_files_are_asked_for_folder_by_folder() {

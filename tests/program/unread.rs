@@ -7,9 +7,10 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{PipeReader, Read, Write, pipe},
     os::unix::process::ExitStatusExt,
+    path::{Path, PathBuf},
     process::{Child, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -87,6 +88,18 @@ impl Unread {
         status.unwrap()
     }
 
+    /// Waits until a thread of it is held up in a write to its terminal, or to the pipe of its standard output: what that
+    /// tells of is known to it by then.
+    fn until_held_up(&mut self, story: &str) {
+        let out = self.out.as_ref().map(|out| format!("pipe:[{}]", rustix::fs::fstat(out).unwrap().st_ino));
+        let is_to = |to: &Path| out.as_ref().map_or(to.starts_with("/dev/pts"), |out| to.as_os_str() == out.as_str());
+        let held_up = watch::wait_for(LATE, || {
+            assert!(self.child.try_wait().unwrap().is_none(), "{story}: nobody read, and it ended");
+            writes_that_wait(self.child.id()).iter().any(|to| is_to(to))
+        });
+        assert!(held_up, "{story}: it writes nothing");
+    }
+
     /// Reads from now on all that comes on standard output.
     fn read_out(&mut self) -> std::thread::JoinHandle<String> {
         let mut out = self.out.take().unwrap();
@@ -103,6 +116,21 @@ impl Drop for Unread {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// What the threads of a process write to that wait in a write.
+fn writes_that_wait(pid: u32) -> Vec<PathBuf> {
+    // write and writev, by the numbers of x86-64 and of AArch64.
+    const WRITES: [&str; 4] = ["1", "20", "64", "66"];
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let calls = threads.filter_map(|thread| fs::read_to_string(thread.path().join("syscall")).ok());
+    let targets = calls.filter_map(|call| {
+        let mut words = call.split(' ');
+        words.next().filter(|number| WRITES.contains(number))?;
+        let descriptor = u32::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
+        fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).ok()
+    });
+    targets.collect()
 }
 
 /// So many small files on a server, and all of them in a queue.
@@ -197,10 +225,12 @@ fn signals_are_heard_where_nobody_reads() {
         (Place::Pipes, Signal::INT),
         (Place::Pipes, Signal::TERM),
     ] {
-        let (_server, ftpq) = queued_at(Traits { pace: 2_000, ..Traits::default() }, 40, 40_000);
+        let (server, ftpq) = queued_at(Traits { pace: 2_000, ..Traits::default() }, 40, 40_000);
+        // No file is done before the signal, however late that comes.
+        server.core().hold_behind(10_000);
         let mut run = Unread::start(&ftpq, place, &["-v", "run"]);
-        let begun = || !watch::parts_below(&ftpq.downloads()).is_empty();
-        watch::wait_for(Duration::from_secs(3), begun);
+        // Small files have no part file before they are stopped.
+        assert!(watch::wait_for(LATE, || server.core().sent_total() > 0), "{place:?} {signal:?}: it does not begin");
         std::thread::sleep(Duration::from_millis(500));
         run.signal(signal);
         let status = run.wait(SOON, &format!("{place:?} {signal:?}"));
@@ -216,9 +246,8 @@ fn other_processes_are_answered_while_nobody_reads() {
     {
         let (_server, ftpq) = queued_at(Traits { pace: 10_000, ..Traits::default() }, 40, 40_000);
         let mut run = Unread::start(&ftpq, place, &args);
-        std::thread::sleep(Duration::from_secs(1));
-        let status = ftpq.json_one(&["status"]);
-        assert_eq!(status["pid"], run.child.id(), "{place:?}: {status:#}");
+        let owns = || ftpq.json_one(&["status"])["pid"] == run.child.id();
+        assert!(watch::wait_for(LATE, owns), "{place:?}: another process hears nothing of it");
         ftpq.run(&["pause", "--all"]).expect_code(0);
         if args[0] == "--json" {
             // Its reader may still want to know; nothing else is waited for.
@@ -277,11 +306,12 @@ fn the_last_events_are_waited_for_until_a_signal_comes() {
     for stops in [false, true] {
         let (_server, ftpq) = queued(20);
         let mut run = Unread::start(&ftpq, Place::Pipes, &["--json", "run"]);
-        assert!(watch::wait_for(LATE, || finished(&ftpq) == 20));
-        std::thread::sleep(Duration::from_secs(4));
-        assert!(run.child.try_wait().unwrap().is_none(), "it did not wait for its reader");
         // The queue is free meanwhile.
-        assert_eq!((ftpq.count("done"), ftpq.json_one(&["status"])["pid"].clone()), (20, Value::Null));
+        let is_free = || finished(&ftpq) == 20 && ftpq.json_one(&["status"])["pid"].is_null();
+        assert!(watch::wait_for(LATE, is_free), "the queue is not free");
+        assert_eq!(ftpq.count("done"), 20);
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(run.child.try_wait().unwrap().is_none(), "it did not wait for its reader");
         if stops {
             run.signal(Signal::INT);
             assert_eq!(run.wait(SOON, "stopped").code(), Some(0), "all was done");
@@ -345,8 +375,7 @@ fn looking_at_a_queue_ends_by_a_signal_where_nobody_reads() {
     {
         for place in PLACES {
             let mut look = Unread::start(&ftpq, place, args);
-            std::thread::sleep(Duration::from_secs(1));
-            assert!(look.child.try_wait().unwrap().is_none(), "{args:?} {place:?}: nobody read, and it ended");
+            look.until_held_up(&format!("{args:?} {place:?}"));
             look.signal(Signal::INT);
             let status = look.wait(SOON, &format!("{args:?} {place:?}"));
             let cleanly = status.code() == Some(3) || status.signal() == Some(Signal::INT.as_raw());
@@ -371,7 +400,7 @@ fn a_queue_that_is_being_looked_at_is_free_for_others() {
         ftpq.run(&["cancel", "31-1200"]).expect_code(0);
         ftpq.run(&["run", "11-30"]).expect_code(0);
         let mut look = Unread::start(&ftpq, Place::Pipes, args);
-        std::thread::sleep(Duration::from_secs(1));
+        look.until_held_up(&format!("{args:?}"));
         ftpq.run(&["pause", "1"]).expect_code(0);
         ftpq.run(&["run"]).expect_code(3);
         assert_eq!(finished(&ftpq), 20 + 9, "{args:?}");
@@ -479,7 +508,7 @@ fn no_transfer_gives_way_to_a_host_while_nothing_new_is_begun() {
     let server = Scripted::with(Traits::default(), |turn| match turn.verb {
         "RETR" if turn.honest.is_some() && turn.arg.contains("big") => {
             let mut delivery = turn.delivery();
-            delivery.pace = 20_000;
+            delivery.pace = 4_000;
             crate::support::Act::Deliver(delivery)
         }
         _ => crate::support::Act::Usual,

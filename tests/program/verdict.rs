@@ -57,12 +57,14 @@ impl Case {
         Self { ftpq, server }
     }
 
-    /// Starts a run and kills it once the part file has this many bytes.
+    /// Starts a run and kills it once the part file has this many bytes. The server sends little more until then.
     pub(crate) fn interrupt(&self, at_least: u64) {
+        self.server.core().hold_behind(at_least + (64 << 10));
         let run = self.ftpq.spawn(&["run"]);
         let part = watch::part_of(&self.ftpq.downloads().join("a.bin"));
         let there = watch::wait_for(Duration::from_secs(20), || watch::length(&part) >= at_least);
         let ended = run.kill();
+        self.server.core().release();
         assert!(there, "no part file of {at_least} bytes came about\n{ended}{}", self.server.core().dialogue());
         assert!(!self.ftpq.downloads().join("a.bin").exists(), "it was over before it was interrupted\n{ended}");
     }

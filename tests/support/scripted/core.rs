@@ -7,9 +7,10 @@ use std::{
     fmt::Write,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// A file in memory.
@@ -147,6 +148,9 @@ pub(crate) struct Core {
     hook: Hook,
     stop: AtomicBool,
     hurries: AtomicBool,
+    /// Bytes of a file behind which its transfers hold; `u64::MAX` for none.
+    holds_behind: AtomicU64,
+    released: AtomicBool,
     start: Instant,
     shared_sessions: Arc<ServerSessionMemoryCache>,
 }
@@ -155,7 +159,8 @@ impl Core {
     pub(super) fn new(traits: Traits, hook: Hook) -> Self {
         let (seen, stop, start) = (Mutex::default(), AtomicBool::new(false), Instant::now());
         let (hurries, shared_sessions) = (AtomicBool::new(false), ServerSessionMemoryCache::new(256));
-        Self { traits, seen, hook, stop, hurries, start, shared_sessions }
+        let (holds_behind, released) = (AtomicU64::new(u64::MAX), AtomicBool::new(false));
+        Self { traits, seen, hook, stop, hurries, holds_behind, released, start, shared_sessions }
     }
 
     /// Puts a file there, or replaces it.
@@ -310,6 +315,39 @@ impl Core {
 
     pub(super) fn hurries(&self) -> bool {
         self.hurries.load(Ordering::SeqCst)
+    }
+
+    /// Lets no more than about so many bytes of each file go out, over all its transfers, until `release`: what a test does
+    /// in mid-transfer must not depend on how quick it is.
+    #[allow(dead_code, reason = "not every binary needs it")]
+    pub(crate) fn hold_behind(&self, bytes: u64) {
+        self.holds_behind.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Waits until `release`; for a hook whose answer is to come once the test has done its part.
+    pub(crate) fn wait_for_release(&self) {
+        // A test that failed meanwhile stops its server.
+        while !self.is_released() && !self.stopping() {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// Ends all waiting for this, now and later.
+    #[allow(dead_code, reason = "not every binary needs it")]
+    pub(crate) fn release(&self) {
+        self.released.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether `release` was called.
+    pub(crate) fn is_released(&self) -> bool {
+        self.released.load(Ordering::SeqCst)
+    }
+
+    /// Waits where transfers hold.
+    pub(super) fn hold(&self, name: &str) {
+        if self.sent(name) >= self.holds_behind.load(Ordering::SeqCst) {
+            self.wait_for_release();
+        }
     }
 
     pub(super) fn stopping(&self) -> bool {

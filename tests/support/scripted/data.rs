@@ -104,6 +104,7 @@ pub(super) fn send(core: &Core, stream: &mut Line, delivery: &Delivery) -> bool 
     // A trickle comes byte by byte.
     let portion = usize::try_from(delivery.pace / 4).unwrap_or(usize::MAX).clamp(1, 2 << 10);
     for chunk in bytes.chunks(if delivery.pace > 0 { portion } else { 64 << 10 }) {
+        core.hold(&delivery.name);
         if core.stopping() || stream.write_all(chunk).is_err() {
             return false;
         }

@@ -13,6 +13,7 @@ pub(crate) use act::{Act, Delivery, End, Turn};
 pub(crate) use core::{Batch, Behind, Core, Traits};
 pub(crate) use tls::{Demand, Handshake, Shaken, TLS_12, TLS_13, Tls};
 
+use crate::support::{Port, watch};
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener},
     sync::Arc,
@@ -24,6 +25,7 @@ use std::{
 pub(crate) struct Scripted {
     core: Arc<Core>,
     address: SocketAddr,
+    port: Option<Port>,
 }
 
 impl Scripted {
@@ -53,10 +55,23 @@ impl Scripted {
     }
 
     fn at(ip: IpAddr, traits: Traits, hook: impl Fn(&Turn) -> Act + Send + Sync + 'static) -> Self {
-        Self::behind(TcpListener::bind((ip, 0)).unwrap(), traits, hook)
+        Self::at_port(Port::of(ip), traits, hook)
     }
 
-    /// The same on a port that the test has chosen.
+    /// The same at a port of the test's, once a server that was there is gone.
+    pub(crate) fn at_port(port: Port, traits: Traits, hook: impl Fn(&Turn) -> Act + Send + Sync + 'static) -> Self {
+        let mut listener = None;
+        let is_free = watch::wait_for(Duration::from_secs(60), || {
+            listener = port.listen();
+            listener.is_some()
+        });
+        assert!(is_free, "{} is still taken", port.address());
+        let mut server = Self::behind(listener.unwrap(), traits, hook);
+        server.port = Some(port);
+        server
+    }
+
+    /// The same behind a listener of the test's.
     pub(crate) fn behind(
         listener: TcpListener,
         traits: Traits,
@@ -79,7 +94,12 @@ impl Scripted {
                 }
             }
         });
-        Self { core, address }
+        Self { core, address, port: None }
+    }
+
+    /// Ends it. Its port stays the test's: nobody answers there, unless the test starts another server.
+    pub(crate) fn shut(mut self) -> Port {
+        self.port.take().unwrap()
     }
 
     /// What the server knows and saw.
