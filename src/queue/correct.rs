@@ -59,7 +59,8 @@ impl Books {
         set_of(ids.iter().copied().filter(left))
     }
 
-    /// Has jobs take what a later list says of them; of the `confirmed` ones it gives the known checksum, too. What is done or failed by the earlier word is queued again.
+    /// Has jobs take what a later list says of them; of the `confirmed` ones it gives the known checksum, too. What is done or
+    /// failed by the earlier word is queued again.
     pub(super) fn correct(&mut self, corrections: &[Correction], confirmed: &IdSet) -> Result<Accepted, QueueError> {
         let (mut corrected, mut again, mut mirrors) = (Vec::new(), Vec::new(), Vec::new());
         for Correction { id, expect, has_mirrors } in corrections {
