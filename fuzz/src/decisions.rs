@@ -58,8 +58,7 @@ fn resume(bytes: &mut Bytes<'_>) {
         expect: &expect,
         has_digest: expect.checksum.is_some(),
         final_file,
-        is_own: bytes.flag(),
-        difference: [Difference::None, Difference::Doubt, Difference::Content][usize::from(bytes.below(3))],
+        own: bytes.maybe(|b| [Difference::None, Difference::Doubt, Difference::Content][usize::from(b.below(3))]),
         part: bytes.maybe(Bytes::length),
         progress: progress.as_ref(),
         begun_with: None,
@@ -75,7 +74,7 @@ fn resume(bytes: &mut Bytes<'_>) {
         Plan::Adopt { note } => {
             assert!(facts.final_file.is_some() && !note.is_empty(), "{facts:?}");
             let checked = facts.final_file.is_some_and(|found| found.digest_matches == Some(true));
-            let known = facts.difference == Difference::Content && !checked;
+            let known = facts.own == Some(Difference::Content) && !checked;
             assert!(!known, "adopted though it differs: {facts:?}");
             assert!(expect.checksum.is_none() || checked, "not compared: {facts:?}");
         }

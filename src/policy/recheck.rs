@@ -78,9 +78,7 @@ fn since(receipt: &Receipt, time: &str) -> Comparison {
     let begun = i64::try_from(begun).unwrap_or(i64::MAX);
     match unix_seconds(time) {
         Some(changed) if changed.saturating_add(SKEW) < begun => Comparison::Same,
-        Some(changed) if changed < begun.saturating_add(SKEW) => {
-            Comparison::NewTime(crate::model::printable(time, 40).to_string())
-        }
+        Some(changed) if changed < begun.saturating_add(SKEW) => Comparison::NewTime(crate::model::printable(time, 40)),
         Some(_) => Comparison::Different(format!("it was changed at {}", crate::model::printable(time, 40))),
         None => Comparison::Untold("time"),
     }

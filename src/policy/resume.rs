@@ -42,10 +42,8 @@ pub struct Facts<'a> {
     pub has_digest: bool,
     /// What stands under the final name.
     pub final_file: Option<FinalFile>,
-    /// Whether it is the one that this job put there, as its receipt tells.
-    pub is_own: bool,
-    /// In what it differs from the server's, as far as a receipt tells.
-    pub difference: Difference,
+    /// In what the server's differs from it, where it is the one that this job put there, as its receipt tells.
+    pub own: Option<Difference>,
     /// Length of the part file in bytes.
     pub part: Option<u64>,
     /// What is recorded of the part file.
@@ -198,7 +196,7 @@ pub fn unix_seconds(text: &str) -> Option<i64> {
 }
 
 fn with_final(facts: &Facts<'_>, found: FinalFile) -> Plan {
-    if facts.existing == Existing::Error && !facts.is_own && !is_just_named(facts) {
+    if facts.existing == Existing::Error && facts.own.is_none() && !is_just_named(facts) {
         return refuse_existing("a file stands under the final name", Existing::Error);
     }
     let difference = match (difference(facts, found), facts.existing) {
@@ -246,15 +244,15 @@ fn difference(facts: &Facts<'_>, found: FinalFile) -> Result<Plan, String> {
             Some(false) => Err("the file there has another checksum than it should have".to_owned()),
         };
     }
-    if facts.difference == Difference::Content {
+    if facts.own == Some(Difference::Content) {
         return Err("the server has another file than the one fetched before".to_owned());
     }
-    if facts.difference == Difference::Doubt && facts.kind == TransferType::Ascii {
+    if facts.own == Some(Difference::Doubt) && facts.kind == TransferType::Ascii {
         return Err(
             "facts of the server's file are not those of the one fetched before, and TYPE A tells no bytes".to_owned()
         );
     }
-    if facts.difference == Difference::Doubt && size.is_some() {
+    if facts.own == Some(Difference::Doubt) && size.is_some() {
         return by_bytes(found, "was there already; size and the bytes compared match, other facts of it do not");
     }
     let remote_time = facts.remote.modified.as_deref().and_then(unix_seconds);

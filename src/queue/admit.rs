@@ -50,10 +50,20 @@ pub struct Renewal {
     pub again: bool,
     /// Whether it was done.
     pub was_done: bool,
-    /// Whether the listing tells otherwise than an earlier one.
-    pub differs: bool,
-    /// Whether it tells of another content, and not only of times that a clock set anew explains.
-    pub is_other: bool,
+    /// How it tells otherwise than an earlier one.
+    pub change: ListingChange,
+}
+
+/// How a listing tells otherwise of a file than an earlier one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ListingChange {
+    /// Not at all.
+    #[default]
+    None,
+    /// In what a clock that was set anew explains, or by being the first: the file is to be compared.
+    Doubt,
+    /// In what tells of another content.
+    Content,
 }
 
 /// While this lives, the queue keeps in memory which job has which destination.
@@ -276,7 +286,7 @@ impl Books {
     }
 
     fn renew(&mut self, renewal: Renewal) -> Result<(), QueueError> {
-        let Renewal { id, listed, again, differs, is_other, .. } = renewal;
+        let Renewal { id, listed, again, change, .. } = renewal;
         let Some(stored) = self.index.state(id.0) else { return Ok(()) };
         let (before, _) = self.record(id.0)?;
         let mut record = before.clone();
@@ -287,8 +297,8 @@ impl Books {
             to = queued;
         }
         // Once the new word is stored, nothing else tells of the difference.
-        record.compare |= again && differs && record.receipt.is_some();
-        record.other_content |= record.compare && is_other;
+        record.compare |= again && change != ListingChange::None && record.receipt.is_some();
+        record.other_content |= record.compare && change == ListingChange::Content;
         if listed.is_some() {
             record.listed = listed;
         }
@@ -426,8 +436,7 @@ mod tests {
             listed: listed.clone(),
             again,
             was_done: true,
-            differs: false,
-            is_other: false,
+            change: ListingChange::None,
         };
         queue.renew(vec![renewal(1, true), renewal(2, false)]).await.unwrap();
         let told = queue.admit(specs("h", 0..2)).await.unwrap();

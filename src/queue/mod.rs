@@ -51,7 +51,7 @@ mod sled_store;
 mod tests;
 mod tree;
 
-pub use admit::{Admission, Known, Reading, Renewal};
+pub use admit::{Admission, Known, ListingChange, Reading, Renewal};
 pub use credentials::{Credentials, Kept};
 pub use error::QueueError;
 pub use handle::{Intake, Queue};

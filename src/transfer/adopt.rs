@@ -42,7 +42,7 @@ impl Run<'_> {
             proof: Some(proved.proof),
             digests: proved.digests,
             checksum: proved.checksum,
-            note: Some(self.noted(note)),
+            note: Some(self.noted(&note)),
             ..Receipt::default()
         })))
     }
@@ -51,12 +51,12 @@ impl Run<'_> {
     pub(super) fn left_alone(&mut self, place: &Place) -> Result<Receipt, Halt> {
         let size = stays_there(place)?.map_or(0, |found| found.size);
         self.clear_leftovers(place);
-        let note = self.noted(NOT_COMPARED.to_owned());
+        let note = self.noted(NOT_COMPARED);
         Ok(Receipt { size, left_alone: true, proof: Some(Proof::Nothing), note: Some(note), ..Receipt::default() })
     }
 
-    fn noted(&self, note: String) -> String {
-        self.note.as_ref().map_or(note.clone(), |told| format!("{note}; {told}"))
+    fn noted(&self, note: &str) -> String {
+        self.note.as_ref().map_or(note.to_owned(), |told| format!("{note}; {told}"))
     }
 
     /// Asks the server for the checksum that a file under its final name is to have, once. Returns whether it gave one.

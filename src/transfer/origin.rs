@@ -38,6 +38,25 @@ impl Run<'_> {
         }
     }
 
+    /// Compares what stands under the final name as the plan says.
+    pub(super) async fn compare(
+        &mut self,
+        place: &Place,
+        (plan, remote): (&Plan, &Identity),
+        compared: &mut Compared,
+        link: &mut Link,
+    ) -> Result<(), Halt> {
+        compared.of = self.final_file;
+        if *plan == Plan::Compare {
+            compared.digest_matches = Some(self.compare_final(place).await?);
+        } else {
+            // An edit need not be where samples are taken.
+            let size = self.wanted_size(remote).filter(|_| !self.is_changed_here());
+            compared.bytes_match = Some(self.sample_final(size, link).await?);
+        }
+        Ok(())
+    }
+
     /// Decides what to do, given what is on the disk and what the server says.
     pub(super) fn plan(
         &mut self,
@@ -80,8 +99,7 @@ impl Run<'_> {
             expect: &self.task.job.spec.expect,
             has_digest: self.word.is_some() || self.pieces.is_some(),
             final_file,
-            is_own: self.own.is_some() && self.own == found,
-            difference: self.difference,
+            own: self.own.filter(|own| Some(*own) == found).map(|_| self.difference),
             part,
             progress: self.progress.as_ref(),
             begun_with,

@@ -2,7 +2,7 @@
 
 use crate::model::{JobSpec, JobState, Listed, Receipt, TransferType};
 use crate::policy::{SKEW, is_as_finished, unix_seconds};
-use crate::queue::{Known, Renewal};
+use crate::queue::{Known, ListingChange, Renewal};
 use std::fs::symlink_metadata;
 use std::os::unix::fs::MetadataExt;
 
@@ -34,22 +34,22 @@ pub(super) fn judge(job: &JobSpec, known: &Known, look: Look) -> Option<Renewal>
     };
     let is_news = known.listed.is_none() && job.listed.is_some();
     let was_done = known.state == JobState::Done;
-    let (differs, is_other) = job.listed.as_ref().map_or((false, false), |now| change(now, known));
-    (again || is_news).then(|| Renewal { id: known.id, listed: job.listed.clone(), again, was_done, differs, is_other })
+    let change = job.listed.as_ref().map_or(ListingChange::None, |now| change(now, known));
+    (again || is_news).then(|| Renewal { id: known.id, listed: job.listed.clone(), again, was_done, change })
 }
 
-/// Whether a listing tells otherwise than was known, and whether of another content. One that is the first of a file says
-/// when that was changed, and no more.
-fn change(now: &Listed, known: &Known) -> (bool, bool) {
-    match (&known.listed, &known.receipt) {
-        (Some(before), _) => (!now.agrees(before), is_other_content(before, now)),
+/// How a listing tells otherwise than was known. One that is the first of a file says when that was changed, and no more.
+fn change(now: &Listed, known: &Known) -> ListingChange {
+    let is_other = match (&known.listed, &known.receipt) {
+        (Some(before), _) if now.agrees(before) => return ListingChange::None,
+        (Some(before), _) => is_other_content(before, now),
         (None, Some(receipt)) => {
             let finished = i64::try_from(receipt.finished_at).unwrap_or(i64::MAX);
-            let is_later = listed_at(now).is_some_and(|at| at > finished.saturating_add(SKEW));
-            (true, is_later)
+            listed_at(now).is_some_and(|at| at > finished.saturating_add(SKEW))
         }
-        (None, None) => (false, false),
-    }
+        (None, None) => return ListingChange::None,
+    };
+    if is_other { ListingChange::Content } else { ListingChange::Doubt }
 }
 
 /// Whether two listings tell of different contents. Clocks that are set to summer time move each time by an hour, and a date

@@ -329,16 +329,8 @@ impl Run<'_> {
                 }
                 Plan::LeaveAlone => return Ok(Goal::Adopted(Box::new(self.left_alone(place)?))),
                 Plan::Refuse(failure) => return Err(self.own_way_out(failure).into()),
-                Plan::Compare => {
-                    compared.digest_matches = Some(self.compare_final(place).await?);
-                    compared.of = self.final_file;
-                    continue;
-                }
-                Plan::Sample => {
-                    // An edit need not be where samples are taken.
-                    let size = self.wanted_size(&remote).filter(|_| !self.is_changed_here());
-                    compared.bytes_match = Some(Box::pin(self.sample_final(size, link)).await?);
-                    compared.of = self.final_file;
+                Plan::Compare | Plan::Sample => {
+                    Box::pin(self.compare(place, (&step, &remote), &mut compared, link)).await?;
                     continue;
                 }
                 Plan::TakeOver => {

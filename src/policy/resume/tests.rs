@@ -14,8 +14,7 @@ struct Case {
     remote: Identity,
     expect: Expectation,
     final_file: Option<FinalFile>,
-    is_own: bool,
-    difference: Difference,
+    own: Option<Difference>,
     part: Option<u64>,
     progress: Option<Progress>,
     begun_with: Option<crate::model::Source>,
@@ -30,8 +29,7 @@ fn case() -> Case {
         remote: identity(100_000, "20260101000000"),
         expect: Expectation::default(),
         final_file: None,
-        is_own: false,
-        difference: Difference::None,
+        own: None,
         part: None,
         progress: None,
         begun_with: None,
@@ -49,8 +47,7 @@ impl Case {
             expect: &self.expect,
             has_digest: self.expect.checksum.is_some(),
             final_file: self.final_file,
-            is_own: self.is_own,
-            difference: self.difference,
+            own: self.own,
             part: self.part,
             progress: self.progress.as_ref(),
             begun_with: self.begun_with.as_ref(),
@@ -195,8 +192,7 @@ fn a_file_of_our_own_is_compared_where_other_files_are_an_error() {
     let own = Case {
         final_file: Some(there(100_000, Some(TIME))),
         existing: Existing::Error,
-        is_own: true,
-        difference: Difference::Doubt,
+        own: Some(Difference::Doubt),
         ..case()
     };
     assert_eq!(own.plan(), Plan::Sample);
@@ -330,11 +326,11 @@ fn a_file_that_can_not_be_compared_otherwise_is_recognized_by_the_record_of_it_a
 fn a_file_that_is_known_to_differ_is_not_adopted_for_its_time() {
     let mut job = Case { final_file: Some(there(100_000, Some(TIME))), ..case() };
     assert!(matches!(job.plan(), Plan::Adopt { .. }));
-    job.difference = Difference::Content;
+    job.own = Some(Difference::Content);
     assert!(matches!(job.plan(), Plan::Refuse(_)));
     job.existing = Existing::Overwrite;
     assert_eq!(job.plan(), Plan::Fresh { why: None, set_aside: false });
-    job.difference = Difference::Doubt;
+    job.own = Some(Difference::Doubt);
     assert_eq!(job.plan(), Plan::Sample);
     job.final_file = Some(FinalFile { bytes_match: Some(true), ..there(100_000, Some(TIME)) });
     assert!(matches!(job.plan(), Plan::Adopt { .. }));
