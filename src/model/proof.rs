@@ -129,7 +129,7 @@ impl ProofCounts {
             (self.sidecar, "by a checksum beside it on the server"),
             (self.server, "by the server's own digest"),
             (self.size, "by length"),
-            (self.nothing, "by nothing, for no length was known"),
+            (self.nothing, "by nothing, for no length was known or nothing was compared"),
         ]
         .into_iter()
         .filter(|&(count, _)| count > 0)

@@ -219,7 +219,7 @@ mod tests {
             (vec![(1, Some(Proof::Size))], "1 of 1 file is here and proved: 1 by length"),
             (
                 vec![(1, Some(Proof::Nothing))],
-                "0 of 1 files are here and proved: 1 by nothing, for no length was known; 1 here without any proof",
+                "0 of 1 files are here and proved: 1 by nothing, for no length was known or nothing was compared; 1 here without any proof",
             ),
             (vec![], "no file was asked for"),
         ] {
