@@ -1,7 +1,7 @@
 //! The other side: a desk in another process.
 
 use super::line;
-use super::message::{Answer, Greeting, PAGE, Request, VERSION, Word};
+use super::message::{Answer, Greeting, NOTHING_QUEUED, PAGE, Request, VERSION, Word};
 use super::socket;
 use crate::engine::{AccountStanding, Added, Changed, Credential, Desk, DeskError, Intake, Reply};
 use crate::model::{Change, Counts, IdSet, Job, JobId, JobSpec, Selection, StatusReport};
@@ -76,12 +76,26 @@ impl Connection {
         if text.len() > line::REQUEST {
             return Err(DeskError::Storage("too much for one request; name fewer jobs at a time".to_owned()));
         }
-        line::write(&mut self.to, text).await.map_err(|e| no_answer(&self.dir, &e))?;
+        let written = line::write(&mut self.to, text).await;
+        if let Err(error) = written.as_ref().map_err(|error| no_answer(&self.dir, error))
+            && !matches!(error, DeskError::OwnerEnded(_))
+        {
+            return Err(error);
+        }
         loop {
-            match serde_json::from_slice(&self.line().await?) {
+            // Why nothing more is taken can be read though nothing can be written.
+            let line = match self.line().await {
+                Err(error) => return Err(self.unanswered(request, written.is_ok(), error)),
+                Ok(line) => line,
+            };
+            match serde_json::from_slice(&line) {
                 Ok(Answer::Ok(value)) => return Ok(value),
                 Ok(Answer::Error(error)) => return Err(error),
                 Ok(Answer::Wait) => {}
+                Ok(Answer::Closing) => {
+                    let ended = no_answer(&self.dir, &io::ErrorKind::UnexpectedEof.into());
+                    return Err(self.unanswered(request, false, ended));
+                }
                 Err(error) => {
                     return Err(DeskError::NoAnswer(format!(
                         "the process that uses the queue in {} gave an answer that this ftpq does not understand ({error}); \
@@ -93,6 +107,21 @@ impl Connection {
         }
     }
 
+    /// Why a request got no answer, and what is known of it: an owner may have done what it took, and can't have done what
+    /// was not wholly sent.
+    fn unanswered(&self, request: &Request, was_sent: bool, error: DeskError) -> DeskError {
+        let known = match request.doubt() {
+            Some(doubt) if was_sent => doubt,
+            _ if request.is_of_intake() => NOTHING_QUEUED,
+            _ => return error,
+        };
+        let process = process(&self.dir);
+        DeskError::NoAnswer(match error {
+            DeskError::OwnerEnded(_) => format!("{process} ended before it confirmed this: {known}"),
+            _ => format!("{process} does not answer: {known}; stop that process if it hangs"),
+        })
+    }
+
     async fn line(&mut self) -> Result<Vec<u8>, DeskError> {
         let line = line::read(&mut self.from, line::ANSWER, self.patience).await;
         line.and_then(|line| line.ok_or_else(|| io::ErrorKind::UnexpectedEof.into()))
@@ -100,8 +129,12 @@ impl Connection {
     }
 }
 
+fn process(dir: &Path) -> String {
+    format!("the process that uses the queue in {}", dir.display())
+}
+
 fn no_answer(dir: &Path, error: &io::Error) -> DeskError {
-    let process = format!("the process that uses the queue in {}", dir.display());
+    let process = process(dir);
     let why = match error.kind() {
         io::ErrorKind::TimedOut => "it said nothing for 5 s".to_owned(),
         io::ErrorKind::NotFound
@@ -110,7 +143,7 @@ fn no_answer(dir: &Path, error: &io::Error) -> DeskError {
         | io::ErrorKind::BrokenPipe
         | io::ErrorKind::ConnectionReset => {
             return DeskError::OwnerEnded(format!(
-                "{process} has just ended: what it did not confirm is not done; give the command again"
+                "{process} has just ended, before it took this up; give the command again"
             ));
         }
         _ => error.to_string(),

@@ -10,6 +10,9 @@ pub(super) const VERSION: u32 = 2;
 /// Most jobs in one answer to `list`; long ones are fewer.
 pub(super) const PAGE: usize = 1000;
 
+/// What is said of an intake that ended before it was accepted.
+pub(super) const NOTHING_QUEUED: &str = "nothing was queued; give the command again, with the whole list";
+
 /// The server's first line.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Greeting {
@@ -94,6 +97,35 @@ pub(super) enum Request {
     Accept,
 }
 
+impl Request {
+    /// What is known of a request that was sent and got no answer, and what to do; nothing where it changes nothing, and
+    /// can be put once more.
+    pub(super) fn doubt(&self) -> Option<&'static str> {
+        match self {
+            Self::Status
+            | Self::Counts { .. }
+            | Self::List { .. }
+            | Self::Show { .. }
+            | Self::Accounts { .. }
+            | Self::Begin => None,
+            Self::Change { .. } => {
+                Some("it may be done or not; look with `ftpq list`, and give the command again where it is not done")
+            }
+            Self::Forget { .. } => {
+                Some("it may be done or not; look with `ftpq logins`, and give the command again where it is not done")
+            }
+            Self::Keep { .. } => Some("the password may be stored or not; give the command again"),
+            Self::Accept => Some("the jobs may be queued or not; give the command again: it queues none twice"),
+            Self::Push { .. } | Self::Credential { .. } => Some(NOTHING_QUEUED),
+        }
+    }
+
+    /// Whether it is of no use without the requests before it.
+    pub(super) fn is_of_intake(&self) -> bool {
+        matches!(self, Self::Push { .. } | Self::Credential { .. } | Self::Accept)
+    }
+}
+
 /// A password on its way over the socket: the one place where it is written out.
 pub(super) struct Word(pub(super) Secret);
 
@@ -119,4 +151,6 @@ pub(super) enum Answer<T> {
     Error(DeskError),
     /// It is being worked on.
     Wait,
+    /// No request is taken any more, neither one that is on its way.
+    Closing,
 }

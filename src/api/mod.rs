@@ -2,7 +2,8 @@
 //!
 //! JSON Lines. The server greets with its version; then each request gets one answer, preceded by `"wait"` once a
 //! second while it is worked on. An intake belongs to its connection and goes with it. A server that closes answers what
-//! it has taken; other requests are put to whoever has the queue next.
+//! it has taken, and says `"closing"` to the others, which are put to whoever has the queue next. Where neither comes, the
+//! owner was killed: what only asks is asked again, and of what changes something it is said that it may be done or not.
 
 mod client;
 mod line;

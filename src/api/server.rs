@@ -5,6 +5,7 @@ use super::message::{Answer, Greeting, PAGE, Request, VERSION};
 use super::socket::{self, Bound};
 use crate::engine::{Credential, Desk, DeskError, Intake};
 use crate::model::StatusReport;
+use crate::transfer::failpoint;
 use serde::Serialize;
 use std::future::Future;
 use std::io;
@@ -60,23 +61,68 @@ impl Drop for Server {
 /// # Errors
 /// When the socket can't be made.
 pub fn serve(desk: Arc<dyn Desk>, dir: &Path) -> Result<Server, DeskError> {
+    serve_within(desk, dir, IDLE_INTAKE)
+}
+
+/// The same, where a client with an open intake may say nothing for so long.
+pub(super) fn serve_within(desk: Arc<dyn Desk>, dir: &Path, idle_intake: Duration) -> Result<Server, DeskError> {
     let (bound, listener) = Bound::new(dir)
         .map_err(|error| DeskError::Storage(format!("can't listen on {}/control.sock: {error}", dir.display())))?;
     let (sender, closing) = watch::channel(false);
-    Ok(Server { task: tokio::spawn(listen(desk, listener, closing)), closing: sender, bound: Some(bound) })
+    let host = SessionHost { desk, idle_intake, closing };
+    Ok(Server { task: tokio::spawn(host.listen(listener)), closing: sender, bound: Some(bound) })
 }
 
-async fn listen(desk: Arc<dyn Desk>, listener: UnixListener, closing: watch::Receiver<bool>) {
-    // Sessions end with this task.
-    let mut sessions = JoinSet::new();
-    tokio::select! {
-        biased;
-        () = closes(closing.clone()) => {}
-        () = take_in(desk, &listener, &closing, &mut sessions) => {}
+/// What all sessions have in common.
+struct SessionHost {
+    desk: Arc<dyn Desk>,
+    idle_intake: Duration,
+    closing: watch::Receiver<bool>,
+}
+
+impl SessionHost {
+    async fn listen(self, listener: UnixListener) {
+        // Sessions end with this task.
+        let mut sessions = JoinSet::new();
+        tokio::select! {
+            biased;
+            () = closes(self.closing.clone()) => {}
+            () = self.take_in(&listener, &mut sessions) => {}
+        }
+        // Who waits to be let in goes elsewhere.
+        drop(listener);
+        while sessions.join_next().await.is_some() {}
     }
-    // Who waits to be let in goes elsewhere.
-    drop(listener);
-    while sessions.join_next().await.is_some() {}
+
+    async fn take_in(&self, listener: &UnixListener, sessions: &mut JoinSet<()>) {
+        let room = Arc::new(Semaphore::new(CLIENTS));
+        loop {
+            let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
+                return;
+            };
+            while sessions.try_join_next().is_some() {}
+            match listener.accept().await {
+                Ok((stream, _)) if socket::is_peer(&stream, 0).unwrap_or(false) => {
+                    let session = self.session(stream);
+                    sessions.spawn(async move {
+                        // A client that goes away in the middle is its own affair.
+                        let _ = session.run().await;
+                        drop(permit);
+                    });
+                }
+                Ok(_) => {}
+                // Out of file descriptors, most likely: not to spin until some are free.
+                Err(_) => tokio::time::sleep(ALIVE).await,
+            }
+        }
+    }
+
+    fn session(&self, stream: UnixStream) -> Session {
+        let (from, to) = stream.into_split();
+        let to = Answers { to, closing: self.closing.clone() };
+        let (desk, idle_intake) = (Arc::clone(&self.desk), self.idle_intake);
+        Session { desk, idle_intake, from: BufReader::new(from), to, intake: None }
+    }
 }
 
 /// Returns once nothing more is taken.
@@ -87,56 +133,34 @@ async fn closes(mut closing: watch::Receiver<bool>) {
     }
 }
 
-async fn take_in(
-    desk: Arc<dyn Desk>,
-    listener: &UnixListener,
-    closing: &watch::Receiver<bool>,
-    sessions: &mut JoinSet<()>,
-) {
-    let room = Arc::new(Semaphore::new(CLIENTS));
-    loop {
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else {
-            return;
-        };
-        while sessions.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((stream, _)) if socket::is_peer(&stream, 0).unwrap_or(false) => {
-                let session = Session::new(Arc::clone(&desk), stream, closing.clone());
-                sessions.spawn(async move {
-                    // A client that goes away in the middle is its own affair.
-                    let _ = session.run().await;
-                    drop(permit);
-                });
-            }
-            Ok(_) => {}
-            // Out of file descriptors, most likely: not to spin until some are free.
-            Err(_) => tokio::time::sleep(ALIVE).await,
-        }
-    }
-}
-
 struct Session {
     desk: Arc<dyn Desk>,
     from: BufReader<OwnedReadHalf>,
     to: Answers,
+    idle_intake: Duration,
     intake: Option<Box<dyn Intake>>,
 }
 
 impl Session {
-    fn new(desk: Arc<dyn Desk>, stream: UnixStream, closing: watch::Receiver<bool>) -> Self {
-        let (from, to) = stream.into_split();
-        Self { desk, from: BufReader::new(from), to: Answers { to, closing }, intake: None }
-    }
-
     async fn run(mut self) -> io::Result<()> {
         self.to.write(serde_json::to_vec(&Greeting { ftpq: VERSION })?).await?;
         loop {
-            let idle = if self.intake.is_some() { IDLE_INTAKE } else { IDLE };
+            let idle = if self.intake.is_some() { self.idle_intake } else { IDLE };
             let line = tokio::select! {
                 biased;
-                // A request that was not taken may be put to another process.
-                () = closes(self.to.closing.clone()) => return Ok(()),
-                line = line::read(&mut self.from, line::REQUEST, idle) => line?,
+                // A request that was not taken may be put to another process, and one that a killed process took may not.
+                () = closes(self.to.closing.clone()) => {
+                    return self.to.write(serde_json::to_vec(&Answer::<()>::Closing)?).await;
+                }
+                line = line::read(&mut self.from, line::REQUEST, idle) => line,
+            };
+            let line = match line {
+                Err(error) if error.kind() == io::ErrorKind::TimedOut && self.intake.is_some() => {
+                    let text = "the rest of the list did not come in time (an hour is waited for it), and nothing was \
+                                queued; write the list to a file, then add that";
+                    return answer::<()>(&mut self.to, async { Err(DeskError::NoAnswer(text.to_owned())) }).await;
+                }
+                line => line?,
             };
             let Some(line) = line else { return Ok(()) };
             // The parser's own words could repeat a password.
@@ -241,6 +265,7 @@ async fn answer<T: Serialize>(to: &mut Answers, work: impl Future<Output = Resul
             }
         }
     };
+    failpoint("api-done");
     reached?;
     let mut text = serde_json::to_vec(&match result {
         Ok(value) => Answer::Ok(value),

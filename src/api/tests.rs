@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 #[derive(Default)]
@@ -372,7 +372,9 @@ async fn a_client_that_stalls_does_not_keep_the_server_from_closing() {
     server.close().await;
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     let error = held.push(vec![spec("late")]).await.unwrap_err();
-    assert!(matches!(error, DeskError::OwnerEnded(_)), "{error}");
+    assert!(matches!(error, DeskError::NoAnswer(_)), "{error}");
+    let text = error.to_string();
+    assert!(text.contains("nothing was queued") && text.contains("the whole list") && !text.contains("stop"), "{text}");
     assert_eq!(fake.book.lock().unwrap().void, 1);
 }
 
@@ -406,4 +408,74 @@ async fn a_request_that_an_owner_did_not_take_is_put_to_the_next() {
         Err(DeskError::StorageFull(_))
     ));
     assert!(desk.intake().await.is_ok());
+}
+
+/// An owner that is killed once it has wholly taken a request with one of these words; it agrees to all before.
+fn killed_at(dir: &Path, words: &'static [&'static str]) -> tokio::task::JoinHandle<()> {
+    let listener = tokio::net::UnixListener::bind(dir.join("control.sock")).unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let (from, mut to) = stream.into_split();
+                let mut from = BufReader::new(from);
+                to.write_all(b"{\"ftpq\":2}\n").await.unwrap();
+                loop {
+                    let mut request = String::new();
+                    let read = from.read_line(&mut request).await.unwrap();
+                    if read == 0 || words.iter().any(|word| request.contains(word)) {
+                        break;
+                    }
+                    to.write_all(b"{\"ok\":null}\n").await.unwrap();
+                }
+            });
+        }
+    })
+}
+
+/// It may have done it: put to the next owner, `remove` would find no such job, and `logout` no password.
+#[tokio::test]
+async fn what_a_killed_owner_may_have_done_is_not_done_again() {
+    let dir = TempDir::new().unwrap();
+    let _killed = killed_at(dir.path(), &["change", "keep", "forget", "accept", "status"]);
+    let first = client(dir.path()).await;
+    let desk = Succession::new(Box::new(first), Box::new(|| Box::pin(async { Ok(Box::new(Fake::default()) as _) })));
+    let account = spec("a").source.account().clone();
+    let given = Credential { account, secret: Secret::new("p"), tls: false, stored: true };
+    let mut intake = desk.intake().await.unwrap();
+    intake.push(vec![spec("a")]).await.unwrap();
+    for (error, advice) in [
+        (desk.change(Selection::default(), Change::Remove).await.map(drop), "`ftpq list`"),
+        (desk.forget(vec!["bob@h:21".to_owned()], false).await.map(drop), "`ftpq logins`"),
+        (desk.keep(given).await.map(drop), "give the command again"),
+        (intake.accept().await.map(drop), "give the command again"),
+    ] {
+        let error = error.unwrap_err();
+        assert!(matches!(error, DeskError::NoAnswer(_)), "{error}");
+        assert!(error.to_string().contains("or not") && error.to_string().contains(advice), "{error}");
+    }
+    // What only asks is asked again.
+    assert_eq!(desk.status().await.unwrap().jobs.queued, 5);
+}
+
+#[tokio::test]
+async fn of_a_list_that_a_killed_owner_took_a_part_of_nothing_is_queued() {
+    let dir = TempDir::new().unwrap();
+    let _killed = killed_at(dir.path(), &["push"]);
+    let mut intake = client(dir.path()).await.intake().await.unwrap();
+    let error = intake.push(vec![spec("a")]).await.unwrap_err();
+    assert!(matches!(error, DeskError::NoAnswer(_)), "{error}");
+    assert!(error.to_string().contains("nothing was queued"), "{error}");
+}
+
+#[tokio::test]
+async fn a_list_that_does_not_go_on_is_told_of_by_a_run_that_does() {
+    let dir = TempDir::new().unwrap();
+    let idle = Duration::from_millis(300);
+    let _server = server::serve_within(Arc::new(Fake::default()), dir.path(), idle).unwrap();
+    let mut intake = client(dir.path()).await.intake().await.unwrap();
+    tokio::time::sleep(idle * 5).await;
+    let error = intake.push(vec![spec("a")]).await.unwrap_err();
+    assert!(matches!(error, DeskError::NoAnswer(_)), "{error}");
+    assert!(error.to_string().contains("nothing was queued") && !error.to_string().contains("ended"), "{error}");
 }

@@ -165,12 +165,11 @@ fn corrections(added: &Added) -> Vec<String> {
 
 /// Says that jobs go on with the settings that they were added with.
 fn kept_settings(ids: &IdSet) -> String {
-    let (were, their) =
-        if ids.len() == 1 { ("was there already keeps", "its") } else { ("were there already keep", "their") };
+    let (were, them) =
+        if ids.len() == 1 { ("was there already keeps its", "it") } else { ("were there already keep their", "them") };
     let named = named(ids);
     format!(
-        "{} that {were} {their} former settings: give the new ones to `ftpq run {named}`, or `ftpq remove {named}` and add the \
-         list again",
+        "{} that {were} former settings: give the new ones to `ftpq run {named}`, or `ftpq remove {named}` and add {them} again",
         count(ids.len(), "job"),
     )
 }

@@ -20,7 +20,7 @@ Exit codes:
      with report and verify: something is missing or changed
   2  usage, or a bad manifest or settings file; nothing was changed
   3  stopped with work left that a new `ftpq run` continues
-  4  the queue is in use by another process that does not answer
+  4  the queue is in use by another process that does not answer, or was ended before it did
   5  local storage: disk full or read-only, no permission, a limit on file sizes or open files
 
 Files:

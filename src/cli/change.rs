@@ -72,7 +72,7 @@ async fn keeps_parts(desk: &dyn Desk, selection: Selection) -> Result<bool, Fail
 fn done(change: Change) -> &'static str {
     match change {
         Change::Retry | Change::Recheck => "queued again",
-        Change::Pause => "paused",
+        Change::Pause | Change::Hold => "paused",
         Change::Resume => "resumed",
         Change::Cancel => "cancelled",
         Change::Remove => "removed",

@@ -1,5 +1,6 @@
 //! What is gone on the server, and what becomes of it here.
 
+use super::add::interrupts;
 use super::case::{OtherNames, has_names_in_other_case};
 use super::exit::Failed;
 use super::face::Face;
@@ -7,6 +8,7 @@ use super::words::{count, numbers, safe};
 use crate::engine::{Desk, GoneFiles, Survey, back_up_local, remove_local};
 use crate::model::{Change, Event, IdSet, Job, JobId, JobState, Selection};
 use crate::policy::is_as_finished;
+use crate::transfer::failpoint;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -36,10 +38,15 @@ pub(super) async fn gone(face: &mut Face<'_>, task: &GoneTask<'_>) -> Result<boo
         return Ok(false);
     }
     let (mut after, mut told, mut others) = (JobId(0), GoneLines::default(), None);
+    let interrupt = interrupts()?;
     loop {
         let page = page(&*desk, &task.found.gone, after).await?;
         let Some(page) = page else { break };
         after = page.last;
+        failpoint("sync-deletes");
+        if task.deletes && interrupt.has_come() {
+            return Err(Failed::Interrupted("no more files are deleted here; give the command again"));
+        }
         let looked = look_at(page.jobs, &*desk, task, &mut others).await?;
         let mut removed: Vec<JobId> = Vec::new();
         for (found, job) in looked {

@@ -208,15 +208,16 @@ impl Round {
 }
 
 /// Queues jobs of wrong files again, and moves the files aside. The jobs are queued first, durably: whatever ends the process
-/// then, no file is moved that nothing fetches. Returns how many were queued.
+/// then, no file is moved whose job counts as done. Returns how many were queued.
 async fn queue_again(face: &mut Face<'_>, desk: &dyn Desk, lines: &mut [VerifiedFile]) -> Result<u64, Failed> {
     let _guard = interrupts()?.guard();
     // A run that is going on in another process would begin with a queued job at once, and might take the wrong file for
-    // the right one just before it is moved.
-    let moves_first = desk.status().await?.run.is_some();
+    // the right one just before it is moved: there the jobs are paused until the files are moved.
+    let holds = desk.status().await?.run.is_some();
+    let (change, state) = if holds { (Change::Hold, JobState::Paused) } else { (Change::Retry, JobState::Queued) };
     let mut wrong: Vec<&mut VerifiedFile> = Vec::new();
     for line in lines.iter_mut().filter(|line| is_wrong(line.standing)) {
-        match if moves_first { take_aside(line) } else { may_take_aside(line) } {
+        match may_take_aside(line) {
             Ok(()) => wrong.push(line),
             Err(error) => face.complain(&format!("job {} is not queued again: {error}", line.job)),
         }
@@ -225,17 +226,47 @@ async fn queue_again(face: &mut Face<'_>, desk: &dyn Desk, lines: &mut [Verified
         return Ok(0);
     }
     let ids: IdSet = wrong.iter().map(|line| line.job).collect();
-    let selection = Selection { ids: Some(ids), state: Some(JobState::Done), host: None };
-    let queued = desk.change(selection, Change::Retry).await?.changed;
+    desk.change(in_state(&ids, JobState::Done), change).await?;
     failpoint("verify-queued");
-    for line in wrong.into_iter().filter(|_| !moves_first) {
-        if let Err(error) = take_aside(line) {
-            let advice = "queued again; move the file that is here away before `ftpq run`";
-            line.advice = Some(advice.to_owned());
-            face.complain(&format!("the file of job {} is still in its place: {error}", line.job));
-        }
+    // Others may have changed some of the jobs just before.
+    let by_now = jobs_by_now(desk, ids).await?;
+    wrong.retain(|line| by_now.get(&line.job).is_some_and(|job| job.state == state));
+    let queued = wrong.len() as u64;
+    let moved = take_all_aside(face, wrong, holds);
+    failpoint("verify-moved");
+    if !holds {
+        return Ok(queued);
     }
-    Ok(queued)
+    let resumed = desk.change(in_state(&moved, JobState::Paused), Change::Resume).await;
+    if resumed.is_err() {
+        let which = words::numbers(&moved);
+        let what = "whose files were moved aside as NAME.ftpq-changed may still be paused";
+        face.complain(&format!("jobs {which} {what}: `ftpq resume {which}`, then `ftpq run`"));
+    }
+    Ok(resumed?.changed)
+}
+
+/// Those of the jobs that are in a state.
+fn in_state(ids: &IdSet, state: JobState) -> Selection {
+    Selection { ids: Some(ids.clone()), state: Some(state), host: None }
+}
+
+/// Moves files aside. Returns the jobs of those that are.
+fn take_all_aside(face: &mut Face<'_>, wrong: Vec<&mut VerifiedFile>, are_held: bool) -> IdSet {
+    let mut moved = IdSet::default();
+    for line in wrong {
+        let Err(error) = take_aside(line) else {
+            moved.insert(line.job);
+            continue;
+        };
+        line.advice = Some(if are_held {
+            format!("paused; move the file that is here away, then `ftpq resume {}` and `ftpq run`", line.job)
+        } else {
+            "queued again; move the file that is here away before `ftpq run`".to_owned()
+        });
+        face.complain(&format!("the file of job {} is still in its place: {error}", line.job));
+    }
+    moved
 }
 
 fn is_wrong(standing: Standing) -> bool {

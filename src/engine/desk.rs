@@ -64,10 +64,11 @@ pub enum DeskError {
     /// No space for the queue itself.
     #[error("{0}")]
     StorageFull(String),
-    /// The owner of the queue does not answer.
+    /// The owner of the queue does not answer, or not any more; the text tells what is known of the request.
     #[error("{0}")]
     NoAnswer(String),
-    /// The owner of the queue ended before it took up the request: another process may have the queue by now.
+    /// The owner of the queue ended before it took up the request, or while it only looked something up: another process may
+    /// have the queue by now.
     #[error("{0}")]
     OwnerEnded(String),
 }

@@ -225,7 +225,10 @@ fn read<'l>(line: &'l str, place: &dyn Fn(usize) -> Position) -> Result<((SumSai
         None => Some(name.to_owned()),
         Some(_) => unescape(name.as_bytes()).and_then(|bytes| String::from_utf8(bytes).ok()),
     };
-    let message = r"a line that begins with \ has \n, \r and \\ in its name alone";
+    let message = concat!(
+        r"the name of a line that begins with \ may hold the escapes \n, \r and \\ only; ",
+        r"leave out the \ at the line's beginning where the name is meant as it stands"
+    );
     let name = whole.ok_or_else(|| Problem::at(at(name), message))?;
     Ok((said, Summed { name, draft, unknown: None, problem: None }))
 }

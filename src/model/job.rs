@@ -368,6 +368,8 @@ pub enum Change {
     Retry,
     /// Ask the server whether a file that was finished before is still the same; what failed or waits is tried again.
     Recheck,
+    /// Set a finished job aside until its wrong file is out of the way; taken up then, it is as after a retry.
+    Hold,
     /// Set aside.
     Pause,
     /// Take up again.
@@ -384,6 +386,7 @@ impl Change {
     pub fn as_move(self) -> Option<Move> {
         match self {
             Self::Retry | Self::Recheck => Some(Move::Retry),
+            Self::Hold => Some(Move::Hold),
             Self::Pause => Some(Move::Pause),
             Self::Resume => Some(Move::Resume),
             Self::Cancel => Some(Move::Cancel),

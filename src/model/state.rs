@@ -46,6 +46,8 @@ pub enum Move {
     Cancel,
     /// The user wants it tried again now.
     Retry,
+    /// It is to be tried again once its file is out of the way.
+    Hold,
 }
 
 /// A move that the job's state doesn't allow.
@@ -77,7 +79,9 @@ impl JobState {
             (Running | Paused | Cancelled, Move::Complete) => Ok(Done),
             (Running, Move::Defer) => Ok(Waiting),
             (Running | Paused, Move::GiveUp) => Ok(Failed),
-            (Paused, Move::Defer | Move::Release) | (Queued | Waiting | Running, Move::Pause) => Ok(Paused),
+            (Paused, Move::Defer | Move::Release) | (Queued | Waiting | Running, Move::Pause) | (Done, Move::Hold) => {
+                Ok(Paused)
+            }
             (Queued | Waiting | Running | Paused | Failed, Move::Cancel)
             | (Cancelled, Move::Defer | Move::Release | Move::GiveUp) => Ok(Cancelled),
             (Running, Move::Release) | (Paused, Move::Resume) | (Waiting | Done | Failed | Cancelled, Move::Retry) => {
@@ -116,7 +120,7 @@ impl fmt::Display for JobState {
 
 impl Move {
     /// Every move.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Claim,
         Self::Complete,
         Self::Defer,
@@ -126,6 +130,7 @@ impl Move {
         Self::Resume,
         Self::Cancel,
         Self::Retry,
+        Self::Hold,
     ];
 }
 
@@ -141,6 +146,7 @@ impl fmt::Display for Move {
             Self::Resume => "be resumed",
             Self::Cancel => "be cancelled",
             Self::Retry => "be retried",
+            Self::Hold => "be held",
         })
     }
 }
@@ -174,6 +180,7 @@ mod tests {
             (Paused, Move::Resume, Queued),
             (Paused, Move::Cancel, Cancelled),
             (Done, Move::Retry, Queued),
+            (Done, Move::Hold, Paused),
             (Failed, Move::Cancel, Cancelled),
             (Failed, Move::Retry, Queued),
             (Cancelled, Move::Complete, Done),

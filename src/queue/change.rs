@@ -283,18 +283,19 @@ impl Books {
             Ok(to) => to,
             Err(e) => return Ok(Step::Refused(e.to_string())),
         };
-        if matches!(attempted, Move::Retry | Move::Resume) {
+        if matches!(attempted, Move::Retry | Move::Hold | Move::Resume) {
             let (before, _) = self.record(id)?;
             let mut record = before.clone();
             record.not_before = None;
-            if attempted == Move::Retry {
+            if attempted != Move::Resume {
                 record.fruitless = 0;
                 record.troubles.clear();
                 // A folder is read anew; of a file the server is asked whether it is still the same.
                 record.receipt.take_if(|receipt| receipt.folder.is_some());
                 // Who tries a passing failure again has not said that what is here may be replaced; a wish that was said holds.
                 let stood_in_the_way = before.failure.as_ref().is_some_and(|failure| failure.cause == Cause::Exists);
-                let is_new = change == Change::Retry && (stored == JobState::Done || stood_in_the_way);
+                let is_new =
+                    matches!(change, Change::Retry | Change::Hold) && (stored == JobState::Done || stood_in_the_way);
                 let stands = before.replace && (stored == JobState::Waiting || change == Change::Retry);
                 record.replace = (is_new || stands) && record.receipt.is_some();
             }

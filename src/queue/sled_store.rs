@@ -44,9 +44,13 @@ impl SledStore {
         let mut tries = 0u32;
         let db = loop {
             match config.open() {
-                // Our own lock is held, so this is sled's own thread of a store just closed: it goes away.
-                Err(sled::Error::Io(e)) if tries < 100 && e.to_string().contains("could not acquire lock") => {
+                // The queue's own lock is held, so this is a store that is only just given up, by sled's own thread or by a
+                // process that was killed: it goes away.
+                Err(sled::Error::Io(e)) if e.to_string().contains("could not acquire lock") => {
                     tries += 1;
+                    if tries > 100 {
+                        return Err(QueueError::Locked { path: dir.parent().unwrap_or(dir).to_owned(), pid: None });
+                    }
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 result => break result.map_err(|e| failed("opening", dir, &e))?,

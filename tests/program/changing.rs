@@ -1,8 +1,12 @@
 //! Changing a queue, also while a run is going on in another process.
 
-use crate::support::{Ftpq, Scripted, Traits, pseudo_random, watch};
+use crate::support::{Ftpq, Scripted, Traits, pseudo_random, report, watch};
+use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
-use std::time::{Duration, Instant};
+use std::{
+    fs::File,
+    time::{Duration, Instant},
+};
 
 /// A server that gives 200 KB a second, and 150 KB of a file until it is released.
 fn slow_server() -> Scripted {
@@ -177,4 +181,44 @@ fn a_second_run_on_the_same_queue_does_no_harm() {
     let ended = run.wait(Duration::from_secs(20)).expect_code(0);
     ftpq.assert_file("a.bin", &data, &format!("{ended}{second}"));
     assert_eq!(server.core().sent("a.bin"), 200_000, "{ended}{second}");
+}
+
+/// The job is removed by then: put to the next owner, the command would find no such job.
+#[test]
+fn a_run_that_is_killed_before_it_confirms_a_change_leaves_it_open_whether_it_is_done() {
+    if !cfg!(feature = "failpoints") {
+        return report::skip("needs the feature failpoints");
+    }
+    let server = slow_server();
+    server.put("a.bin", pseudo_random(148, 2_000_000));
+    let mut ftpq = Ftpq::new();
+    ftpq.add(&[(server.url("a.bin"), "a.bin"), (server.url("b"), "b")]);
+    ftpq.run(&["pause", "2"]).expect_code(0);
+    ftpq.set("FTPQ_STOP_AT", "api-done");
+    let run = ftpq.spawn(&["run"]);
+    ftpq.unset("FTPQ_STOP_AT");
+    let part = watch::part_of(&ftpq.downloads().join("a.bin"));
+    assert!(watch::wait_for(Duration::from_secs(15), || watch::length(&part) > 50_000), "{}", run.so_far());
+    let removed = ftpq.run(&["remove", "2"]).expect_code(4);
+    assert!(removed.err.contains("may be done or not") && removed.err.contains("`ftpq list`"), "{removed}");
+    run.wait(Duration::from_secs(20)).expect_killed();
+    assert_eq!(ftpq.json(&["list"]).len(), 1, "{removed}");
+}
+
+/// A process that ends gives up its locks one after the other, that of the store a little after the queue's.
+#[test]
+fn a_store_that_is_only_just_given_up_is_waited_for() {
+    let ftpq = Ftpq::new();
+    ftpq.add(&[("ftp://h/a".to_owned(), "a")]);
+    let store = File::open(ftpq.queue().join("store/db")).unwrap();
+    flock(&store, FlockOperation::LockExclusive).unwrap();
+    let list = ftpq.spawn(&["list"]);
+    std::thread::sleep(Duration::from_millis(3500));
+    flock(&store, FlockOperation::Unlock).unwrap();
+    list.wait(Duration::from_secs(20)).expect_code(0);
+    // One that does not end.
+    flock(&store, FlockOperation::LockExclusive).unwrap();
+    let busy = ftpq.run(&["list"]).expect_code(4);
+    assert!(busy.err.contains("in use by another process; wait for it to end"), "{busy}");
+    assert!(busy.err.contains(&format!("queue {} is", ftpq.queue().display())), "{busy}");
 }

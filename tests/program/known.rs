@@ -707,6 +707,8 @@ fn settings_that_a_known_job_does_not_take_are_told() {
     let said = add(&["--retries", "3"]);
     assert!(said.err.contains("2 jobs that were there already keep their former settings"), "{said}");
     assert!(said.err.contains("`ftpq remove 1-2`") && said.err.contains("`ftpq run 1-2`"), "{said}");
+    let said = ftpq.run(&["add", &server.url("a"), "--retries", "3"]).expect_code(0);
+    assert!(said.err.contains("give the new ones to `ftpq run 1`, or `ftpq remove 1` and add it again"), "{said}");
     let told = ftpq.json_one(&["add", &list, "--timeout", "9"]);
     assert_eq!(told["kept_settings"], serde_json::json!([[1, 2]]), "{told}");
     // They are another's by now; get has them for its own run.

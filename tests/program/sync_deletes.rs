@@ -332,3 +332,18 @@ fn what_is_moved_aside_is_told_at_once() {
     let ended = sync(&server, &ftpq, &[]).expect_code(0);
     assert_eq!(read(&into.join("a")), "second version", "{ended}");
 }
+
+#[test]
+fn a_signal_behind_the_run_keeps_it_from_deleting() {
+    if !cfg!(feature = "failpoints") {
+        return report::skip("needs the feature failpoints");
+    }
+    let (server, mut ftpq) = mirrored();
+    server.core().remove("d/a");
+    ftpq.set("FTPQ_INTERRUPT_AT", "sync-deletes");
+    let ended = sync(&server, &ftpq, &["--delete"]).expect_code(3);
+    assert!(ftpq.downloads().join("a").exists() && ended.err.contains("interrupted"), "{ended}");
+    ftpq.unset("FTPQ_INTERRUPT_AT");
+    let ended = sync(&server, &ftpq, &["--delete"]).expect_code(0);
+    assert!(!ftpq.downloads().join("a").exists(), "{ended}");
+}

@@ -111,6 +111,34 @@ fn files_are_fetched_again_by_a_run_that_is_going_on() {
     }
 }
 
+/// Beside a run the jobs are paused until their files are away: a kill leaves no moved file whose job counts as done, and
+/// the run says how it goes on.
+#[test]
+fn killed_beside_a_run_no_file_is_moved_whose_job_counts_as_done() {
+    if !cfg!(feature = "failpoints") {
+        return report::skip("needs the feature failpoints");
+    }
+    for (step, is_moved) in [("verify-queued", false), ("verify-moved", true)] {
+        let (mut ftpq, _server, files) = wrong_files();
+        let slow = Scripted::with(Traits { pace: 2_000, ..Traits::default() }, |_| crate::support::Act::Usual);
+        slow.put("slow", pseudo_random(1, 200_000));
+        ftpq.add(&[(slow.url("slow"), "slow")]);
+        let run = ftpq.spawn(&["run"]);
+        assert!(watch::wait_for(LATE, || !watch::parts_below(&ftpq.downloads()).is_empty()), "it does not begin");
+        ftpq.set("FTPQ_STOP_AT", step);
+        let killed = ftpq.run(&["verify", "--retry"]).expect_killed();
+        ftpq.unset("FTPQ_STOP_AT");
+        let (aside, paused) = (moved(&ftpq).len() as u64, ftpq.count("paused"));
+        assert_eq!(aside > 0, is_moved, "{step}: {killed}");
+        assert!(paused > 0 && paused >= aside, "{step}: {aside} moved, {paused} paused\n{killed}");
+        slow.core().hurry();
+        let ended = run.wait(LATE).expect_code(3);
+        assert!(ended.err.contains("`ftpq resume --state paused`"), "{ended}");
+        ftpq.run(&["resume", "--state", "paused"]).expect_code(0);
+        assert_fetched_again(&ftpq, &files, step);
+    }
+}
+
 /// A command that is reading a large file on its only thread, the queue's page being in its memory and the queue free.
 struct Reading {
     ftpq: Ftpq,
