@@ -327,6 +327,7 @@ impl Dispatcher {
         let files: Vec<RemotePath> = jobs.iter().map(|job| job.spec.source.path().clone()).collect();
         let asked = PresenceQuery {
             folder: &folder,
+            root: asking.query.root.path(),
             files: &files,
             control: control.as_ref(),
             trusts_refusals: asking.query.force,
