@@ -247,9 +247,6 @@ fn look(job: &Job, deletes: bool, backup_dir: Option<&Path>) -> SyncFinding {
         Err(e) => return SyncFinding::Kept(e.to_string()),
         Ok(file) => file,
     };
-    if job.record.receipt.as_ref().is_some_and(|receipt| receipt.left_alone) {
-        return SyncFinding::Kept("it was here before, and was left alone (existing = skip)".to_owned());
-    }
     let as_fetched = file.is_file()
         && job.record.receipt.as_ref().is_some_and(|receipt| is_as_finished(receipt, file.len(), Some(file.mtime())));
     if let Some(dir) = backup_dir.filter(|_| deletes && !as_fetched && file.is_file()) {

@@ -294,6 +294,41 @@ fn a_queue_that_another_process_works_on_is_told_with_what_to_do() {
     run.wait(Duration::from_secs(60)).expect_code(0);
     sync(&server, &ftpq, &["--delete"]).expect_code(0);
 }
+/// They never came from the folder: they use up no bound, nobody is asked for them, and nothing is said of them.
+#[test]
+fn files_that_were_left_alone_are_none_of_a_folder() {
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+    let ftpq = Ftpq::new();
+    let into = ftpq.downloads();
+    fs::create_dir_all(&into).unwrap();
+    for name in ["own1", "own2", "own3", "a", "b", "c"] {
+        server.put(&format!("d/{name}"), name);
+        if name.starts_with("own") {
+            fs::write(into.join(name), "another length").unwrap();
+        }
+    }
+    sync(&server, &ftpq, &["--existing", "skip"]).expect_code(0);
+    for name in ["own1", "own2", "own3", "a"] {
+        server.core().remove(&format!("d/{name}"));
+    }
+    let asked = server.core().args("SIZE").len();
+    let backup = ftpq.folder().join("kept");
+    let ended = [
+        sync(&server, &ftpq, &[]).expect_code(0),
+        sync(&server, &ftpq, &["--delete", "--max-delete", "1", "--backup-dir", backup.to_str().unwrap()])
+            .expect_code(0),
+    ];
+    assert!(!into.join("a").exists(), "{}", ended[1]);
+    for ended in ended {
+        assert!(!ended.everything().contains("own"), "{ended}");
+    }
+    for name in ["own1", "own2", "own3"] {
+        assert_eq!(read(&into.join(name)), "another length");
+    }
+    let asked = server.core().args("SIZE").split_off(asked);
+    assert!(!asked.iter().any(|file| file.contains("own")), "{asked:?}");
+}
+
 /// Below a folder that can't be entered all words may be the same: those for a name beside that folder tell.
 #[test]
 fn what_lies_deep_below_a_folder_that_is_not_entered_is_gone_only_in_words_for_nothing() {
