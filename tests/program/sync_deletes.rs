@@ -294,6 +294,43 @@ fn a_queue_that_another_process_works_on_is_told_with_what_to_do() {
     run.wait(Duration::from_secs(60)).expect_code(0);
     sync(&server, &ftpq, &["--delete"]).expect_code(0);
 }
+
+/// Without `--delete` nobody is asked, so nothing is called gone, whatever was done to it here.
+#[test]
+fn what_was_changed_here_and_is_not_listed_any_more_is_not_called_gone() {
+    let (server, ftpq) = mirrored();
+    fs::write(ftpq.downloads().join("a"), "mine").unwrap();
+    for name in ["a", "b"] {
+        server.core().remove(&format!("d/{name}"));
+    }
+    let ended = sync(&server, &ftpq, &[]).expect_code(0);
+    assert!(!ended.everything().contains("gone on the server"), "{ended}");
+    assert!(ended.everything().contains("no longer listed: 2 files"), "{ended}");
+    paste(&ftpq, &ended, "ftpq remove ");
+    let ended = sync(&server, &ftpq, &[]).expect_code(0);
+    assert!(!ended.everything().contains("no longer listed"), "{ended}");
+    assert_eq!(read(&ftpq.downloads().join("a")), "mine", "{ended}");
+}
+
+#[test]
+fn what_is_gone_and_was_changed_here_is_told_with_its_number_and_what_ends_it() {
+    let (server, ftpq) = mirrored();
+    for number in 0..25 {
+        server.put(&format!("d/more{number}"), "x");
+    }
+    sync(&server, &ftpq, &[]).expect_code(0);
+    for number in 0..25 {
+        fs::write(ftpq.downloads().join(format!("more{number}")), "mine").unwrap();
+        server.core().remove(&format!("d/more{number}"));
+    }
+    let ended = sync(&server, &ftpq, &["--delete"]).expect_code(0);
+    assert!(ended.err.contains("not deleted: 25 files"), "{ended}");
+    paste(&ftpq, &ended, "ftpq remove ");
+    let ended = sync(&server, &ftpq, &["--delete"]).expect_code(0);
+    assert!(!ended.everything().contains("not deleted"), "{ended}");
+    assert_eq!(read(&ftpq.downloads().join("more24")), "mine", "{ended}");
+}
+
 /// They never came from the folder: they use up no bound, nobody is asked for them, and nothing is said of them.
 #[test]
 fn files_that_were_left_alone_are_none_of_a_folder() {
