@@ -124,8 +124,9 @@ fn known(queued: &Queued) -> String {
     };
     let which = named(&queued.before.gone);
     let them = if gone == 1 { "it" } else { "them" };
+    let or = if are_many(&queued.before.gone) { " and this command again, until none is named, or" } else { " or" };
     format!(
-        " ({known} {} there already{done}; {who} gone or changed: `ftpq retry {which}` or `ftpq get` fetches {them} again)",
+        " ({known} {} there already{done}; {who} gone or changed: `ftpq retry {which}`{or} `ftpq get` fetches {them} again)",
         were(known)
     )
 }
@@ -155,9 +156,10 @@ fn corrections(added: &Added) -> Vec<String> {
         let (jobs, which) = (count(lacking.len(), "job"), named(lacking));
         lines.push(format!(
             "{jobs} that {} known without some of the mirrors in the list {} without them: `ftpq remove {which}`, then add \
-             the list again, to have them",
+             the list again{}, to have them",
             if lacking.len() == 1 { "is" } else { "are" },
             if lacking.len() == 1 { "stays" } else { "stay" },
+            until(lacking),
         ));
     }
     lines
@@ -167,16 +169,31 @@ fn corrections(added: &Added) -> Vec<String> {
 fn kept_settings(ids: &IdSet) -> String {
     let (were, them) =
         if ids.len() == 1 { ("was there already keeps its", "it") } else { ("were there already keep their", "them") };
-    let named = named(ids);
+    let (named, until) = (named(ids), until(ids));
+    let run = if are_many(ids) { "ftpq run".to_owned() } else { format!("ftpq run {named}") };
     format!(
-        "{} that {were} former settings: give the new ones to `ftpq run {named}`, or `ftpq remove {named}` and add {them} again",
+        "{} that {were} former settings: give the new ones to `{run}`, or `ftpq remove {named}` and add {them} again{until}",
         count(ids.len(), "job"),
     )
 }
 
-/// Numbers for an advice, where they are few enough.
+/// Numbers for an advice; the first of them where they are many.
 fn named(ids: &IdSet) -> String {
-    if ids.ranges().count() <= NAMED { numbers(ids) } else { "ID...".to_owned() }
+    let first: IdSet = ids.ranges().take(NAMED).fold(IdSet::default(), |mut first, (low, high)| {
+        first.insert_range(low, high);
+        first
+    });
+    numbers(&first)
+}
+
+/// Whether an advice names only the first of them.
+fn are_many(ids: &IdSet) -> bool {
+    ids.ranges().nth(NAMED).is_some()
+}
+
+/// How an advice goes on that names only the first of them.
+fn until(ids: &IdSet) -> &'static str {
+    if are_many(ids) { ", until none is named" } else { "" }
 }
 
 fn were(number: u64) -> &'static str {

@@ -4,7 +4,7 @@ use super::crew::Hands;
 use super::words::time;
 use crate::disk::{DiskError, Finished, Found};
 use crate::model::{Algorithm, Checksum, Job, Receipt, Standing};
-use crate::policy::unix_seconds;
+use crate::policy::{is_as_finished, unix_seconds};
 
 /// A file that is not as its receipt has it.
 #[derive(Debug, PartialEq, Eq)]
@@ -119,7 +119,8 @@ fn open(job: &Job) -> Result<(Finished, Option<&Receipt>), Off> {
     let Some(file) = Finished::open(&job.spec.destination)? else {
         return Err(Off::new(Standing::Missing, "it is gone"));
     };
-    match receipt.map(|receipt| receipt.size).filter(|&size| size != file.found().size) {
+    // Nothing is known of one that was only left alone.
+    match receipt.filter(|it| !it.left_alone).map(|it| it.size).filter(|&size| size != file.found().size) {
         Some(size) => {
             let text = format!("it has {} bytes, {size} by its receipt", file.found().size);
             Err(Off::new(Standing::Changed, text))
@@ -128,19 +129,23 @@ fn open(job: &Job) -> Result<(Finished, Option<&Receipt>), Off> {
     }
 }
 
-/// Whether nothing was written to the file since it was proved, as far as its time tells: it is the server's, or not after
-/// the end of the download. `surely` leaves out the second of the end itself.
+/// Whether nothing was written to the file since it was proved, as far as its time tells. `surely` leaves out the second of the end itself.
 fn untouched(receipt: &Receipt, found: Found, surely: bool) -> Result<(), Off> {
+    if receipt.left_alone {
+        return Err(Off::new(Standing::Unprovable, "it was here before, and was never compared (existing = skip)"));
+    }
     let Some(modified) = found.modified else {
         return Err(Off::new(Standing::Unprovable, "no digest of it is known, and no time"));
     };
-    let is_servers = receipt.identity.modified.as_deref().and_then(unix_seconds) == Some(modified);
     let finished = i64::try_from(receipt.finished_at).unwrap_or(i64::MAX);
-    if is_servers || modified < finished || (modified == finished && !surely) {
+    // What is written to in that second has the same time.
+    let is_sure = modified < finished || receipt.identity.modified.as_deref().and_then(unix_seconds) == Some(modified);
+    if is_as_finished(receipt, found.size, found.modified) && (is_sure || !surely) {
         return Ok(());
     }
-    let when = u64::try_from(modified).unwrap_or_default();
-    let text = format!("it was written to at {}, after it was finished, and no digest of it is known", time(when));
+    let when = time(u64::try_from(modified).unwrap_or_default());
+    let text =
+        format!("its time is {when}, which is not the one it had when it was finished, and no digest of it is known");
     Err(Off::new(Standing::Unprovable, text))
 }
 

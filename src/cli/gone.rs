@@ -58,15 +58,7 @@ pub(super) async fn gone(face: &mut Face<'_>, task: &GoneTask<'_>) -> Result<boo
             desk.change(selection, Change::Remove).await?;
         }
     }
-    let number = told.number;
-    if !face.global.json && number > 0 {
-        let files = count(number, "file");
-        face.say(&if task.deletes {
-            format!("gone on the server: {files}, deleted here")
-        } else {
-            format!("no longer listed: {files}, left here; --delete asks the server for each, and deletes what is gone")
-        })?;
-    }
+    told.end(face, task.deletes)?;
     let GoneFiles { held_files, unlisted, unclear, .. } = task.found;
     Ok(!task.deletes || *held_files == 0 && unlisted.is_empty() && unclear.is_empty())
 }
@@ -188,9 +180,35 @@ struct GoneLines {
     number: u64,
     /// Files that stay though they are gone.
     kept: u64,
+    /// What stands or stays.
+    left: IdSet,
 }
 
 impl GoneLines {
+    /// Says how many they were, and what is to be done about those that are left.
+    fn end(&self, face: &mut Face<'_>, deletes: bool) -> Result<(), Failed> {
+        let remove = remove(&self.left);
+        if self.kept > 0 {
+            let files = count(self.kept, "file");
+            face.complain(&format!(
+                "not deleted: {files} that the server has no more, for the reasons above; delete here those that you don't \
+                 need; to hear no more of them: {remove}"
+            ));
+        }
+        if face.global.json || self.number == 0 {
+            return Ok(());
+        }
+        let files = count(self.number, "file");
+        face.say(&if deletes {
+            format!("gone on the server: {files}, deleted here")
+        } else {
+            format!(
+                "no longer listed: {files}, left here; --delete asks the server for each, and deletes what is gone and was not \
+                 changed here; to hear no more of them: {remove}"
+            )
+        })
+    }
+
     /// Tells what there is of a file. Returns whether nothing is left of it.
     fn tell(&mut self, face: &mut Face<'_>, job: &Job, found: SyncFinding) -> Result<bool, Failed> {
         let (destination, source) = (job.spec.destination.clone(), job.spec.source.clone());
@@ -213,13 +231,17 @@ impl GoneLines {
             }
             SyncFinding::Kept(why) => {
                 self.kept += 1;
+                self.left.insert(job.id);
                 if self.kept <= NAMED {
                     face.complain(&format!("gone on the server, not deleted: {destination}: {why}"));
                 }
                 return Ok(false);
             }
             SyncFinding::Deleted => true,
-            SyncFinding::Stands => false,
+            SyncFinding::Stands => {
+                self.left.insert(job.id);
+                false
+            }
         };
         self.number += 1;
         if face.global.json {
@@ -236,9 +258,9 @@ impl GoneLines {
 enum SyncFinding {
     /// Nothing.
     Nothing,
-    /// It is as it was fetched.
+    /// A file, which nobody was asked about.
     Stands,
-    /// It was, and is deleted.
+    /// It was as it was fetched, and is deleted.
     Deleted,
     /// It was changed here, and moved there.
     Moved(PathBuf),
@@ -251,22 +273,17 @@ enum SyncFinding {
 fn look(job: &Job, deletes: bool, backup_dir: Option<&Path>) -> SyncFinding {
     let file = match std::fs::symlink_metadata(job.spec.destination.full()) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return SyncFinding::Nothing,
+        _ if !deletes => return SyncFinding::Stands,
         Err(e) => return SyncFinding::Kept(e.to_string()),
         Ok(file) => file,
     };
-    if job.record.receipt.as_ref().is_some_and(|receipt| receipt.left_alone) {
-        return SyncFinding::Kept("it was here before, and was left alone (existing = skip)".to_owned());
-    }
     let as_fetched = file.is_file()
         && job.record.receipt.as_ref().is_some_and(|receipt| is_as_finished(receipt, file.len(), Some(file.mtime())));
-    if let Some(dir) = backup_dir.filter(|_| deletes && !as_fetched && file.is_file()) {
+    if let Some(dir) = backup_dir.filter(|_| !as_fetched && file.is_file()) {
         return back_up_local(&job.spec.destination, dir).map_or_else(SyncFinding::Kept, SyncFinding::Moved);
     }
     if !as_fetched {
         return SyncFinding::Kept("it is not the file that was fetched".to_owned());
-    }
-    if !deletes {
-        return SyncFinding::Stands;
     }
     match remove_local(&job.spec.destination, file.len()) {
         Ok(()) => SyncFinding::Deleted,

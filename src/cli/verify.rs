@@ -74,7 +74,8 @@ impl Meant {
             *found |= is_below;
             meant |= is_below;
         }
-        meant
+        // One that was only left alone was never finished.
+        meant && !job.record.receipt.as_ref().is_some_and(|receipt| receipt.left_alone)
     }
 }
 

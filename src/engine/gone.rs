@@ -103,11 +103,13 @@ impl GoneQuery {
         Selection { ids: None, state: Some(JobState::Done), host }
     }
 
-    /// Whether the job's file came from there.
+    /// Whether the job's file came from there; one that was here before and was left alone never did.
     fn concerns(&self, job: &Job) -> bool {
         let was_listed = job.spec.listed.is_some() || job.record.listed.is_some();
+        let left_alone = job.record.receipt.as_ref().is_some_and(|receipt| receipt.left_alone);
         let source = &job.spec.source;
         was_listed
+            && !left_alone
             && job.spec.folder.is_none()
             && job.spec.destination.dir() == self.dir
             && source.account() == self.root.account()
@@ -327,6 +329,7 @@ impl Dispatcher {
         let files: Vec<RemotePath> = jobs.iter().map(|job| job.spec.source.path().clone()).collect();
         let asked = PresenceQuery {
             folder: &folder,
+            root: asking.query.root.path(),
             files: &files,
             control: control.as_ref(),
             trusts_refusals: asking.query.force,

@@ -18,6 +18,8 @@ const TOGETHER: usize = 16;
 pub struct PresenceQuery<'a> {
     /// The folder; the empty path is the login directory.
     pub folder: &'a RemotePath,
+    /// A folder that was read a moment ago, that one or one above it.
+    pub root: &'a RemotePath,
     /// The files.
     pub files: &'a [RemotePath],
     /// A file that was listed a moment ago: where the server refuses that one too, its refusals mean nothing.
@@ -29,8 +31,8 @@ pub struct PresenceQuery<'a> {
 impl Session {
     /// What the server says of these files, in their order; a refusal without a reason counts as [`FileAnswer::Missing`]
     /// where the control file is told of, or there is none and refusals are to be trusted. Costs a round trip for the
-    /// folder, three where that can't be entered, one for what is asked to compare with, and for every 16 files one where the server takes several commands at
-    /// once; else two for each name.
+    /// folder; where that can't be entered, one for each folder above up to one that can, and two more; one for what is asked
+    /// to compare with; and for every 16 files one where the server takes several commands at once, else two for each name.
     ///
     /// # Errors
     /// When the session fails, or the server can't say for now.
@@ -38,19 +40,11 @@ impl Session {
         self.settle().await?;
         self.set_type(TransferType::Image).await?;
         self.ask_for_utf8().await?;
-        let is_entered = match self.go_to(Stage::Inspect, query.folder).await {
-            Ok(()) => true,
-            Err(failure) if failure.kind != FailureKind::Permanent => return Err(failure),
-            // It may be gone with all its files, or not be entered for other reasons: paths from the root tell.
-            Err(_) if self.has_unix_paths() => {
-                if let FileAnswer::Unclear(words) = self.folder_answer(query.folder).await? {
-                    return Ok(vec![FileAnswer::Unclear(words); query.files.len()]);
-                }
-                false
-            }
-            Err(failure) => return Ok(vec![FileAnswer::Unclear(failure.to_string()); query.files.len()]),
+        let near = match self.nearest(&query).await? {
+            Ok(near) => near,
+            Err(words) => return Ok(vec![FileAnswer::Unclear(words); query.files.len()]),
         };
-        let Ok(nothing) = no_file(&query, is_entered) else {
+        let Ok(nothing) = no_file(query.folder, &near) else {
             return Ok(vec![
                 FileAnswer::Unclear("there is no path to ask for beside it".to_owned());
                 query.files.len()
@@ -88,12 +82,37 @@ impl Session {
         Ok(found)
     }
 
-    /// What the refusal to enter a folder comes to, beside that of a folder that nothing is.
-    async fn folder_answer(&mut self, folder: &RemotePath) -> Result<FileAnswer, Failure> {
-        let nothing = folder.above().and_then(|above| above.join(no_name().as_bytes(), true).ok());
+    /// The folder that can be entered: the one that is asked about, or the nearest above it where the next one on the way is
+    /// refused in the words for a folder that nothing is. Otherwise the server's words.
+    async fn nearest(&mut self, query: &PresenceQuery<'_>) -> Result<Result<RemotePath, String>, Failure> {
+        let (mut folder, mut refused) = (query.folder.clone(), None);
+        loop {
+            let failure = match self.go_to(Stage::Inspect, &folder).await {
+                Ok(()) => break,
+                Err(failure) if failure.kind != FailureKind::Permanent => return Err(failure),
+                Err(failure) => failure,
+            };
+            // It may be gone with all its files, or not be entered for other reasons: paths from the root tell. All words
+            // may be the same below one that is forbidden.
+            let above = folder.above().filter(|_| self.has_unix_paths() && folder != *query.root);
+            let Some(above) = above else { return Ok(Err(failure.to_string())) };
+            refused = Some(std::mem::replace(&mut folder, above));
+        }
+        let Some(refused) = refused else { return Ok(Ok(folder)) };
+        Ok(match self.folder_answer(&refused, &folder).await? {
+            FileAnswer::Unclear(words) => Err(words),
+            _ => Ok(folder),
+        })
+    }
+
+    /// What the refusal to enter a folder comes to, beside that of a folder that nothing is in the same one above.
+    async fn folder_answer(&mut self, folder: &RemotePath, above: &RemotePath) -> Result<FileAnswer, Failure> {
+        let nothing = above.join(no_name().as_bytes(), true).ok();
         let mut told = Vec::with_capacity(2);
         for path in [Some(folder), nothing.as_ref()].into_iter().flatten() {
-            let name = self.locate(path).await?;
+            let mut name = self.locate(path).await?;
+            // As it is named in the server's words.
+            name.pop_if(|last| *last == b'/');
             let reply = self.control.ask(Stage::Inspect, &Command::Cwd(name.clone())).await?;
             told.push(FileReplies { replies: vec![self.refusal(reply, "CWD")?], name });
         }
@@ -169,12 +188,11 @@ fn no_name() -> String {
     format!("ftpq{:04x}", fastrand::u16(..))
 }
 
-/// A path that names nothing: in the folder, or where that can't be entered, below another one that does not exist.
-fn no_file(query: &PresenceQuery<'_>, is_entered: bool) -> Result<RemotePath, SourceError> {
+/// A path that names nothing, as deep as the folder's files: what can't be entered on the way to the folder is replaced, too.
+fn no_file(folder: &RemotePath, near: &RemotePath) -> Result<RemotePath, SourceError> {
     let name = no_name();
-    if is_entered {
-        return query.folder.join(name.as_bytes(), false);
-    }
-    let beside = query.control.or(Some(query.folder)).and_then(RemotePath::above);
-    beside.ok_or(SourceError::NoFileName)?.join(name.as_bytes(), true)?.join(name.as_bytes(), false)
+    let depth = |path: &RemotePath| path.as_bytes().iter().filter(|byte| **byte == b'/').count();
+    (depth(near)..depth(folder))
+        .try_fold(near.clone(), |path, _| path.join(name.as_bytes(), true))?
+        .join(name.as_bytes(), false)
 }

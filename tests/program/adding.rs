@@ -164,6 +164,44 @@ fn another_source_for_the_same_destination_is_refused_and_both_are_named() {
     assert_eq!(jobs(&ftpq).len(), 1, "{ended}");
 }
 
+/// Gives the command again, and each time what it names with this beginning, until it names nothing. Returns how often.
+fn paste_until_none_is_named(ftpq: &Ftpq, args: &[&str], beginning: &str) -> usize {
+    for round in 0..10 {
+        let ended = ftpq.run(args).expect_code(0);
+        let told = ended.everything();
+        let Some(command) = told.split('`').find(|text| text.starts_with(beginning)) else { return round };
+        ftpq.run(&command.split(' ').skip(1).collect::<Vec<_>>()).expect_code(0);
+    }
+    panic!("`{beginning}` is named for ever")
+}
+
+/// Advice for jobs apart from each other names the first of them where they are many, and the next time the others.
+#[test]
+fn advice_for_many_jobs_apart_works_when_pasted() {
+    let (server, ftpq) = (Scripted::honest(), Ftpq::new());
+    let list = |name: &str, numbers: &[usize], more: &str| {
+        let line = |n: &usize| format!("{{\"url\":\"{}\"{more}}}\n", server.url(&n.to_string()));
+        ftpq.write(name, numbers.iter().map(line).collect::<String>())
+    };
+    let numbers = |rest: usize| (0..60).filter(|n| n % 3 == rest).collect::<Vec<_>>();
+    (0..60).for_each(|n| server.put(&n.to_string(), "x"));
+    let folder = into(&ftpq);
+    let all = list("all", &(0..60).collect::<Vec<_>>(), "");
+    ftpq.run(&["add", &all, "--into", &folder]).expect_code(0);
+    let ids: Vec<String> = numbers(0).iter().map(|n| (n + 1).to_string()).collect();
+    ftpq.run(&[&["run"], ids.iter().map(String::as_str).collect::<Vec<_>>().as_slice()].concat()).expect_code(0);
+    for n in numbers(0) {
+        fs::remove_file(ftpq.downloads().join(n.to_string())).unwrap();
+    }
+    assert_eq!(paste_until_none_is_named(&ftpq, &["add", &all, "--into", &folder], "ftpq retry"), 3);
+    let mirrored = list("mirrored", &numbers(1), ",\"mirrors\":[\"ftp://mirror/m\"]");
+    assert_eq!(paste_until_none_is_named(&ftpq, &["add", &mirrored, "--into", &folder], "ftpq remove"), 3);
+    let settings = ["add", &list("some", &numbers(2), ""), "--into", &folder, "--timeout", "7"];
+    let ended = ftpq.run(&settings).expect_code(0);
+    assert!(ended.err.contains("`ftpq run`"), "{ended}");
+    assert_eq!(paste_until_none_is_named(&ftpq, &settings, "ftpq remove"), 3);
+}
+
 /// kill -9 at many moments of an `add`: afterwards all of the manifest is there or nothing, and once more makes it whole.
 #[test]
 fn an_add_that_is_killed_makes_no_job_twice_and_loses_none() {

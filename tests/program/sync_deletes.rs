@@ -184,7 +184,8 @@ fn a_part_of_the_backup_folder_that_can_not_be_written_holds_back_what_goes_ther
 
 /// Runs the one command of this beginning that the text names.
 fn paste(ftpq: &Ftpq, ended: &Ended, beginning: &str) -> Ended {
-    let named: Vec<&str> = ended.err.split('`').filter(|text| text.starts_with(beginning)).collect();
+    let told = ended.everything();
+    let named: Vec<&str> = told.split('`').filter(|text| text.starts_with(beginning)).collect();
     assert_eq!(named.len(), 1, "one `{beginning}` is wanted, not {named:?}\n{ended}");
     let args: Vec<&str> = named[0].split(' ').skip(1).collect();
     ftpq.run(&args).expect_code(0)
@@ -284,6 +285,117 @@ fn a_queue_that_another_process_works_on_is_told_with_what_to_do() {
     server.core().release();
     run.wait(Duration::from_secs(60)).expect_code(0);
     sync(&server, &ftpq, &["--delete"]).expect_code(0);
+}
+
+/// Without `--delete` nobody is asked, so nothing is called gone, whatever was done to it here.
+#[test]
+fn what_was_changed_here_and_is_not_listed_any_more_is_not_called_gone() {
+    let (server, ftpq) = mirrored();
+    fs::write(ftpq.downloads().join("a"), "mine").unwrap();
+    for name in ["a", "b"] {
+        server.core().remove(&format!("d/{name}"));
+    }
+    let ended = sync(&server, &ftpq, &[]).expect_code(0);
+    assert!(!ended.everything().contains("gone on the server"), "{ended}");
+    assert!(ended.everything().contains("no longer listed: 2 files"), "{ended}");
+    paste(&ftpq, &ended, "ftpq remove ");
+    let ended = sync(&server, &ftpq, &[]).expect_code(0);
+    assert!(!ended.everything().contains("no longer listed"), "{ended}");
+    assert_eq!(read(&ftpq.downloads().join("a")), "mine", "{ended}");
+}
+
+#[test]
+fn what_is_gone_and_was_changed_here_is_told_with_its_number_and_what_ends_it() {
+    let (server, ftpq) = mirrored();
+    for number in 0..25 {
+        server.put(&format!("d/more{number}"), "x");
+    }
+    sync(&server, &ftpq, &[]).expect_code(0);
+    for number in 0..25 {
+        fs::write(ftpq.downloads().join(format!("more{number}")), "mine").unwrap();
+        server.core().remove(&format!("d/more{number}"));
+    }
+    let ended = sync(&server, &ftpq, &["--delete"]).expect_code(0);
+    assert!(ended.err.contains("not deleted: 25 files"), "{ended}");
+    paste(&ftpq, &ended, "ftpq remove ");
+    let ended = sync(&server, &ftpq, &["--delete"]).expect_code(0);
+    assert!(!ended.everything().contains("not deleted"), "{ended}");
+    assert_eq!(read(&ftpq.downloads().join("more24")), "mine", "{ended}");
+}
+
+/// They never came from the folder: they use up no bound, nobody is asked for them, and nothing is said of them.
+#[test]
+fn files_that_were_left_alone_are_none_of_a_folder() {
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
+    let ftpq = Ftpq::new();
+    let into = ftpq.downloads();
+    fs::create_dir_all(&into).unwrap();
+    for name in ["own1", "own2", "own3", "a", "b", "c"] {
+        server.put(&format!("d/{name}"), name);
+        if name.starts_with("own") {
+            fs::write(into.join(name), "another length").unwrap();
+        }
+    }
+    sync(&server, &ftpq, &["--existing", "skip"]).expect_code(0);
+    for name in ["own1", "own2", "own3", "a"] {
+        server.core().remove(&format!("d/{name}"));
+    }
+    let asked = server.core().args("SIZE").len();
+    let backup = ftpq.folder().join("kept");
+    let ended = [
+        sync(&server, &ftpq, &[]).expect_code(0),
+        sync(&server, &ftpq, &["--delete", "--max-delete", "1", "--backup-dir", backup.to_str().unwrap()])
+            .expect_code(0),
+    ];
+    assert!(!into.join("a").exists(), "{}", ended[1]);
+    for ended in ended {
+        assert!(!ended.everything().contains("own"), "{ended}");
+    }
+    for name in ["own1", "own2", "own3"] {
+        assert_eq!(read(&into.join(name)), "another length");
+    }
+    let asked = server.core().args("SIZE").split_off(asked);
+    assert!(!asked.iter().any(|file| file.contains("own")), "{asked:?}");
+}
+
+/// Below a folder that can't be entered all words may be the same: those for a name beside that folder tell.
+#[test]
+fn what_lies_deep_below_a_folder_that_is_not_entered_is_gone_only_in_words_for_nothing() {
+    let (missing, no_path) = ("550 PATH: Datei fehlt.", "550 Pfad fehlt.");
+    for (of_top, of_below, is_gone) in [
+        ("550 Zugriff verweigert.", "550 Zugriff verweigert.", false),
+        ("550 Geht nicht.", no_path, false),
+        (missing, no_path, true),
+    ] {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let over = Arc::clone(&is_over);
+        let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| {
+            let path = turn.arg;
+            let say = |words: &str| Act::say(&words.replace("PATH", path));
+            let is_nothing = path.contains("/ftpq") && !path.contains("/x");
+            match turn.verb {
+                _ if !over.load(Ordering::SeqCst) => Act::Usual,
+                "CWD" if path.ends_with("/x") => say(of_top),
+                "CWD" | "SIZE" | "MDTM" if path.contains("/x/") => say(of_below),
+                "CWD" | "SIZE" | "MDTM" if is_nothing && path.matches("/ftpq").count() == 1 => say(missing),
+                "CWD" | "SIZE" | "MDTM" if is_nothing => say(no_path),
+                _ => Act::Usual,
+            }
+        });
+        // One that is listed and mirrored would be asked for to compare with.
+        for path in ["d/x/y/f", "d/other"] {
+            server.put(path, "f");
+        }
+        let (ftpq, only) = (Ftpq::new(), ["--exclude", "other", "--delete=force"]);
+        sync(&server, &ftpq, &only).expect_code(0);
+        for path in ["d/x/y/f", "d/x/y", "d/x"] {
+            server.core().remove(path);
+        }
+        is_over.store(true, Ordering::SeqCst);
+        let ended = sync(&server, &ftpq, &only).expect_code(i32::from(!is_gone));
+        let (is_here, dialogue) = (ftpq.downloads().join("x/y/f").exists(), server.core().dialogue());
+        assert_eq!(is_here, !is_gone, "{of_top} {of_below}\n{ended}\n{dialogue}");
+    }
 }
 
 /// Files of two folders whose jobs alternate, as when both were read side by side: each folder is gone to once.
