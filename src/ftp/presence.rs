@@ -191,7 +191,7 @@ fn no_name() -> String {
 /// A path that names nothing, as deep as the folder's files: what can't be entered on the way to the folder is replaced, too.
 fn no_file(folder: &RemotePath, near: &RemotePath) -> Result<RemotePath, SourceError> {
     let name = no_name();
-    let depth = |path: &RemotePath| path.as_bytes().iter().filter(|byte| **byte == b'/').count();
+    let depth = |path: &RemotePath| path.as_bytes().split(|byte| *byte == b'/').count();
     (depth(near)..depth(folder))
         .try_fold(near.clone(), |path, _| path.join(name.as_bytes(), true))?
         .join(name.as_bytes(), false)
