@@ -72,7 +72,7 @@ async fn list(queue: &Queue) -> u64 {
 
 fn receipt() -> Settlement {
     let attempt = Attempt { started_at: 1, ended_at: 2, fetched: 1, gained: 1, ..Attempt::default() };
-    Settlement::Done { receipt: Box::new(Receipt { size: 1, ..Receipt::default() }), attempt }
+    Settlement::Done { receipt: Box::new(Receipt { size: 1, ..Receipt::default() }), attempt, by_own_source: true }
 }
 
 /// As a run does it: claims taken sixteen at a time, each settled by a worker that waits for its durable answer.

@@ -29,7 +29,7 @@ fn spec(n: u64) -> JobSpec {
 
 fn done() -> Settlement {
     let attempt = Attempt { started_at: 1, ended_at: 2, fetched: 7, ..Attempt::default() };
-    Settlement::Done { receipt: Box::new(Receipt { size: 7, ..Receipt::default() }), attempt }
+    Settlement::Done { receipt: Box::new(Receipt { size: 7, ..Receipt::default() }), attempt, by_own_source: true }
 }
 
 async fn add(queue: &Queue, jobs: Vec<JobSpec>) {

@@ -65,14 +65,14 @@ pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, mut moment: Mome
         source: chosen.told(job).map(Box::new),
         ..attempt(report, failure, moment)
     };
+    let by_own_source = chosen.source == job.spec.source;
     let settlement = match &report.end {
         End::Completed(receipt) => {
             let receipt = Receipt { finished_at: moment.now, source: chosen.told(job), ..(**receipt).clone() };
-            Settlement::Done { receipt: Box::new(receipt), attempt: attempt(report, None, moment) }
+            Settlement::Done { receipt: Box::new(receipt), attempt: attempt(report, None, moment), by_own_source }
         }
         End::Unchanged { same, receipt } => {
             let checked_at = same.map(|_| moment.now);
-            let by_own_source = chosen.source == job.spec.source;
             Settlement::Unchanged { checked_at, modified_here: receipt.modified_here, by_own_source }
         }
         End::Stopped => Settlement::Release {

@@ -132,7 +132,7 @@ pub enum Event {
         /// The run goes on all the same: the user wants it so, or it became known too late.
         goes_on: bool,
     },
-    /// A file that was fetched from a folder is not there any more.
+    /// A file that was fetched from a folder is not there any more; where it was not deleted, is not listed any more.
     Gone {
         /// The job.
         job: JobId,

@@ -263,6 +263,8 @@ pub enum Settlement {
         receipt: Box<Receipt>,
         /// The attempt's story.
         attempt: Attempt,
+        /// Whether it came from the job's own source: no mirror settles what a listing of that said.
+        by_own_source: bool,
     },
     /// The file stays as it was finished before, and its receipt with it.
     Unchanged {
@@ -271,7 +273,7 @@ pub enum Settlement {
         checked_at: Option<u64>,
         /// See [`Receipt::modified_here`].
         modified_here: Option<i64>,
-        /// Whether the job's own source was asked: no mirror settles what a listing of that said.
+        /// Whether the job's own source was asked.
         by_own_source: bool,
     },
     /// Try again, not before a time in seconds since 1970-01-01 UTC.
@@ -329,11 +331,11 @@ impl Settlement {
                     (receipt.checked_at, receipt.modified_here) = (checked_at.or(receipt.checked_at), modified_here);
                 }
             }
-            Self::Done { receipt, attempt } => {
+            Self::Done { receipt, attempt, by_own_source } => {
                 record.remember(attempt);
                 let (compare, other_content) = (record.compare, record.other_content);
                 record.end_well();
-                if receipt.source.is_some() && receipt.checksum.is_none() {
+                if !by_own_source && receipt.checksum.is_none() {
                     (record.compare, record.other_content) = (compare, other_content);
                 }
                 let (attempts, fetched_in_all, millis) = (record.attempts, record.fetched, record.millis);
@@ -462,12 +464,13 @@ mod tests {
         let attempt = |fetched, millis| Attempt { fetched, millis, ..Attempt::default() };
         Settlement::RetryAt { at: 9, attempt: attempt(100, 1500), progress: None }.write_to(&mut record);
         Settlement::Release { attempt: Some(attempt(20, 0)), progress: None }.write_to(&mut record);
-        Settlement::Done { receipt: Box::default(), attempt: attempt(3, 250) }.write_to(&mut record);
+        Settlement::Done { receipt: Box::default(), attempt: attempt(3, 250), by_own_source: true }
+            .write_to(&mut record);
         let receipt = record.receipt.clone().unwrap();
         assert_eq!((receipt.attempts, receipt.fetched_in_all, receipt.millis), (3, 123, 1750));
         assert_eq!((record.attempts, record.fetched, record.millis), (3, 123, 1750));
         // Another download of the same job goes on counting.
-        Settlement::Done { receipt: Box::default(), attempt: attempt(7, 1) }.write_to(&mut record);
+        Settlement::Done { receipt: Box::default(), attempt: attempt(7, 1), by_own_source: true }.write_to(&mut record);
         assert_eq!(record.receipt.unwrap().fetched_in_all, 130);
     }
 
@@ -515,6 +518,7 @@ mod tests {
         Settlement::Done {
             receipt: Box::new(Receipt { size: 7, finished_at: 5, ..Receipt::default() }),
             attempt: Attempt::default(),
+            by_own_source: true,
         }
         .write_to(&mut record);
         let before = record.clone();

@@ -297,7 +297,7 @@ impl Books {
             to = queued;
         }
         // Once the new word is stored, nothing else tells of the difference.
-        record.compare |= again && change != ListingChange::None && record.receipt.is_some();
+        record.compare |= change != ListingChange::None && record.receipt.is_some();
         record.other_content |= record.compare && change == ListingChange::Content;
         if listed.is_some() {
             record.listed = listed;

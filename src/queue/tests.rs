@@ -24,7 +24,11 @@ pub(super) fn attempt(fetched: u64, failed: bool) -> Attempt {
 }
 
 pub(super) fn done() -> Settlement {
-    Settlement::Done { receipt: Box::new(Receipt { size: 7, ..Receipt::default() }), attempt: attempt(7, false) }
+    Settlement::Done {
+        receipt: Box::new(Receipt { size: 7, ..Receipt::default() }),
+        attempt: attempt(7, false),
+        by_own_source: true,
+    }
 }
 
 fn done_by(sums: &[&str]) -> Settlement {
@@ -32,6 +36,7 @@ fn done_by(sums: &[&str]) -> Settlement {
     Settlement::Done {
         receipt: Box::new(Receipt { size: 7, digests, ..Receipt::default() }),
         attempt: attempt(7, false),
+        by_own_source: true,
     }
 }
 

@@ -45,6 +45,8 @@ struct Times {
     moved: Option<RemotePath>,
     /// Another one's did, too: not both are just being written.
     do_move: bool,
+    /// That of a file whose time moved once did not.
+    do_rest: bool,
 }
 
 /// A folder on a server, by the account that sees it.
@@ -118,6 +120,16 @@ impl Findings {
         let times = times.entry(file.account().host_key()).or_default();
         let first = times.moved.get_or_insert_with(|| file.path().clone());
         times.do_move |= first != file.path();
+    }
+
+    /// Takes note that a file's time that moved once did not move between two looks that followed upon each other.
+    pub(super) fn note_resting_time(&self, host: HostKey) {
+        lock(&self.times).entry(host).or_default().do_rest = true;
+    }
+
+    /// Whether a host whose times moved once was seen to be mended.
+    pub(super) fn has_resting_times(&self, host: &HostKey) -> bool {
+        lock(&self.times).get(host).is_some_and(|times| times.do_rest && !times.do_move)
     }
 
     /// Whether a host's times may move by themselves.

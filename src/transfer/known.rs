@@ -5,7 +5,7 @@ use super::link::Link;
 use super::prove::Word;
 use super::task::{Halt, Run, on_disk};
 use crate::disk::{Found, Place, Wanted};
-use crate::model::{Cause, Existing, Failure, Identity, Receipt, SameBy, Stage, rfc3339};
+use crate::model::{Cause, Existing, Failure, Identity, Receipt, SameBy, Stage, TransferType, rfc3339};
 use crate::policy::{Comparison, Difference, compare_with_receipt, is_as_finished};
 
 /// What is to be told of a file that is the same by size and time.
@@ -125,11 +125,9 @@ impl Run<'_> {
             Comparison::Different(_) | Comparison::NewTime(_) => Difference::Content,
             // A size tells that it is another one, and its bytes that it is not.
             Comparison::Untold(_) if remote.size.is_none() => Difference::Content,
-            Comparison::Same | Comparison::SameSize(_)
-                if remote.modified.is_none() && self.task.job.record.other_content =>
-            {
-                Difference::Content
-            }
+            _ if remote.modified.is_none() && self.task.job.record.other_content => Difference::Content,
+            // Its bytes are not compared, and size and time are the same.
+            Comparison::OtherId if self.kind() == TransferType::Ascii => Difference::None,
             Comparison::Untold(_) | Comparison::OtherId => Difference::Doubt,
             Comparison::Same | Comparison::SameSize(_) if self.is_listed_anew(&receipt, remote) => Difference::Doubt,
             Comparison::Same | Comparison::SameSize(_) => Difference::None,
@@ -178,6 +176,18 @@ impl Run<'_> {
     /// Whether the file under the final name is not the one that this job put there once.
     pub(super) fn is_changed_here(&self) -> bool {
         self.earlier().is_some_and(|receipt| !receipt.left_alone) && (self.own.is_none() || self.own != self.final_file)
+    }
+
+    /// Whether the last attempt ended on the file as it stands now, since it is not the server's.
+    pub(super) fn was_told_apart(&self) -> bool {
+        let modified = self.final_file.and_then(|found| found.modified);
+        self.is_changed_here()
+            && self.existing() == Existing::Check
+            && self.task.job.record.history.last().is_some_and(|last| {
+                let begun = i64::try_from(last.started_at).unwrap_or(0);
+                modified.is_some_and(|modified| modified < begun)
+                    && last.failure.as_ref().is_some_and(|failure| failure.cause == Cause::Exists)
+            })
     }
 
     /// Whether the server's file is to take the place of the one here where they differ.

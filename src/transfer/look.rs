@@ -34,19 +34,23 @@ impl Run<'_> {
         let mut remote = self.look(place, link).await?;
         let reads_twice =
             |receipt: &Receipt| receipt.stability == Some(Stability::ReadTwice) && self.is_of_source(receipt);
-        let was_read_twice = self.earlier().is_some_and(reads_twice);
-        if was_read_twice && self.task.findings.has_moving_times(&self.source().account().host_key()) {
+        let host = self.source().account().host_key();
+        // A server whose times moved may have been mended since.
+        let was_read_twice = self.earlier().is_some_and(reads_twice) && !self.task.findings.has_resting_times(&host);
+        if was_read_twice && self.task.findings.has_moving_times(&host) {
             self.twice = true;
             remote.modified = None;
             return Ok(remote);
         }
-        // A server whose times moved may have been mended since.
         if !was_read_twice && !self.doubts_time(&remote) {
             return Ok(remote);
         }
         self.or_stop(tokio::time::sleep(TELLTALE)).await?;
         let again = self.look(place, link).await?;
         if again.size != remote.size || again.modified == remote.modified {
+            if was_read_twice {
+                self.task.findings.note_resting_time(host);
+            }
             return Ok(again);
         }
         self.task.findings.note_moving_time(self.source());

@@ -49,6 +49,8 @@ impl Run<'_> {
         compared.of = self.final_file;
         if *plan == Plan::Compare {
             compared.digest_matches = Some(self.compare_final(place).await?);
+        } else if self.was_told_apart() {
+            compared.bytes_match = Some(false);
         } else {
             // An edit need not be where samples are taken.
             let size = self.wanted_size(remote).filter(|_| !self.is_changed_here());

@@ -10,8 +10,8 @@ use std::os::unix::fs::MetadataExt;
 const TO_THE_SECOND: usize = 14;
 /// Digits of one that tells minutes.
 const TO_THE_MINUTE: usize = 12;
-const HOUR: u64 = 3600;
-const DAY: u64 = 24 * HOUR;
+const HOUR: i64 = 3600;
+const DAY: i64 = 24 * HOUR;
 /// A file may change once more in the minute in which it was fetched, and be listed as before. Servers' clocks differ by
 /// another minute.
 const RACY: i64 = 120;
@@ -34,30 +34,33 @@ pub(super) fn judge(job: &JobSpec, known: &Known, look: Look) -> Option<Renewal>
     };
     let is_news = known.listed.is_none() && job.listed.is_some();
     let was_done = known.state == JobState::Done;
-    let change = job.listed.as_ref().map_or(ListingChange::None, |now| change(now, known));
+    // What is done and not asked about is vouched for.
+    let change =
+        job.listed.as_ref().filter(|_| again || !was_done).map_or(ListingChange::None, |now| change(now, known));
     (again || is_news).then(|| Renewal { id: known.id, listed: job.listed.clone(), again, was_done, change })
 }
 
 /// How a listing tells otherwise than was known. One that is the first of a file says when that was changed, and no more.
 fn change(now: &Listed, known: &Known) -> ListingChange {
-    let is_other = match (&known.listed, &known.receipt) {
+    let finished = known.receipt.as_ref().map(|receipt| i64::try_from(receipt.finished_at).unwrap_or(i64::MAX));
+    let is_other = match (&known.listed, finished) {
         (Some(before), _) if now.agrees(before) => return ListingChange::None,
-        (Some(before), _) => is_other_content(before, now),
-        (None, Some(receipt)) => {
-            let finished = i64::try_from(receipt.finished_at).unwrap_or(i64::MAX);
-            listed_at(now).is_some_and(|at| at > finished.saturating_add(SKEW))
-        }
+        (Some(before), finished) => is_other_content(before, now, finished.unwrap_or(0)),
+        (None, Some(finished)) => listed_at(now).is_some_and(|at| at > finished.saturating_add(SKEW)),
         (None, None) => return ListingChange::None,
     };
     if is_other { ListingChange::Content } else { ListingChange::Doubt }
 }
 
 /// Whether two listings tell of different contents. Clocks that are set to summer time move each time by an hour, and a date
-/// alone by a day.
-fn is_other_content(before: &Listed, now: &Listed) -> bool {
-    let moved = listed_at(before).zip(listed_at(now)).map(|(then, now)| then.abs_diff(now));
+/// alone by a day; one that lies behind the end of the last download, or not surely before it, may tell of what came since.
+fn is_other_content(before: &Listed, now: &Listed, finished: i64) -> bool {
+    let (then, at) = (listed_at(before), listed_at(now));
+    let moved = then.zip(at).map(|(then, at)| at.saturating_sub(then).saturating_abs());
     let is_dated = |listed: &Listed| listed.modified.as_ref().is_some_and(|time| time.len() < TO_THE_MINUTE);
-    let explained = if is_dated(before) || is_dated(now) { moved <= Some(DAY) } else { moved == Some(HOUR) };
+    let dated = is_dated(before) || is_dated(now);
+    let is_past = at.is_some_and(|at| at.saturating_add(SKEW + if dated { DAY } else { 0 }) < finished);
+    let explained = is_past && if dated { moved <= Some(DAY) } else { moved == Some(HOUR) };
     let times = |listed: &Listed| Listed { modified: listed.modified.clone(), ..Listed::default() };
     let other_time = !times(now).agrees(&times(before)) && !explained;
     let other_size = matches!((before.size, now.size), (Some(then), Some(now)) if then != now);

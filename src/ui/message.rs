@@ -35,7 +35,7 @@ pub(super) fn line(event: &Event, verbose: bool) -> Option<String> {
         Event::Gone { destination, deleted: true, .. } => {
             Some(format!("gone on the server, deleted: {}", safe(destination)))
         }
-        Event::Gone { destination, .. } => Some(format!("gone on the server: {}", safe(destination))),
+        Event::Gone { destination, .. } => Some(format!("no longer listed: {}", safe(destination))),
         Event::Retrying { source, failure, seconds, .. } => {
             Some(format!("again in {}: {}: {}", duration(*seconds), safe(source), safe(failure)))
         }

@@ -361,6 +361,66 @@ fn a_listing_s_other_time_is_believed_where_no_clock_explains_it() {
     }
 }
 
+/// The listing's word counts where the server, asked for the time, refuses it that night.
+#[test]
+fn a_listing_s_other_time_is_believed_where_the_server_s_own_word_fails() {
+    let refuses = Arc::new(AtomicBool::new(false));
+    let is_refusing = Arc::clone(&refuses);
+    let server = Scripted::lying(move |turn| match turn.verb {
+        "MDTM" | "MLST" if is_refusing.load(Ordering::SeqCst) => Act::say("550 Busy."),
+        _ => Act::Usual,
+    });
+    let old = pseudo_random(1426, 4_000_000);
+    server.core().put("d/a.bin", old.clone(), OLD);
+    let ftpq = Ftpq::new();
+    sync(&ftpq, &server, &[]).expect_code(0);
+    let new = changed_in_the_middle(&old);
+    server.core().put("d/a.bin", new.clone(), NEW);
+    refuses.store(true, Ordering::SeqCst);
+    let ended = sync(&ftpq, &server, &[]);
+    ftpq.assert_file("a.bin", &new, &format!("{ended}{}", server.core().dialogue()));
+}
+
+/// What is made anew each hour, or each day where dates are all that is listed, is explained by no clock.
+#[test]
+fn a_file_that_is_made_anew_each_hour_or_day_is_fetched_anew() {
+    for (mlst, step) in [(true, 3_600), (false, 86_400)] {
+        let server = Scripted::with(Traits { mlst, ..Traits::default() }, without_times);
+        // A year ago, so that LIST tells the day alone; and now, as if it had been fetched in between.
+        let begun = if mlst { 4_000 } else { 86_400 };
+        let old = pseudo_random(1427, 4_000_000);
+        server.core().put("d/a.bin", old.clone(), &ago(begun));
+        let ftpq = Ftpq::new();
+        sync(&ftpq, &server, &["--min-age", "0"]).expect_code(0);
+        let new = changed_in_the_middle(&old);
+        server.core().put("d/a.bin", new.clone(), &ago(begun - step));
+        let ended = sync(&ftpq, &server, &["--min-age", "0"]);
+        ftpq.assert_file("a.bin", &new, &format!("{mlst}\n{ended}{}", server.core().dialogue()));
+    }
+}
+
+/// Whoever keeps a file that he changed is not made to read the server's whole file each night.
+#[test]
+fn a_file_that_was_told_apart_is_not_compared_again() {
+    let server = Scripted::lying(without_times);
+    let data = pseudo_random(1428, 4_000_000);
+    server.core().put("d/a.bin", data.clone(), OLD);
+    let ftpq = Ftpq::new();
+    get(&ftpq, &server, By::Folder, &[]).expect_code(0);
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    let mine = changed_in_the_middle(&data);
+    edit(&ftpq, "a.bin", &mine);
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    get(&ftpq, &server, By::Folder, &[]).expect_code(1);
+    let before = server.core().args("RETR").len();
+    let ended = get(&ftpq, &server, By::Folder, &[]).expect_code(1);
+    assert_eq!(server.core().args("RETR").len(), before, "{ended}{}", server.core().dialogue());
+    // As it was, it is the server's.
+    edit(&ftpq, "a.bin", &data);
+    let ended = get(&ftpq, &server, By::Folder, &[]).expect_code(0);
+    ftpq.assert_file("a.bin", &data, &ended);
+}
+
 /// What was done for a URL has no listing: the first that tells of it is not its own.
 #[test]
 fn a_file_that_size_alone_compared_is_not_vouched_for_by_a_first_listing() {
@@ -394,4 +454,42 @@ fn a_time_that_only_the_listing_tells_makes_no_error_of_a_file_of_ftpq_s_own() {
         ftpq.assert_file("a.bin", &data, &story);
         assert!(server.core().args("RETR").len() > before, "by its size alone\n{story}");
     }
+}
+
+/// A job that waits to be asked about is told of by a first listing: that one vouches for nothing either.
+#[test]
+fn a_first_listing_of_a_queued_job_vouches_for_nothing() {
+    let (ftpq, server, _) = timeless(By::Url);
+    let new = pseudo_random(1429, LEN);
+    server.core().put("d/a.bin", new.clone(), NEW);
+    let line = serde_json::json!({ "url": server.url("d/a.bin"), "path": "a.bin" }).to_string();
+    let list = ftpq.write("list.jsonl", line);
+    ftpq.run(&["add", "--recheck", "--into", &into(&ftpq), &list]).expect_code(0);
+    get(&ftpq, &server, By::Folder, &[]);
+    let ended = sync(&ftpq, &server, &[]).expect_code(0);
+    ftpq.assert_file("a.bin", &new, &format!("{ended}{}", server.core().dialogue()));
+}
+
+/// In TYPE A no bytes are compared: another number of the same size and time is no other file.
+#[test]
+fn another_unique_fact_is_no_other_file_in_type_a() {
+    let id = Arc::new(Mutex::new(1));
+    let told = Arc::clone(&id);
+    let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, move |turn| match turn.verb {
+        "MLST" => Act::say(&format!(
+            "250-Listing\r\n type=file;size=60;modify={OLD};unique=u{}; {}\r\n250 End",
+            told.lock().unwrap(),
+            turn.arg
+        )),
+        _ => Act::Usual,
+    });
+    server.core().put("d/a.bin", vec![b'x'; 60], OLD);
+    let ftpq = Ftpq::new();
+    get(&ftpq, &server, By::Url, &["--type", "ascii"]).expect_code(0);
+    let before = server.core().args("RETR").len();
+    for _ in 0..2 {
+        *id.lock().unwrap() += 1;
+        get(&ftpq, &server, By::Url, &["--type", "ascii"]).expect_code(0);
+    }
+    assert_eq!(server.core().args("RETR").len(), before, "{}", server.core().dialogue());
 }

@@ -168,3 +168,28 @@ fn a_mirror_does_not_settle_what_the_source_s_listing_says() {
         ftpq.assert_file("a.bin", &new, &format!("{skips}\n{story}"));
     }
 }
+
+/// A job with mirrors that its own source served is settled by that.
+#[test]
+fn a_job_with_mirrors_is_not_fetched_anew_each_night() {
+    let (source, mirror) = (Scripted::lying(without_times), Scripted::lying(without_times));
+    for server in [&source, &mirror] {
+        server.core().put("d/a.bin", pseudo_random(1507, LEN), OLD);
+    }
+    let ftpq = Ftpq::new();
+    let line = serde_json::json!({
+        "url": source.url("d/a.bin"), "mirrors": [mirror.url("d/a.bin")], "path": "a.bin",
+    });
+    let list = ftpq.write("list.jsonl", line.to_string());
+    ftpq.run(&["get", "--into", &into(&ftpq), "--manifest", &list]).expect_code(0);
+    sync(&ftpq, &source, &[]).expect_code(0);
+    let new = pseudo_random(1508, LEN);
+    source.core().put("d/a.bin", new.clone(), NEW);
+    let mut story = sync(&ftpq, &source, &[]).to_string();
+    ftpq.assert_file("a.bin", &new, &story);
+    let before = source.core().args("RETR").len();
+    for _ in 0..2 {
+        story += &sync(&ftpq, &source, &[]).to_string();
+    }
+    assert_eq!(source.core().args("RETR").len(), before, "{story}{}", source.core().dialogue());
+}

@@ -185,17 +185,18 @@ fn a_file_is_read_once_again_after_the_server_s_times_were_mended() {
     is_mended.store(true, Ordering::SeqCst);
     let new = pseudo_random(719, LEN);
     server.core().put("a.bin", new.clone(), &ago(3600));
-    let again = || {
+    let again = |existing: &str| {
         let into = ftpq.downloads();
-        let get = ["get", &server.url("a.bin"), "--into", into.to_str().unwrap(), "--existing", "overwrite"];
-        ftpq.run(&get).expect_code(0)
+        ftpq.run(&["get", &server.url("a.bin"), "--into", into.to_str().unwrap(), "--existing", existing])
     };
-    let ended = again();
+    let ended = again("check").expect_code(1);
+    assert!(ended.everything().contains("it may have been changed since"), "{ended}");
+    let ended = again("overwrite").expect_code(0);
     let story = format!("{ended}{}", server.core().dialogue());
     ftpq.assert_file("a.bin", &new, &story);
     assert_eq!(server.core().args("RETR").len(), 3, "read once\n{story}");
     assert!(ftpq.run(&["show", "1"]).out.contains("size and time"), "{story}");
-    again();
+    again("check").expect_code(0);
     assert_eq!(server.core().args("RETR").len(), 3, "{story}");
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     reports::{queue, sha256},
-    support::{Ended, Ftpq, Scripted, pseudo_random, schema::assert_valid, watch},
+    support::{Act, Ended, Ftpq, Scripted, pseudo_random, schema::assert_valid, watch},
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use std::{
     fs::{self, File, FileTimes},
     os::unix::fs::symlink,
     path::PathBuf,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 const NAMES: [&str; 7] = ["good", "flipped", "sly", "cut", "gone", "link", "deep/below"];
@@ -133,6 +133,28 @@ fn a_file_without_a_digest_is_judged_by_length_and_time() {
     fs::write(ftpq.downloads().join("touched"), &data).unwrap();
     let ended = ftpq.run(&["verify"]).expect_code(1);
     assert!(ended.out.contains("unprovable: ") && ended.out.contains("1 can't be proved"), "{ended}");
+}
+
+/// An older file of equal length, as a restored backup puts it there, is none that ftpq finished; one that was left alone
+/// is nobody's business.
+#[test]
+fn a_file_with_another_time_is_not_proved_and_one_that_was_left_alone_not_looked_at() {
+    let server = Scripted::lying(|turn| if turn.verb == "MDTM" { Act::say("500 What?") } else { Act::Usual });
+    let ftpq = Ftpq::new();
+    let list = [("a", None), ("users", None)];
+    list.iter().for_each(|(name, _)| server.put(name, pseudo_random(13, 2_000)));
+    fs::create_dir_all(ftpq.downloads()).unwrap();
+    fs::write(ftpq.downloads().join("users"), "mine").unwrap();
+    queue(&ftpq, &server, &list);
+    ftpq.run(&["run", "--existing", "skip"]).expect_code(0);
+    fs::write(ftpq.downloads().join("users"), "mine, and changed").unwrap();
+    let ended = ftpq.run(&["verify"]).expect_code(0);
+    assert!(ended.everything().contains("1 of 1 files are as they were"), "{ended}");
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_600_000_000);
+    File::options().write(true).open(ftpq.downloads().join("a")).unwrap().set_modified(at).unwrap();
+    let ended = ftpq.run(&["verify"]).expect_code(1);
+    assert!(ended.everything().contains("not the one it had"), "{ended}");
+    assert!(!ended.everything().contains("users"), "{ended}");
 }
 
 #[test]
