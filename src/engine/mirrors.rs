@@ -92,8 +92,10 @@ impl Dispatcher {
                 _ => Door::Full,
             };
             let speed = host.and_then(|host| host.speed(now.day));
-            // A file that came from there before is compared with what is there: each mirror has times of its own.
-            let came_from = job.record.receipt.as_ref().and_then(|receipt| receipt.source.as_ref());
+            // A file that came from there before is compared with what is there: each mirror has times of its own. What the
+            // folder of the job's own source says is settled there alone.
+            let earlier = job.record.receipt.as_ref().filter(|_| !job.record.compare);
+            let came_from = earlier.and_then(|receipt| receipt.source.as_ref());
             let priority = if came_from == Some(source) { 0 } else { priority };
             Standing { priority, trouble: job.record.trouble(source), door, speed }
         };

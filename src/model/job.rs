@@ -152,6 +152,9 @@ pub struct Receipt {
     pub fetched: u64,
     /// What the server said of the file.
     pub identity: Identity,
+    /// The time that the server told of it last, where it told none any more when the file was compared by its bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_told: Option<String>,
     /// Where it came from, where the job has mirrors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -301,6 +304,14 @@ pub enum Settlement {
     },
 }
 
+impl Receipt {
+    /// The time that the server told of the file when it told one last.
+    #[must_use]
+    pub fn told_time(&self) -> Option<&String> {
+        self.identity.modified.as_ref().or(self.last_told.as_ref())
+    }
+}
+
 impl Settlement {
     /// The move that this settlement is.
     #[must_use]
@@ -335,7 +346,7 @@ impl Settlement {
                 record.remember(attempt);
                 let (compare, other_content) = (record.compare, record.other_content);
                 record.end_well();
-                if !by_own_source && receipt.checksum.is_none() {
+                if !by_own_source && !matches!(receipt.proof, Some(Proof::Manifest | Proof::Pieces)) {
                     (record.compare, record.other_content) = (compare, other_content);
                 }
                 let (attempts, fetched_in_all, millis) = (record.attempts, record.fetched, record.millis);

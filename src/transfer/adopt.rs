@@ -38,6 +38,7 @@ impl Run<'_> {
         Ok(Some(self.keep_digests(Receipt {
             size,
             identity: remote.clone(),
+            last_told: self.last_told(remote),
             modified_here: modified.filter(|&it| told != Some(it) && self.is_past(it)),
             proof: Some(proved.proof),
             digests: proved.digests,
@@ -45,6 +46,13 @@ impl Run<'_> {
             note: Some(self.noted(&note)),
             ..Receipt::default()
         })))
+    }
+
+    /// The time that was told of an unchanged file before, where none is told now.
+    fn last_told(&self, remote: &Identity) -> Option<String> {
+        let earlier =
+            self.earlier().filter(|it| self.own.is_some() && self.own == self.final_file && self.is_of_source(it))?;
+        earlier.told_time().filter(|_| remote.modified.is_none()).cloned()
     }
 
     /// The receipt of a file under its final name that was not compared: nothing of the server's file is known to be its.

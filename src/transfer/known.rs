@@ -125,7 +125,7 @@ impl Run<'_> {
             Comparison::Different(_) | Comparison::NewTime(_) => Difference::Content,
             // A size tells that it is another one, and its bytes that it is not.
             Comparison::Untold(_) if remote.size.is_none() => Difference::Content,
-            _ if remote.modified.is_none() && self.task.job.record.other_content => Difference::Content,
+            _ if self.task.job.record.other_content && !self.settles(&receipt, remote) => Difference::Content,
             // Its bytes are not compared, and size and time are the same.
             Comparison::OtherId if self.kind() == TransferType::Ascii => Difference::None,
             Comparison::Untold(_) | Comparison::OtherId => Difference::Doubt,
@@ -211,7 +211,12 @@ impl Run<'_> {
         let record = &self.task.job.record;
         let unique = record.listed.as_ref().and_then(|listed| listed.unique.as_ref());
         let is_other = unique.is_some() && unique != receipt.identity.unique.as_ref();
-        record.compare && (is_other || remote.modified.is_none() || !self.is_of_source(receipt))
+        record.compare && (is_other || !self.settles(receipt, remote))
+    }
+
+    /// Whether the server's word on the file outweighs its folder's listing: it told a time then, and tells one now.
+    fn settles(&self, receipt: &Receipt, remote: &Identity) -> bool {
+        self.is_of_source(receipt) && receipt.told_time().is_some() && remote.modified.is_some()
     }
 
     /// Ends the attempt on a file that stays as it is.

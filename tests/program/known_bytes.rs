@@ -493,3 +493,56 @@ fn another_unique_fact_is_no_other_file_in_type_a() {
     }
     assert_eq!(server.core().args("RETR").len(), before, "{}", server.core().dialogue());
 }
+
+/// A server that tells times only once it is let.
+fn telling(first: bool) -> (Scripted, Arc<AtomicBool>) {
+    let tells = Arc::new(AtomicBool::new(first));
+    let is_telling = Arc::clone(&tells);
+    let server = Scripted::lying(move |turn| match turn.verb {
+        "MDTM" | "MLST" if !is_telling.load(Ordering::SeqCst) => Act::say("550 Busy."),
+        _ => Act::Usual,
+    });
+    (server, tells)
+}
+
+/// An older time that is told only now does not outweigh a listing that tells of another file: mirrors keep files' times.
+#[test]
+fn a_time_that_is_told_only_now_does_not_settle_what_a_listing_says() {
+    for len in [LEN, 4_000_000] {
+        let (server, tells) = telling(false);
+        let old = pseudo_random(1430, len);
+        server.core().put("d/a.bin", old.clone(), OLD);
+        let ftpq = Ftpq::new();
+        sync(&ftpq, &server, &[]).expect_code(0);
+        let new = if len == LEN { pseudo_random(1431, len) } else { changed_in_the_middle(&old) };
+        server.core().put("d/a.bin", new.clone(), NEW);
+        tells.store(true, Ordering::SeqCst);
+        let ended = sync(&ftpq, &server, &[]).expect_code(0);
+        ftpq.assert_file("a.bin", &new, &format!("{ended}{}", server.core().dialogue()));
+        let before = server.core().args("RETR").len();
+        sync(&ftpq, &server, &[]).expect_code(0);
+        assert_eq!(server.core().args("RETR").len(), before, "{}", server.core().dialogue());
+    }
+}
+
+/// A night without the server's times does not make it forget those of before.
+#[test]
+fn a_time_that_is_told_again_is_compared_with_the_one_of_before() {
+    for existing in ["overwrite", "backup"] {
+        let (server, tells) = telling(true);
+        let old = pseudo_random(1432, 4_000_000);
+        server.core().put("d/a.bin", old.clone(), OLD);
+        let ftpq = Ftpq::new();
+        get(&ftpq, &server, By::Url, &[]).expect_code(0);
+        let new = changed_in_the_middle(&old);
+        server.core().put("d/a.bin", new.clone(), NEW);
+        let again = || get(&ftpq, &server, By::Url, &["--existing", existing]);
+        tells.store(false, Ordering::SeqCst);
+        again().expect_code(0);
+        let asked = server.core().args("RETR").len();
+        again().expect_code(0);
+        tells.store(true, Ordering::SeqCst);
+        let ended = again().expect_code(0);
+        ftpq.assert_file("a.bin", &new, &format!("{existing} {asked}\n{ended}{}", server.core().dialogue()));
+    }
+}

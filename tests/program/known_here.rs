@@ -193,3 +193,35 @@ fn a_job_with_mirrors_is_not_fetched_anew_each_night() {
     }
     assert_eq!(source.core().args("RETR").len(), before, "{story}{}", source.core().dialogue());
 }
+
+/// A file that came from a mirror is asked of the job's own source once that source's listing tells of another.
+#[test]
+fn a_source_that_was_refused_once_is_asked_once_its_listing_changed() {
+    let refuses = Arc::new(AtomicBool::new(true));
+    let is_refusing = Arc::clone(&refuses);
+    let source = Scripted::lying(move |turn| match turn.verb {
+        "SIZE" | "MDTM" | "RETR" if is_refusing.load(Ordering::SeqCst) => Act::say("550 Permission denied."),
+        _ => Act::Usual,
+    });
+    let mirror = Scripted::honest();
+    for server in [&source, &mirror] {
+        server.core().put("d/a.bin", pseudo_random(1509, LEN), OLD);
+    }
+    let ftpq = Ftpq::new();
+    let line = serde_json::json!({
+        "url": source.url("d/a.bin"), "mirrors": [mirror.url("d/a.bin")], "path": "a.bin",
+    });
+    let list = ftpq.write("list.jsonl", line.to_string());
+    ftpq.run(&["get", "--into", &into(&ftpq), "--manifest", &list]).expect_code(0);
+    refuses.store(false, Ordering::SeqCst);
+    let mut story = sync(&ftpq, &source, &[]).to_string();
+    let new = pseudo_random(1510, LEN);
+    source.core().put("d/a.bin", new.clone(), NEW);
+    story += &sync(&ftpq, &source, &[]).to_string();
+    ftpq.assert_file("a.bin", &new, &format!("{story}{}", source.core().dialogue()));
+    let before = source.core().args("RETR").len();
+    for _ in 0..2 {
+        story += &sync(&ftpq, &source, &[]).to_string();
+    }
+    assert_eq!(source.core().args("RETR").len(), before, "{story}{}", source.core().dialogue());
+}
