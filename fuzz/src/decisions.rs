@@ -51,8 +51,9 @@ fn resume(bytes: &mut Bytes<'_>) {
         digest_matches: b.maybe(Bytes::flag),
         bytes_match: b.maybe(Bytes::flag),
     });
-    let existing = [Existing::Check, Existing::Resume, Existing::Overwrite, Existing::Skip, Existing::Error]
-        [usize::from(bytes.below(5))];
+    let existing =
+        [Existing::Check, Existing::Resume, Existing::Overwrite, Existing::Skip, Existing::Error, Existing::Backup]
+            [usize::from(bytes.below(6))];
     let facts = Facts {
         remote: &remote,
         expect: &expect,

@@ -199,12 +199,13 @@ fn with_final(facts: &Facts<'_>, found: FinalFile) -> Plan {
     if facts.existing == Existing::Error && facts.own.is_none() && !is_just_named(facts) {
         return refuse_existing("a file stands under the final name", Existing::Error);
     }
-    let difference = match (difference(facts, found), facts.existing) {
-        // What costs a look into the file is for one that may be this job's own.
-        (Ok(Plan::Compare | Plan::Sample), Existing::Skip) if !is_just_named(facts) => return Plan::LeaveAlone,
-        (Err(_), Existing::Skip) => return Plan::LeaveAlone,
-        (Ok(plan), _) => return plan,
-        (Err(difference), _) => difference,
+    if facts.existing == Existing::Skip && !is_just_named(facts) {
+        return Plan::LeaveAlone;
+    }
+    let difference = match difference(facts, found) {
+        Ok(plan) => return plan,
+        Err(_) if facts.existing == Existing::Skip => return Plan::LeaveAlone,
+        Err(difference) => difference,
     };
     match (facts.existing, size_of(facts)) {
         (Existing::Overwrite | Existing::Backup, _) => with_part(facts),

@@ -39,7 +39,7 @@ impl Run<'_> {
             size,
             identity: remote.clone(),
             last_told: self.last_told(remote),
-            modified_here: modified.filter(|&it| told != Some(it) && self.is_past(it)),
+            modified_here: modified.filter(|&it| told.is_none() || told != Some(it) && self.is_past(it)),
             proof: Some(proved.proof),
             digests: proved.digests,
             checksum: proved.checksum,
@@ -56,11 +56,12 @@ impl Run<'_> {
     }
 
     /// The receipt of a file under its final name that was not compared: nothing of the server's file is known to be its.
-    pub(super) fn left_alone(&mut self, place: &Place) -> Result<Receipt, Halt> {
-        let size = stays_there(place)?.map_or(0, |found| found.size);
+    /// Nothing where it is gone.
+    pub(super) fn left_alone(&mut self, place: &Place) -> Result<Option<Receipt>, Halt> {
+        let Some(Found { size, .. }) = stays_there(place)? else { return Ok(None) };
         self.clear_leftovers(place);
-        let note = self.noted(NOT_COMPARED);
-        Ok(Receipt { size, left_alone: true, proof: Some(Proof::Nothing), note: Some(note), ..Receipt::default() })
+        let note = Some(self.noted(NOT_COMPARED));
+        Ok(Some(Receipt { size, left_alone: true, proof: Some(Proof::Nothing), note, ..Receipt::default() }))
     }
 
     fn noted(&self, note: &str) -> String {

@@ -61,7 +61,7 @@ impl Run<'_> {
     fn stays_skipped(&mut self, place: &Place) -> Result<Option<UnchangedFile>, Halt> {
         let earlier = self.earlier().filter(|_| self.existing() == Existing::Skip && self.own.is_none()).cloned();
         let Some(receipt) = earlier else { return Ok(None) };
-        if on_disk(Stage::Plan, || place.final_file())?.is_none() {
+        if on_disk(Stage::Plan, || place.final_file())?.is_none() || self.is_just_named(place)? {
             return Ok(None);
         }
         let note = if receipt.left_alone { NOT_COMPARED } else { CHANGED_HERE };
@@ -173,16 +173,23 @@ impl Run<'_> {
         receipt.source.as_ref().unwrap_or(&self.task.job.spec.source) == self.task.source
     }
 
-    /// Whether the file under the final name is not the one that this job put there once.
-    pub(super) fn is_changed_here(&self) -> bool {
-        self.earlier().is_some_and(|receipt| !receipt.left_alone) && (self.own.is_none() || self.own != self.final_file)
+    /// Whether the file under the final name is not the one that this job put there once, nor one that it may have named just
+    /// before a crash.
+    pub(super) fn is_changed_here(&self, place: &Place) -> Result<bool, Halt> {
+        let was_finished = self.earlier().is_some_and(|receipt| !receipt.left_alone);
+        let is_changed = was_finished && (self.own.is_none() || self.own != self.final_file);
+        Ok(is_changed && !self.is_just_named(place)?)
+    }
+
+    /// Whether there is a record of an unfinished file, and no part file.
+    fn is_just_named(&self, place: &Place) -> Result<bool, Halt> {
+        Ok(self.progress.is_some() && on_disk(Stage::Plan, || place.part_file())?.is_none())
     }
 
     /// Whether the last attempt ended on the file as it stands now, since it is not the server's.
     pub(super) fn was_told_apart(&self) -> bool {
         let modified = self.final_file.and_then(|found| found.modified);
-        self.is_changed_here()
-            && self.existing() == Existing::Check
+        self.existing() == Existing::Check
             && self.task.job.record.history.last().is_some_and(|last| {
                 let begun = i64::try_from(last.started_at).unwrap_or(0);
                 modified.is_some_and(|modified| modified < begun)

@@ -49,13 +49,19 @@ impl Run<'_> {
         compared.of = self.final_file;
         if *plan == Plan::Compare {
             compared.digest_matches = Some(self.compare_final(place).await?);
-        } else if self.was_told_apart() {
-            compared.bytes_match = Some(false);
-        } else {
-            // An edit need not be where samples are taken.
-            let size = self.wanted_size(remote).filter(|_| !self.is_changed_here());
-            compared.bytes_match = Some(self.sample_final(size, link).await?);
+            return Ok(());
         }
+        let is_changed = self.is_changed_here(place)?;
+        if is_changed && self.was_told_apart() {
+            compared.bytes_match = Some(false);
+            return Ok(());
+        }
+        // An edit need not be where samples are taken.
+        let size = self.wanted_size(remote).filter(|_| !is_changed);
+        if is_changed {
+            self.add_note("all of its bytes were compared: its time here is not the one it had when it was finished");
+        }
+        compared.bytes_match = Some(self.sample_final(size, link).await?);
         Ok(())
     }
 

@@ -60,7 +60,10 @@ fn is_other_content(before: &Listed, now: &Listed, finished: i64) -> bool {
     let is_dated = |listed: &Listed| listed.modified.as_ref().is_some_and(|time| time.len() < TO_THE_MINUTE);
     let dated = is_dated(before) || is_dated(now);
     let is_past = at.is_some_and(|at| at.saturating_add(SKEW + if dated { DAY } else { 0 }) < finished);
-    let explained = is_past && if dated { moved <= Some(DAY) } else { moved == Some(HOUR) };
+    let is_exact = |listed: &Listed| listed.modified.as_ref().is_some_and(|time| time.len() >= TO_THE_SECOND);
+    let slack = if is_exact(before) && is_exact(now) { 0 } else { 59 };
+    let is_hour = moved.is_some_and(|moved| (moved - HOUR).abs() <= slack);
+    let explained = is_past && if dated { moved <= Some(DAY) } else { is_hour };
     let times = |listed: &Listed| Listed { modified: listed.modified.clone(), ..Listed::default() };
     let other_time = !times(now).agrees(&times(before)) && !explained;
     let other_size = matches!((before.size, now.size), (Some(then), Some(now)) if then != now);

@@ -327,7 +327,10 @@ impl Run<'_> {
                     last = Some("the file here was changed while it was compared".to_owned());
                     continue;
                 }
-                Plan::LeaveAlone => return Ok(Goal::Adopted(Box::new(self.left_alone(place)?))),
+                Plan::LeaveAlone => match self.left_alone(place)? {
+                    Some(receipt) => return Ok(Goal::Adopted(Box::new(receipt))),
+                    None => continue,
+                },
                 Plan::Refuse(failure) => return Err(self.own_way_out(failure).into()),
                 Plan::Compare | Plan::Sample => {
                     Box::pin(self.compare(place, (&step, &remote), &mut compared, link)).await?;

@@ -443,23 +443,22 @@ fn a_kill_before_a_download_is_stored_makes_no_skipped_file_of_it() {
     if !cfg!(feature = "failpoints") {
         return report::skip("needs the feature failpoints");
     }
-    for size in [20_000, 3_000_000] {
-        let server = Scripted::with(Traits { mlst: true, ..Traits::default() }, |_| Act::Usual);
-        server.core().put("d/a.bin", pseudo_random(733, size), OLD);
-        let mut ftpq = Ftpq::new();
-        let sync = |ftpq: &Ftpq, more: &[&str]| ftpq.run(&[&["sync", &server.url("d/"), &into(ftpq)], more].concat());
-        ftpq.set("FTPQ_STOP_AT", "transfer-dir-synced");
-        let killed = sync(&ftpq, &["--existing", "skip"]).expect_killed();
-        ftpq.unset("FTPQ_STOP_AT");
-        let ended = ftpq.run(&["run", "--existing", "skip"]).expect_code(0);
-        assert!(ftpq.downloads().join("a.bin").exists(), "{killed}{ended}");
-        let receipt = job(&ftpq)["receipt"].clone();
-        assert!(receipt["left_alone"].is_null() && receipt["proof"]["by"] == "size", "{receipt}\n{killed}{ended}");
-        server.core().remove("d/a.bin");
-        server.put_folder("d");
-        let ended = sync(&ftpq, &["--delete=force"]).expect_code(0);
-        assert!(!ftpq.downloads().join("a.bin").exists(), "{size}\n{ended}");
-    }
+    // Long enough that how far it got is recorded; what comes in a moment leaves no record of its beginning.
+    let server = Scripted::with(Traits { mlst: true, pace: 300_000, ..Traits::default() }, |_| Act::Usual);
+    server.core().put("d/a.bin", pseudo_random(733, 2_400_000), OLD);
+    let mut ftpq = Ftpq::new();
+    let sync = |ftpq: &Ftpq, more: &[&str]| ftpq.run(&[&["sync", &server.url("d/"), &into(ftpq)], more].concat());
+    ftpq.set("FTPQ_STOP_AT", "transfer-dir-synced");
+    let killed = sync(&ftpq, &["--existing", "skip"]).expect_killed();
+    ftpq.unset("FTPQ_STOP_AT");
+    let ended = ftpq.run(&["run", "--existing", "skip"]).expect_code(0);
+    assert!(ftpq.downloads().join("a.bin").exists(), "{killed}{ended}");
+    let receipt = job(&ftpq)["receipt"].clone();
+    assert!(receipt["left_alone"].is_null() && receipt["proof"]["by"] == "size", "{receipt}\n{killed}{ended}");
+    server.core().remove("d/a.bin");
+    server.put_folder("d");
+    let ended = sync(&ftpq, &["--delete=force"]).expect_code(0);
+    assert!(!ftpq.downloads().join("a.bin").exists(), "{ended}");
 }
 
 // ---- add ----
