@@ -24,10 +24,12 @@ pub struct Expectation {
 impl Expectation {
     /// What is known once a later list was read: where it contradicts what was known, it tells of another content, and its
     /// word alone counts; else both add up. Of two checksums by different functions the stronger stays, whichever came
-    /// later: a list that gives both is no news when it is read again.
+    /// later: a list that gives both is no news when it is read again. Digests of pieces that can't be compared with the
+    /// known ones take their place.
     #[must_use]
     pub fn corrected_by(&self, later: &Self) -> Self {
-        self.joined_with(later).unwrap_or_else(|| later.clone())
+        let Some(joined) = self.joined_with(later) else { return later.clone() };
+        Self { pieces: later.pieces.clone().or(joined.pieces), ..joined }
     }
 
     /// What two lines say of one content together: of two checksums the stronger. Nothing where no file can be as both say.
@@ -425,6 +427,7 @@ pub struct Selection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Algorithm;
 
     #[test]
     fn history_is_bounded_and_keeps_the_latest() {
@@ -504,6 +507,17 @@ mod tests {
         ] {
             assert_eq!(before.corrected_by(&later), after, "{before:?} {later:?}");
         }
+    }
+
+    /// Of another length of pieces they may tell of another content.
+    #[test]
+    fn later_digests_of_pieces_count() {
+        let pieces = |length| Expectation {
+            pieces: PieceDigests::new(length, Algorithm::Md5, &[vec![1; 16]]).ok().map(Box::new),
+            ..Expectation::default()
+        };
+        assert_eq!(pieces(4).corrected_by(&pieces(8)), pieces(8));
+        assert_eq!(pieces(4).corrected_by(&Expectation::default()), pieces(4));
     }
 
     #[test]
