@@ -54,7 +54,7 @@ impl Chosen {
 }
 
 /// Looks at a file that is only to be left alone for a while, whatever number of failures is allowed.
-const LOOKS: u32 = 4;
+const LOOKS: u32 = crate::transfer::LOOKS + 1;
 
 /// Decides what becomes of a job after an attempt.
 pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, mut moment: Moment) -> Fate {

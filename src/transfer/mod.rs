@@ -51,7 +51,7 @@ pub use finisher::Finisher;
 pub use gauge::{Gauge, Phase};
 pub use link::Link;
 pub use piece::{Help, assist};
-pub use recheck::{Rechecks, recheck};
+pub use recheck::{LOOKS, Rechecks, recheck};
 pub use split::{Invitation, Split};
 pub use survey::Survey;
 pub use task::{End, Fetched, Report, Started, Stop, Task, fetch};

@@ -21,7 +21,7 @@ const FAILURES: u8 = 2;
 /// Questions in one write when nothing else is to be asked.
 const TOGETHER: usize = 32;
 /// After so many looks at a file that was always written to just now, the server's times are looked into.
-const LOOKS: u32 = 3;
+pub const LOOKS: u32 = 3;
 /// A file that is gone after its last byte counts where it had not been written to for so long before its first.
 const OLD: Duration = Duration::from_secs(60);
 

@@ -229,6 +229,26 @@ fn a_file_that_is_rewritten_slowly_is_not_taken_for_one_whose_time_means_nothing
     }
 }
 
+/// A text that is cut just before it is read again, on a server that tells no size.
+#[test]
+fn a_text_whose_second_reading_is_shorter_is_not_the_same() {
+    let server = Scripted::lying(|turn| match turn.verb {
+        "SIZE" | "MLST" => Act::say("500 What?"),
+        "MDTM" => Act::say(&format!("213 {}", ago(0))),
+        "RETR" if turn.before == 1 => {
+            let whole = turn.delivery();
+            let data = whole.data[..whole.data.len() / 2].to_vec();
+            Act::Deliver(Delivery { upto: data.len(), data: Arc::new(data), ..whole })
+        }
+        _ => Act::Usual,
+    });
+    server.put("a.bin", on_the_wire(&lines(733)));
+    let (ftpq, ended, story) = fetch(&server, &["--retries", "5", "--min-age", "1", "--type", "ascii"]);
+    assert!(story.contains("it was read twice, and was not the same"), "{story}");
+    assert_eq!(ended.code, Some(0), "{story}");
+    ftpq.assert_file("a.bin", &lines(733), &story);
+}
+
 /// Lines of equal length, so that no version shows by its size.
 fn lines(seed: u64) -> Vec<u8> {
     let bytes = pseudo_random(seed, 60_000);
