@@ -242,7 +242,7 @@ fn a_text_whose_second_reading_is_shorter_is_not_the_same() {
         }
         _ => Act::Usual,
     });
-    server.put("a.bin", on_the_wire(&lines(733)));
+    server.put("a.bin", lines(733));
     let (ftpq, ended, story) = fetch(&server, &["--retries", "5", "--min-age", "1", "--type", "ascii"]);
     assert!(story.contains("it was read twice, and was not the same"), "{story}");
     assert_eq!(ended.code, Some(0), "{story}");
