@@ -73,7 +73,7 @@ pub(super) fn fate(job: &Job, chosen: &Chosen, report: &Report, mut moment: Mome
         }
         End::Unchanged { same, receipt } => {
             let checked_at = same.map(|_| moment.now);
-            Settlement::Unchanged { checked_at, modified_here: receipt.modified_here, by_own_source }
+            Settlement::Unchanged { checked_at, receipt: receipt.clone(), by_own_source }
         }
         End::Stopped => Settlement::Release {
             attempt: (report.fetched > 0).then(|| attempt(report, None, moment)),

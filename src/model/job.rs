@@ -154,9 +154,6 @@ pub struct Receipt {
     pub fetched: u64,
     /// What the server said of the file.
     pub identity: Identity,
-    /// The time that the server told of it last, where it told none any more when the file was compared by its bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_told: Option<String>,
     /// Where it came from, where the job has mirrors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,
@@ -276,8 +273,9 @@ pub enum Settlement {
         /// When the server said that it has the same file, in seconds since 1970-01-01 UTC; `None` where it was not to count
         /// what it has.
         checked_at: Option<u64>,
-        /// See [`Receipt::modified_here`].
-        modified_here: Option<i64>,
+        /// The receipt of then, with what is known of the file since: what the server says of it, and when it was last changed
+        /// here.
+        receipt: Box<Receipt>,
         /// Whether the job's own source was asked.
         by_own_source: bool,
     },
@@ -306,14 +304,6 @@ pub enum Settlement {
     },
 }
 
-impl Receipt {
-    /// The time that the server told of the file when it told one last.
-    #[must_use]
-    pub fn told_time(&self) -> Option<&String> {
-        self.identity.modified.as_ref().or(self.last_told.as_ref())
-    }
-}
-
 impl Settlement {
     /// The move that this settlement is.
     #[must_use]
@@ -330,7 +320,7 @@ impl Settlement {
     pub fn write_to(self, record: &mut JobRecord) {
         record.not_before = None;
         match self {
-            Self::Unchanged { checked_at, modified_here, by_own_source } => {
+            Self::Unchanged { checked_at, receipt: now, by_own_source } => {
                 // Another file on the server is still to be compared, and there may be a beginning of it.
                 let is_other = checked_at.is_none();
                 let progress = record.progress.take().filter(|_| is_other);
@@ -341,7 +331,8 @@ impl Settlement {
                     (record.compare, record.other_content) = (is_other || compare, other_content);
                 }
                 if let Some(receipt) = &mut record.receipt {
-                    (receipt.checked_at, receipt.modified_here) = (checked_at.or(receipt.checked_at), modified_here);
+                    receipt.checked_at = checked_at.or(receipt.checked_at);
+                    (receipt.identity, receipt.modified_here) = (now.identity, now.modified_here);
                 }
             }
             Self::Done { receipt, attempt, by_own_source } => {
@@ -547,10 +538,11 @@ mod tests {
         }
         .write_to(&mut record);
         let before = record.clone();
+        let now = || Box::new(before.receipt.clone().unwrap());
         record.replace = true;
-        Settlement::Unchanged { checked_at: Some(9), modified_here: None, by_own_source: true }.write_to(&mut record);
+        Settlement::Unchanged { checked_at: Some(9), receipt: now(), by_own_source: true }.write_to(&mut record);
         assert!(!record.compare && !record.replace);
-        Settlement::Unchanged { checked_at: None, modified_here: None, by_own_source: true }.write_to(&mut record);
+        Settlement::Unchanged { checked_at: None, receipt: now(), by_own_source: true }.write_to(&mut record);
         assert_eq!(record.receipt.as_ref().unwrap().checked_at, Some(9));
         assert!(std::mem::take(&mut record.compare), "the server's file is still to be compared");
         record.receipt.as_mut().unwrap().checked_at = None;

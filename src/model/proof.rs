@@ -73,6 +73,8 @@ impl fmt::Display for Proof {
 pub enum SameBy {
     /// Size and time, or the time alone where the server told no size then either.
     Time,
+    /// Some of its bytes, or all.
+    Bytes,
     /// The size alone.
     Size,
 }

@@ -48,10 +48,6 @@ pub fn compare_with_receipt(receipt: &Receipt, now: &Identity, same_source: bool
             _ => Comparison::Untold("size"),
         };
     }
-    // Since when it tells none does not matter once it tells one again.
-    if now.modified.is_some() {
-        then.modified = receipt.told_time().cloned();
-    }
     let differs = match (&then.modified, &now.modified) {
         // Fractions may come and go; what both give must agree (RFC 3659, section 2.3).
         (Some(a), Some(b)) => !(a.starts_with(b.as_str()) || b.starts_with(a.as_str())),

@@ -178,8 +178,11 @@ impl Books {
         let (before, _) = self.record(id.0)?;
         let mut record = before.clone();
         settlement.write_to(&mut record);
-        // Meanwhile a list said something else of the content: by that it was not looked at.
-        let is_outdated = record.expect.as_ref().is_some_and(|expect| **expect != claim.job().spec.expect);
+        // Meanwhile a list or a listing said something else of the content: by that it was not looked at.
+        let is_outdated = record.expect.as_ref().is_some_and(|expect| **expect != claim.job().spec.expect)
+            || before.compare && !claim.job().record.compare
+            || before.other_content && !claim.job().record.other_content;
+        record.other_content |= is_outdated && before.other_content;
         let to = match to {
             JobState::Done | JobState::Failed if is_outdated => to.apply(Move::Retry).unwrap_or(to),
             to => to,

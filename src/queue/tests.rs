@@ -395,7 +395,7 @@ async fn a_recheck_moves_jobs_and_leaves_their_story(queue: Queue) {
     let id = claim.job().id;
     assert_eq!(
         queue
-            .settle(claim, Settlement::Unchanged { checked_at: Some(9), modified_here: None, by_own_source: true })
+            .settle(claim, Settlement::Unchanged { checked_at: Some(9), receipt: Box::default(), by_own_source: true })
             .await
             .unwrap(),
         JobState::Done

@@ -3,15 +3,34 @@
 use super::gauge::Phase;
 use super::known::NOT_COMPARED;
 use super::link::Link;
-use super::task::{Halt, Run, on_disk};
+use super::origin::Compared;
+use super::task::{Goal, Halt, Run, on_disk};
 use crate::disk::{Found, Place, Wanted};
-use crate::model::{Existing, Identity, Proof, Receipt, Stage};
+use crate::model::{Existing, Identity, Proof, Receipt, SameBy, Stage};
 use crate::policy::unix_seconds;
 
 impl Run<'_> {
+    /// Takes the file under the final name for the server's; nothing where it was changed since it was looked at. Of one that
+    /// this job put there, what is known stays, unless a digest says more.
+    pub(super) async fn adopt(
+        &mut self,
+        place: &Place,
+        remote: &Identity,
+        note: String,
+        compared: Compared,
+    ) -> Result<Option<Goal>, Halt> {
+        let verified = compared.digest_matches == Some(true);
+        if !verified && self.own.is_some() && self.own == self.final_file {
+            let by = if compared.bytes_match.is_some() { SameBy::Bytes } else { SameBy::Time };
+            return Ok(self.stays_compared(place, (by, &note), remote)?.map(Goal::Unchanged));
+        }
+        let receipt = self.adopted(place, remote, note, verified).await?;
+        Ok(receipt.map(|receipt| Goal::Adopted(Box::new(receipt))))
+    }
+
     /// The receipt of a file that stands under its final name; nothing where it was changed since it was looked at.
     /// `verified` tells whether its content was compared.
-    pub(super) async fn adopted(
+    async fn adopted(
         &mut self,
         place: &Place,
         remote: &Identity,
@@ -38,7 +57,6 @@ impl Run<'_> {
         Ok(Some(self.keep_digests(Receipt {
             size,
             identity: remote.clone(),
-            last_told: self.last_told(remote),
             modified_here: modified.filter(|&it| told.is_none() || told != Some(it) && self.is_past(it)),
             proof: Some(proved.proof),
             digests: proved.digests,
@@ -46,13 +64,6 @@ impl Run<'_> {
             note: Some(self.noted(&note)),
             ..Receipt::default()
         })))
-    }
-
-    /// The time that was told of an unchanged file before, where none is told now.
-    fn last_told(&self, remote: &Identity) -> Option<String> {
-        let earlier =
-            self.earlier().filter(|it| self.own.is_some() && self.own == self.final_file && self.is_of_source(it))?;
-        earlier.told_time().filter(|_| remote.modified.is_none()).cloned()
     }
 
     /// The receipt of a file under its final name that was not compared: nothing of the server's file is known to be its.
@@ -82,7 +93,7 @@ impl Run<'_> {
     }
 }
 
-fn stays_there(place: &Place) -> Result<Option<Found>, Halt> {
+pub(super) fn stays_there(place: &Place) -> Result<Option<Found>, Halt> {
     on_disk(Stage::Plan, || {
         place.clear_final_label();
         place.sync_dir()?;

@@ -1,5 +1,6 @@
 //! A file that was finished before and is asked for again.
 
+use super::adopt::stays_there;
 use super::gauge::Phase;
 use super::link::Link;
 use super::prove::Word;
@@ -50,7 +51,7 @@ impl Run<'_> {
         let Some(remote) = remote else { return Ok(None) };
         match self.compare_with_earlier(place, &remote).await? {
             Some((receipt, Comparison::Same)) if !self.has_news(&receipt, &remote) => {
-                Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some(SameBy::Time))))
+                Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some((SameBy::Time, &remote)))))
             }
             Some(_) => Ok(None),
             None => self.stays_skipped(place),
@@ -102,12 +103,12 @@ impl Run<'_> {
         let is_news = self.has_news(&receipt, remote);
         let difference = match &comparison {
             Comparison::Same if !is_news => {
-                return Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some(SameBy::Time))));
+                return Ok(Some(self.stays(place, receipt, AS_IT_WAS, Some((SameBy::Time, remote)))));
             }
             // Whoever wants what the server has wants more than its size.
             Comparison::SameSize(why) if !(is_news || self.may_replace() && self.is_of_source(&receipt)) => {
                 let note = format!("as it was, checked with the server by its size alone: {why}");
-                return Ok(Some(self.stays(place, receipt, &note, Some(SameBy::Size))));
+                return Ok(Some(self.stays(place, receipt, &note, Some((SameBy::Size, remote)))));
             }
             _ => told_apart(&receipt, &comparison),
         };
@@ -125,7 +126,7 @@ impl Run<'_> {
             Comparison::Different(_) | Comparison::NewTime(_) => Difference::Content,
             // A size tells that it is another one, and its bytes that it is not.
             Comparison::Untold(_) if remote.size.is_none() => Difference::Content,
-            _ if self.task.job.record.other_content && !self.settles(&receipt, remote) => Difference::Content,
+            _ if self.tells_other_content() && !self.settles(&receipt, remote) => Difference::Content,
             // Its bytes are not compared, and size and time are the same.
             Comparison::OtherId if self.kind() == TransferType::Ascii => Difference::None,
             Comparison::Untold(_) | Comparison::OtherId => Difference::Doubt,
@@ -173,28 +174,14 @@ impl Run<'_> {
         receipt.source.as_ref().unwrap_or(&self.task.job.spec.source) == self.task.source
     }
 
-    /// Whether the file under the final name is not the one that this job put there once, nor one that it may have named just
-    /// before a crash.
-    pub(super) fn is_changed_here(&self, place: &Place) -> Result<bool, Halt> {
-        let was_finished = self.earlier().is_some_and(|receipt| !receipt.left_alone);
-        let is_changed = was_finished && (self.own.is_none() || self.own != self.final_file);
-        Ok(is_changed && !self.is_just_named(place)?)
+    /// Whether the file under the final name is not the one that this job put there once.
+    pub(super) fn is_changed_here(&self) -> bool {
+        self.earlier().is_some_and(|receipt| !receipt.left_alone) && (self.own.is_none() || self.own != self.final_file)
     }
 
     /// Whether there is a record of an unfinished file, and no part file.
     fn is_just_named(&self, place: &Place) -> Result<bool, Halt> {
         Ok(self.progress.is_some() && on_disk(Stage::Plan, || place.part_file())?.is_none())
-    }
-
-    /// Whether the last attempt ended on the file as it stands now, since it is not the server's.
-    pub(super) fn was_told_apart(&self) -> bool {
-        let modified = self.final_file.and_then(|found| found.modified);
-        self.existing() == Existing::Check
-            && self.task.job.record.history.last().is_some_and(|last| {
-                let begun = i64::try_from(last.started_at).unwrap_or(0);
-                modified.is_some_and(|modified| modified < begun)
-                    && last.failure.as_ref().is_some_and(|failure| failure.cause == Cause::Exists)
-            })
     }
 
     /// Whether the server's file is to take the place of the one here where they differ.
@@ -218,28 +205,67 @@ impl Run<'_> {
         let record = &self.task.job.record;
         let unique = record.listed.as_ref().and_then(|listed| listed.unique.as_ref());
         let is_other = unique.is_some() && unique != receipt.identity.unique.as_ref();
-        record.compare && (is_other || !self.settles(receipt, remote))
+        record.compare && self.is_own_source() && (is_other || !self.settles(receipt, remote))
+    }
+
+    /// Whether the listing of the folder where this attempt goes told of another content.
+    fn tells_other_content(&self) -> bool {
+        self.task.job.record.other_content && self.is_own_source()
+    }
+
+    /// Whether this attempt goes to the job's own source, whose folder was listed.
+    fn is_own_source(&self) -> bool {
+        *self.task.source == self.task.job.spec.source
     }
 
     /// Whether the server's word on the file outweighs its folder's listing: it told a time then, and tells one now.
     fn settles(&self, receipt: &Receipt, remote: &Identity) -> bool {
-        self.is_of_source(receipt) && receipt.told_time().is_some() && remote.modified.is_some()
+        self.is_of_source(receipt) && receipt.identity.modified.is_some() && remote.modified.is_some()
     }
 
-    /// Ends the attempt on a file that stays as it is.
-    fn stays(&mut self, place: &Place, receipt: Receipt, note: &str, same: Option<SameBy>) -> UnchangedFile {
+    /// A file that this job put there, and that was compared with what the server has.
+    pub(super) fn stays_compared(
+        &mut self,
+        place: &Place,
+        (by, note): (SameBy, &str),
+        remote: &Identity,
+    ) -> Result<Option<UnchangedFile>, Halt> {
+        if stays_there(place)? != self.final_file {
+            return Ok(None);
+        }
+        let earlier = self.earlier().cloned();
+        Ok(earlier.map(|receipt| self.stays(place, receipt, note, Some((by, remote)))))
+    }
+
+    /// Ends the attempt on a file that stays as it is: the same as the server's, by what and as that tells of it; or whatever
+    /// the server has.
+    fn stays(
+        &mut self,
+        place: &Place,
+        mut receipt: Receipt,
+        note: &str,
+        same: Option<(SameBy, &Identity)>,
+    ) -> UnchangedFile {
         // Of another file on the server there may be a beginning: it is for whoever wants that one.
         if same.is_some() {
             self.clear_leftovers(place);
             self.progress = None;
         }
         self.add_note(note);
-        let mut receipt = receipt;
         if let Some(own) = self.own.filter(|own| !is_as_finished(&receipt, own.size, own.modified)) {
-            // Its digest proved it: it need not be computed once more for the sake of the time.
+            // What proved it need not be looked at once more for the sake of the time.
             receipt.modified_here = own.modified.filter(|&modified| self.is_past(modified));
         }
-        UnchangedFile { receipt: Box::new(receipt), same }
+        if let Some((_, now)) = same.filter(|_| self.is_of_source(&receipt)) {
+            // What it does not tell now it told then.
+            let (then, size) = (receipt.identity, now.size.filter(|&told| told != 0 || receipt.size == 0));
+            receipt.identity = Identity {
+                size: size.or(then.size),
+                modified: now.modified.clone().or(then.modified),
+                unique: now.unique.clone().or(then.unique),
+            };
+        }
+        UnchangedFile { receipt: Box::new(receipt), same: same.map(|(by, _)| by) }
     }
 
     /// Whether the user wants what the server has in the place of what this job put there.

@@ -40,13 +40,21 @@ pub(super) fn judge(job: &JobSpec, known: &Known, look: Look) -> Option<Renewal>
     (again || is_news).then(|| Renewal { id: known.id, listed: job.listed.clone(), again, was_done, change })
 }
 
-/// How a listing tells otherwise than was known. One that is the first of a file says when that was changed, and no more.
+/// How a listing tells otherwise than was known. One that is the first of a file says when that was changed: by the server's
+/// own clock, which may be another than that of its other words.
 fn change(now: &Listed, known: &Known) -> ListingChange {
-    let finished = known.receipt.as_ref().map(|receipt| i64::try_from(receipt.finished_at).unwrap_or(i64::MAX));
-    let is_other = match (&known.listed, finished) {
+    let finished = known.receipt.as_ref().map_or(0, |receipt| i64::try_from(receipt.finished_at).unwrap_or(i64::MAX));
+    let is_other = match (&known.listed, &known.receipt) {
         (Some(before), _) if now.agrees(before) => return ListingChange::None,
-        (Some(before), finished) => is_other_content(before, now, finished.unwrap_or(0)),
-        (None, Some(finished)) => listed_at(now).is_some_and(|at| at > finished.saturating_add(SKEW)),
+        (Some(before), _) => is_other_content(before, now, finished),
+        (None, Some(receipt)) => {
+            let bound = SKEW + if is_dated(now) { DAY } else { 0 };
+            let told = receipt.identity.modified.as_deref().and_then(unix_seconds);
+            listed_at(now).is_some_and(|at| match told {
+                Some(told) => at.saturating_sub(told).saturating_abs() > bound,
+                None => at > finished.saturating_add(SKEW),
+            })
+        }
         (None, None) => return ListingChange::None,
     };
     if is_other { ListingChange::Content } else { ListingChange::Doubt }
@@ -57,7 +65,6 @@ fn change(now: &Listed, known: &Known) -> ListingChange {
 fn is_other_content(before: &Listed, now: &Listed, finished: i64) -> bool {
     let (then, at) = (listed_at(before), listed_at(now));
     let moved = then.zip(at).map(|(then, at)| at.saturating_sub(then).saturating_abs());
-    let is_dated = |listed: &Listed| listed.modified.as_ref().is_some_and(|time| time.len() < TO_THE_MINUTE);
     let dated = is_dated(before) || is_dated(now);
     let is_past = at.is_some_and(|at| at.saturating_add(SKEW + if dated { DAY } else { 0 }) < finished);
     let is_exact = |listed: &Listed| listed.modified.as_ref().is_some_and(|time| time.len() >= TO_THE_SECOND);
@@ -68,6 +75,11 @@ fn is_other_content(before: &Listed, now: &Listed, finished: i64) -> bool {
     let other_time = !times(now).agrees(&times(before)) && !explained;
     let other_size = matches!((before.size, now.size), (Some(then), Some(now)) if then != now);
     other_time || other_size
+}
+
+/// Whether a listing tells a day alone.
+fn is_dated(listed: &Listed) -> bool {
+    listed.modified.as_ref().is_some_and(|time| time.len() < TO_THE_MINUTE)
 }
 
 /// The time that a listing tells, in seconds since 1970-01-01 in the server's own clock.

@@ -320,9 +320,8 @@ impl Run<'_> {
                     continue;
                 }
                 Plan::Adopt { note } => {
-                    let verified = compared.digest_matches == Some(true);
-                    if let Some(receipt) = Box::pin(self.adopted(place, &remote, note, verified)).await? {
-                        return Ok(Goal::Adopted(Box::new(receipt)));
+                    if let Some(goal) = Box::pin(self.adopt(place, &remote, note, compared)).await? {
+                        return Ok(goal);
                     }
                     last = Some("the file here was changed while it was compared".to_owned());
                     continue;

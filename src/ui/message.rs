@@ -111,6 +111,7 @@ pub(super) struct Ledger {
     /// Files that were done before, and that the server still has by size and time.
     same: u64,
     /// Such that it still has by their size alone.
+    same_bytes: u64,
     same_size: u64,
 }
 
@@ -130,6 +131,7 @@ impl Ledger {
             }
             Event::Done { unchanged, .. } => {
                 self.same += u64::from(*unchanged == Some(SameBy::Time));
+                self.same_bytes += u64::from(*unchanged == Some(SameBy::Bytes));
                 self.same_size += u64::from(*unchanged == Some(SameBy::Size));
                 return;
             }
@@ -169,7 +171,8 @@ impl Ledger {
         if self.untold > 0 {
             lines.push(format!("and {} more: ftpq list --state failed", self.untold));
         }
-        let same = [(self.same, "size and time"), (self.same_size, "size alone")];
+        let same =
+            [(self.same, "size and time"), (self.same_bytes, "the bytes compared"), (self.same_size, "size alone")];
         lines.extend(same.into_iter().filter(|(number, _)| *number > 0).map(|(number, by)| {
             let files = if number == 1 { "1 file was".to_owned() } else { format!("{number} files were") };
             format!("{files} here already, and the server still has the same by {by}")

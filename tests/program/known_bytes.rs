@@ -399,26 +399,27 @@ fn a_file_that_is_made_anew_each_hour_or_day_is_fetched_anew() {
     }
 }
 
-/// Whoever keeps a file that he changed is not made to read the server's whole file each night.
+/// An edit is told each time it is asked for, and is the server's once it was sent there.
 #[test]
-fn a_file_that_was_told_apart_is_not_compared_again() {
+fn a_file_that_was_changed_here_and_is_sent_to_the_server_is_the_same_again() {
     let server = Scripted::lying(without_times);
     let data = pseudo_random(1428, 4_000_000);
     server.core().put("d/a.bin", data.clone(), OLD);
     let ftpq = Ftpq::new();
-    get(&ftpq, &server, By::Folder, &[]).expect_code(0);
-    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    get(&ftpq, &server, By::Url, &[]).expect_code(0);
     let mine = changed_in_the_middle(&data);
     edit(&ftpq, "a.bin", &mine);
-    std::thread::sleep(std::time::Duration::from_millis(1_100));
-    get(&ftpq, &server, By::Folder, &[]).expect_code(1);
-    let before = server.core().args("RETR").len();
-    let ended = get(&ftpq, &server, By::Folder, &[]).expect_code(1);
-    assert_eq!(server.core().args("RETR").len(), before, "{ended}{}", server.core().dialogue());
-    // As it was, it is the server's.
-    edit(&ftpq, "a.bin", &data);
-    let ended = get(&ftpq, &server, By::Folder, &[]).expect_code(0);
-    ftpq.assert_file("a.bin", &data, &ended);
+    date_long_ago(&ftpq);
+    get(&ftpq, &server, By::Url, &[]).expect_code(1);
+    get(&ftpq, &server, By::Url, &[]).expect_code(1);
+    server.core().put("d/a.bin", mine.clone(), OLD);
+    let ended = get(&ftpq, &server, By::Url, &[]).expect_code(0);
+    ftpq.assert_file("a.bin", &mine, &ended);
+}
+
+fn date_long_ago(ftpq: &Ftpq) {
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+    fs::File::options().write(true).open(ftpq.downloads().join("a.bin")).unwrap().set_modified(time).unwrap();
 }
 
 /// What was done for a URL has no listing: the first that tells of it is not its own.
@@ -545,4 +546,73 @@ fn a_time_that_is_told_again_is_compared_with_the_one_of_before() {
         let ended = again().expect_code(0);
         ftpq.assert_file("a.bin", &new, &format!("{existing} {asked}\n{ended}{}", server.core().dialogue()));
     }
+}
+
+/// A first listing in a night without the server's times is held against the time that it told at the download.
+#[test]
+fn a_first_listing_is_held_against_the_time_that_was_told() {
+    for len in [LEN, 4_000_000] {
+        let (server, tells) = telling(true);
+        let old = pseudo_random(1433, len);
+        server.core().put("d/a.bin", old.clone(), OLD);
+        let ftpq = Ftpq::new();
+        get(&ftpq, &server, By::Url, &[]).expect_code(0);
+        let new = if len == LEN { pseudo_random(1434, len) } else { changed_in_the_middle(&old) };
+        server.core().put("d/a.bin", new.clone(), NEW);
+        tells.store(false, Ordering::SeqCst);
+        let mut story = sync(&ftpq, &server, &[]).to_string();
+        tells.store(true, Ordering::SeqCst);
+        story += &sync(&ftpq, &server, &[]).to_string();
+        ftpq.assert_file("a.bin", &new, &format!("{story}{}", server.core().dialogue()));
+    }
+}
+
+/// A time that is told only later is the one that the next is held against.
+#[test]
+fn a_time_that_was_told_later_is_remembered() {
+    for existing in ["overwrite", "backup"] {
+        let (server, tells) = telling(false);
+        server.core().put("d/a.bin", pseudo_random(1435, LEN), OLD);
+        let ftpq = Ftpq::new();
+        let again = || get(&ftpq, &server, By::Url, &["--existing", existing]);
+        get(&ftpq, &server, By::Url, &[]).expect_code(0);
+        tells.store(true, Ordering::SeqCst);
+        again().expect_code(0);
+        let new = pseudo_random(1436, LEN);
+        server.core().put("d/a.bin", new.clone(), NEW);
+        let ended = again().expect_code(0);
+        ftpq.assert_file("a.bin", &new, &format!("{existing}\n{ended}{}", server.core().dialogue()));
+    }
+}
+
+/// A listing that comes while a job is asked about is not settled by that.
+#[test]
+fn a_first_listing_that_comes_while_the_job_runs_is_looked_at() {
+    let asks = Arc::new(AtomicBool::new(false));
+    let is_asked = Arc::clone(&asks);
+    let server = Scripted::lying(move |turn| match turn.verb {
+        "MDTM" | "MLST" => Act::say("500 What?"),
+        "SIZE" if !is_asked.swap(true, Ordering::SeqCst) => {
+            std::thread::sleep(std::time::Duration::from_secs(4));
+            Act::Usual
+        }
+        _ => Act::Usual,
+    });
+    asks.store(true, Ordering::SeqCst);
+    let old = pseudo_random(1437, LEN);
+    server.core().put("d/a.bin", old.clone(), OLD);
+    let ftpq = Ftpq::new();
+    get(&ftpq, &server, By::Url, &[]).expect_code(0);
+    let new = pseudo_random(1438, LEN);
+    server.core().put("d/a.bin", new.clone(), NEW);
+    let line = serde_json::json!({ "url": server.url("d/a.bin"), "path": "a.bin" }).to_string();
+    let list = ftpq.write("list.jsonl", line);
+    ftpq.run(&["add", "--recheck", "--into", &into(&ftpq), &list]).expect_code(0);
+    asks.store(false, Ordering::SeqCst);
+    let run = ftpq.spawn(&["run"]);
+    assert!(crate::support::watch::wait_for(std::time::Duration::from_secs(20), || asks.load(Ordering::SeqCst)));
+    let mut story = get(&ftpq, &server, By::Folder, &[]).to_string();
+    story += &run.wait(std::time::Duration::from_secs(60)).to_string();
+    story += &sync(&ftpq, &server, &[]).to_string();
+    ftpq.assert_file("a.bin", &new, &format!("{story}{}", server.core().dialogue()));
 }
