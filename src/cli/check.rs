@@ -21,7 +21,11 @@ impl Off {
 
     /// What to do about it.
     pub(super) fn advice(&self, job: &Job) -> String {
+        let id = job.id;
         match self.standing {
+            _ if job.record.receipt.as_ref().is_some_and(|receipt| receipt.left_alone) => format!(
+                "`ftpq retry {id}`, then `ftpq run {id} --existing backup`, fetch the server's file and keep this one beside it"
+            ),
             Standing::Right => String::new(),
             Standing::Missing => format!("`ftpq retry {}`, then `ftpq run`, fetches it again", job.id),
             Standing::Changed | Standing::Unprovable => format!(

@@ -45,6 +45,8 @@ struct Meant {
     selection: Selection,
     /// Paths, and whether a file of a job was found there.
     paths: Vec<(PathBuf, bool)>,
+    /// Files among them that were only left alone.
+    left_alone: u64,
 }
 
 impl Meant {
@@ -60,7 +62,8 @@ impl Meant {
             let text = "name either numbers of jobs or paths; a file whose name is a number is ./7";
             return Err(Failed::Usage(text.to_owned()));
         }
-        Ok(Self { selection: Selection { ids: id_set(&ranges), state: Some(JobState::Done), host: None }, paths })
+        let selection = Selection { ids: id_set(&ranges), state: Some(JobState::Done), host: None };
+        Ok(Self { selection, paths, left_alone: 0 })
     }
 
     fn takes(&mut self, job: &Job) -> bool {
@@ -75,7 +78,9 @@ impl Meant {
             meant |= is_below;
         }
         // One that was only left alone was never finished.
-        meant && !job.record.receipt.as_ref().is_some_and(|receipt| receipt.left_alone)
+        let is_left_alone = job.record.receipt.as_ref().is_some_and(|receipt| receipt.left_alone);
+        self.left_alone += u64::from(meant && is_left_alone);
+        meant && !is_left_alone
     }
 }
 
@@ -97,13 +102,17 @@ pub(super) async fn verify(face: &mut Face<'_>, args: VerifyArgs) -> Result<Exit
         let why = "other commands queued or removed their jobs meanwhile; `ftpq list` shows how they stand";
         face.complain(&format!("{} {were} left out: {why}", count(left_out, "file")));
     }
+    if meant.left_alone > 0 {
+        let (files, were) = (count(meant.left_alone, "file"), if meant.left_alone == 1 { "was" } else { "were" });
+        face.complain(&format!("{files} {were} left out: here before, never compared (existing = skip)"));
+    }
     let strays: Vec<String> =
         meant.paths.iter().filter(|(_, found)| !found).map(|(path, _)| words::path(path)).collect();
     if !strays.is_empty() {
         let text = format!("no finished job has a file at {}; `ftpq list --state done` shows them", strays.join(", "));
         return Err(Failed::Usage(text));
     }
-    if tally.files == 0 && left_out == 0 && !args.what.is_empty() {
+    if tally.files == 0 && left_out == 0 && meant.left_alone == 0 && !args.what.is_empty() {
         return Err(Failed::Usage("none of these jobs is done; `ftpq list` shows how they stand".to_owned()));
     }
     Ok(match tally {

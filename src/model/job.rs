@@ -29,7 +29,9 @@ impl Expectation {
     #[must_use]
     pub fn corrected_by(&self, later: &Self) -> Self {
         let Some(joined) = self.joined_with(later) else { return later.clone() };
-        Self { pieces: later.pieces.clone().or(joined.pieces), ..joined }
+        // Beside a checksum they are not compared.
+        let later = later.pieces.clone().filter(|_| joined.checksum.is_none());
+        Self { pieces: later.or(joined.pieces), ..joined }
     }
 
     /// What two lines say of one content together: of two checksums the stronger. Nothing where no file can be as both say.
@@ -161,6 +163,9 @@ pub struct Receipt {
     /// file system does not keep such a time, or the file was there already and its content proved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modified_here: Option<i64>,
+    /// The server told no time of it any more when its bytes were compared last.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub untold: bool,
     /// It was there already, and was left as it is: nothing about it was compared.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub left_alone: bool,
@@ -332,7 +337,8 @@ impl Settlement {
                 }
                 if let Some(receipt) = &mut record.receipt {
                     receipt.checked_at = checked_at.or(receipt.checked_at);
-                    (receipt.identity, receipt.modified_here) = (now.identity, now.modified_here);
+                    (receipt.identity, receipt.source) = (now.identity, now.source);
+                    (receipt.modified_here, receipt.untold) = (now.modified_here, now.untold);
                 }
             }
             Self::Done { receipt, attempt, by_own_source } => {

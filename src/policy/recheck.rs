@@ -59,6 +59,7 @@ pub fn compare_with_receipt(receipt: &Receipt, now: &Identity, same_source: bool
         (Some(_), Some(_)) if other_id => Comparison::OtherId,
         _ if other_id => Comparison::Different(changes(&then, &now).join(", ")),
         (Some(_), Some(_)) => Comparison::Same,
+        (Some(_), None) if receipt.untold => Comparison::SameSize("the server tells no time any more"),
         (Some(_), None) => Comparison::Untold("time"),
         (None, Some(time)) => since(receipt, time),
         (None, None) if then.size.is_none() || now.size.is_none() => Comparison::Untold("size nor time"),

@@ -25,7 +25,8 @@ pub fn decide(failure: &Failure, fruitless: u32, retries: u32, dice: f64) -> Dec
 /// Longest wait before the next try, in seconds: what public archives ask for.
 const LONGEST_DELAY: u64 = 300;
 
-/// The wait before the next try after `failures` failures in a row: 1 s, doubling up to [`LONGEST_DELAY`], less up to a quarter by `dice`, so that clients don't return together.
+/// The wait before the next try after `failures` failures in a row: 1 s, doubling up to 5 min, less up to a quarter by `dice`,
+/// so that clients don't return together.
 #[must_use]
 pub fn delay(failures: u32, dice: f64) -> Duration {
     let doubled = 1u64.checked_shl(failures.saturating_sub(1)).unwrap_or(u64::MAX).min(LONGEST_DELAY);

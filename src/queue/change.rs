@@ -182,12 +182,15 @@ impl Books {
         let is_outdated = record.expect.as_ref().is_some_and(|expect| **expect != claim.job().spec.expect)
             || before.compare && !claim.job().record.compare
             || before.other_content && !claim.job().record.other_content;
-        record.other_content |= is_outdated && before.other_content;
+        record.other_content |= before.other_content && !claim.job().record.other_content;
         let to = match to {
             JobState::Done | JobState::Failed if is_outdated => to.apply(Move::Retry).unwrap_or(to),
             to => to,
         };
         record.compare |= is_outdated && record.receipt.is_some();
+        // Nor does a file of which the server tells no time answer what a listing said first meanwhile.
+        let is_untold = record.receipt.as_ref().is_some_and(|receipt| receipt.identity.modified.is_none());
+        record.compare |= is_untold && before.listed != claim.job().record.listed;
         if to != stored || record != before {
             self.stage_job(id.0, to, record)?;
         }

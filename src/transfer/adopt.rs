@@ -1,7 +1,7 @@
 //! Files that are there already: taken for what they are, or gone on with.
 
 use super::gauge::Phase;
-use super::known::NOT_COMPARED;
+use super::known::{NOT_COMPARED, merged};
 use super::link::Link;
 use super::origin::Compared;
 use super::task::{Goal, Halt, Run, on_disk};
@@ -54,9 +54,11 @@ impl Run<'_> {
         } else {
             super::prove::Proved { proof: self.by_length(remote, size), digests: surveyed.digests, checksum: None }
         };
+        let earlier = self.earlier().filter(|it| self.own.is_some() && self.own == found && self.is_of_source(it));
+        let identity = earlier.map_or_else(|| remote.clone(), |it| merged(it, remote));
         Ok(Some(self.keep_digests(Receipt {
             size,
-            identity: remote.clone(),
+            identity,
             modified_here: modified.filter(|&it| told.is_none() || told != Some(it) && self.is_past(it)),
             proof: Some(proved.proof),
             digests: proved.digests,

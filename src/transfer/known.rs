@@ -126,7 +126,7 @@ impl Run<'_> {
             Comparison::Different(_) | Comparison::NewTime(_) => Difference::Content,
             // A size tells that it is another one, and its bytes that it is not.
             Comparison::Untold(_) if remote.size.is_none() => Difference::Content,
-            _ if self.tells_other_content() && !self.settles(&receipt, remote) => Difference::Content,
+            _ if self.task.job.record.other_content && !self.settles(&receipt, remote) => Difference::Content,
             // Its bytes are not compared, and size and time are the same.
             Comparison::OtherId if self.kind() == TransferType::Ascii => Difference::None,
             Comparison::Untold(_) | Comparison::OtherId => Difference::Doubt,
@@ -180,7 +180,7 @@ impl Run<'_> {
     }
 
     /// Whether there is a record of an unfinished file, and no part file.
-    fn is_just_named(&self, place: &Place) -> Result<bool, Halt> {
+    pub(super) fn is_just_named(&self, place: &Place) -> Result<bool, Halt> {
         Ok(self.progress.is_some() && on_disk(Stage::Plan, || place.part_file())?.is_none())
     }
 
@@ -205,17 +205,7 @@ impl Run<'_> {
         let record = &self.task.job.record;
         let unique = record.listed.as_ref().and_then(|listed| listed.unique.as_ref());
         let is_other = unique.is_some() && unique != receipt.identity.unique.as_ref();
-        record.compare && self.is_own_source() && (is_other || !self.settles(receipt, remote))
-    }
-
-    /// Whether the listing of the folder where this attempt goes told of another content.
-    fn tells_other_content(&self) -> bool {
-        self.task.job.record.other_content && self.is_own_source()
-    }
-
-    /// Whether this attempt goes to the job's own source, whose folder was listed.
-    fn is_own_source(&self) -> bool {
-        *self.task.source == self.task.job.spec.source
+        record.compare && (is_other || !self.settles(receipt, remote))
     }
 
     /// Whether the server's word on the file outweighs its folder's listing: it told a time then, and tells one now.
@@ -252,18 +242,21 @@ impl Run<'_> {
             self.progress = None;
         }
         self.add_note(note);
+        match same {
+            Some((by, now)) if self.is_of_source(&receipt) => {
+                let stopped = now.modified.is_none() && receipt.identity.modified.is_some();
+                receipt.untold = stopped && (receipt.untold || by == SameBy::Bytes);
+                receipt.identity = merged(&receipt, now);
+            }
+            Some((SameBy::Bytes, now)) => {
+                receipt.source = Some(self.task.source.clone());
+                receipt.identity = now.clone();
+            }
+            _ => {}
+        }
         if let Some(own) = self.own.filter(|own| !is_as_finished(&receipt, own.size, own.modified)) {
             // What proved it need not be looked at once more for the sake of the time.
             receipt.modified_here = own.modified.filter(|&modified| self.is_past(modified));
-        }
-        if let Some((_, now)) = same.filter(|_| self.is_of_source(&receipt)) {
-            // What it does not tell now it told then.
-            let (then, size) = (receipt.identity, now.size.filter(|&told| told != 0 || receipt.size == 0));
-            receipt.identity = Identity {
-                size: size.or(then.size),
-                modified: now.modified.clone().or(then.modified),
-                unique: now.unique.clone().or(then.unique),
-            };
         }
         UnchangedFile { receipt: Box::new(receipt), same: same.map(|(by, _)| by) }
     }
@@ -316,6 +309,18 @@ impl Run<'_> {
         let surveyed = self.survey_final(place, wanted).await?;
         let is_at_rest = on_disk(Stage::Plan, || place.final_file())? == Some(found);
         Ok(is_at_rest && surveyed.digest(known.algorithm()) == Some(known))
+    }
+}
+
+/// What the server says of a file that is the same: of what it does not tell now, what it told then. A length that it did
+/// not tell then is not held against it when it tells none again.
+pub(super) fn merged(receipt: &Receipt, now: &Identity) -> Identity {
+    let then = &receipt.identity;
+    let size = now.size.filter(|&told| told != 0 || receipt.size == 0);
+    Identity {
+        size: then.size.and(size).or(then.size),
+        modified: now.modified.clone().or_else(|| then.modified.clone()),
+        unique: now.unique.clone().or_else(|| then.unique.clone()),
     }
 }
 

@@ -2,6 +2,7 @@
 //! as long as nothing shows that this one has another file.
 
 use super::link::Link;
+use super::sample::ALL_COMPARED;
 use super::task::{Halt, Run, aside, on_disk};
 use crate::disk::{Found, Label, PartFile, Place};
 use crate::model::{Cause, Existing, Identity, Progress, Source, Span, Stage};
@@ -54,8 +55,9 @@ impl Run<'_> {
         let size = self.wanted_size(remote);
         let mut is_like = self.sample_final(size, link).await?;
         // An edit need not be where samples are taken.
-        if is_like && size.is_some() && (self.is_changed_here() || self.existing() == Existing::Skip) {
-            self.add_note("all of its bytes were compared: it may have been changed here since it was finished");
+        let is_doubtful = self.is_changed_here() || self.is_just_named(place)?;
+        if is_like && size.is_some_and(|size| size > ALL_COMPARED) && !link.quirks().no_rest && is_doubtful {
+            self.add_note("its bytes were compared one by one: it may have been changed here since it was named");
             is_like = self.sample_final(None, link).await?;
         }
         compared.bytes_match = Some(is_like);

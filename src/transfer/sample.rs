@@ -11,6 +11,8 @@ use crate::policy::OVERLAP;
 
 /// Places between a file's head and its tail that are compared. Chance chooses them anew each time.
 const SAMPLES: u64 = 3;
+/// Files of so many bytes are compared whole.
+pub(super) const ALL_COMPARED: u64 = OVERLAP * (SAMPLES + 1);
 
 impl Run<'_> {
     /// Whether the server's file begins as the part file does.
@@ -29,7 +31,7 @@ impl Run<'_> {
         let destination = &self.task.job.spec.destination;
         let Some(file) = on_disk(Stage::Verify, || Finished::open(destination))? else { return Ok(false) };
         let last = file.found().size.saturating_sub(OVERLAP);
-        if last <= OVERLAP * SAMPLES || size.is_none() {
+        if file.found().size <= ALL_COMPARED || size.is_none() {
             return self.compare_all(&file, link).await;
         }
         let mut head = Vec::new();

@@ -616,3 +616,43 @@ fn a_first_listing_that_comes_while_the_job_runs_is_looked_at() {
     story += &sync(&ftpq, &server, &[]).to_string();
     ftpq.assert_file("a.bin", &new, &format!("{story}{}", server.core().dialogue()));
 }
+
+/// A server that tells no times any more, by an upgrade or another one behind its name, makes no failure of each night.
+#[test]
+fn a_time_that_is_told_no_more_is_compared_by_bytes_once() {
+    let (server, tells) = telling(true);
+    let data = pseudo_random(1439, LEN);
+    server.core().put("d/a.bin", data.clone(), OLD);
+    let ftpq = Ftpq::new();
+    get(&ftpq, &server, By::Url, &[]).expect_code(0);
+    tells.store(false, Ordering::SeqCst);
+    let ended = get(&ftpq, &server, By::Url, &[]).expect_code(1);
+    follow(&ftpq, ended.events("failed")[0]["failure"]["advice"].as_str().unwrap()).expect_code(0);
+    for _ in 0..2 {
+        get(&ftpq, &server, By::Url, &[]).expect_code(0);
+    }
+    let new = pseudo_random(1440, LEN);
+    server.core().put("d/a.bin", new.clone(), NEW);
+    tells.store(true, Ordering::SeqCst);
+    let ended = get(&ftpq, &server, By::Url, &["--existing", "overwrite"]).expect_code(0);
+    ftpq.assert_file("a.bin", &new, &format!("{ended}{}", server.core().dialogue()));
+}
+
+/// A length that is told in some nights alone is held against nothing.
+#[test]
+fn a_size_that_is_told_now_and_then_makes_no_other_file() {
+    let tells = Arc::new(AtomicBool::new(false));
+    let is_telling = Arc::clone(&tells);
+    let server = Scripted::lying(move |turn| match turn.verb {
+        "SIZE" if !is_telling.load(Ordering::SeqCst) => Act::say("550 Not now."),
+        _ => Act::Usual,
+    });
+    server.core().put("d/a.bin", pseudo_random(1441, LEN), OLD);
+    let ftpq = Ftpq::new();
+    get(&ftpq, &server, By::Url, &[]).expect_code(0);
+    for tell in [true, false, true, false] {
+        tells.store(tell, Ordering::SeqCst);
+        get(&ftpq, &server, By::Url, &[]).expect_code(0);
+    }
+    assert_eq!(server.core().args("RETR").len(), 1, "{}", server.core().dialogue());
+}

@@ -226,33 +226,6 @@ fn a_source_that_was_refused_once_is_asked_once_its_listing_changed() {
     assert_eq!(source.core().args("RETR").len(), before, "{story}{}", source.core().dialogue());
 }
 
-/// A source that lists and gives no files: its word stays open, and the mirror's bytes are not fetched each night for it.
-#[test]
-fn a_source_that_only_lists_costs_no_download_each_night() {
-    let source = Scripted::lying(|turn| match turn.verb {
-        "SIZE" | "MDTM" | "RETR" => Act::say("550 Permission denied."),
-        _ => Act::Usual,
-    });
-    let mirror = Scripted::lying(without_times);
-    for server in [&source, &mirror] {
-        server.core().put("d/a.bin", pseudo_random(1511, 4_000_000), OLD);
-    }
-    let ftpq = Ftpq::new();
-    let line = serde_json::json!({
-        "url": source.url("d/a.bin"), "mirrors": [mirror.url("d/a.bin")], "path": "a.bin",
-    });
-    let list = ftpq.write("list.jsonl", line.to_string());
-    ftpq.run(&["get", "--into", &into(&ftpq), "--manifest", &list]).expect_code(0);
-    source.core().put("d/a.bin", pseudo_random(1512, 4_000_000), NEW);
-    let fetched = || job(&ftpq)["fetched"].as_u64().unwrap();
-    let mut story = sync(&ftpq, &source, &[]).to_string();
-    let before = fetched();
-    for _ in 0..2 {
-        story += &sync(&ftpq, &source, &[]).to_string();
-    }
-    assert!(fetched() < before + 1_000_000, "{before} {story}{}", mirror.core().dialogue());
-}
-
 /// A record of an unfinished file is no word on what stands here: the user may have put it there.
 #[test]
 fn what_was_changed_here_after_a_kill_is_compared_whole() {

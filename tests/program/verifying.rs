@@ -155,6 +155,14 @@ fn a_file_with_another_time_is_not_proved_and_one_that_was_left_alone_not_looked
     let ended = ftpq.run(&["verify"]).expect_code(1);
     assert!(ended.everything().contains("not the one it had"), "{ended}");
     assert!(!ended.everything().contains("users"), "{ended}");
+    let ended = ftpq.run(&["verify", "2"]).expect_code(0);
+    assert!(ended.everything().contains("never compared (existing = skip)"), "{ended}");
+    let ended = ftpq.run(&["report", "--format", "sha256sums"]);
+    assert!(ended.everything().contains("`ftpq retry 2`, then `ftpq run 2 --existing backup`"), "{ended}");
+    ftpq.run(&["retry", "2"]).expect_code(0);
+    let ended = ftpq.run(&["run", "2", "--existing", "backup"]).expect_code(0);
+    assert_eq!(fs::metadata(ftpq.downloads().join("users")).unwrap().len(), 2_000, "{ended}");
+    assert_eq!(fs::read_to_string(ftpq.downloads().join("users.ftpq-changed")).unwrap(), "mine, and changed");
 }
 
 #[test]
